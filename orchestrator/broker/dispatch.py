@@ -1,0 +1,76 @@
+"""Sending: the canvas of a run from any frontier, a parked signature, or what a message still has to hand over."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from celery import Celery
+from celery.canvas import Signature
+from kombu.exceptions import OperationalError
+
+from orchestrator.broker.signatures import to_celery, to_signature, to_signatures
+from orchestrator.errors import Unreachable
+from orchestrator.plan.canvas import DRAIN_ADDRESS, Chain, drain_signature, main_chain, undo_chain
+from orchestrator.plan.graph import Plan
+from orchestrator.settings import Settings
+
+UNDO_MARK = "~"
+
+
+class Dispatcher:
+    """Sends messages for one Celery app."""
+
+    def __init__(self, app: Celery, settings: Settings) -> None:
+        self.app = app
+        self.settings = settings
+
+    def canvas(self, plan: Plan, address: str) -> Chain:
+        """The chain from an address on: the rest of the main path, an undo, or the flow's undo."""
+        if address == DRAIN_ADDRESS:
+            return Chain((drain_signature(plan),))
+        if address.endswith(UNDO_MARK):
+            return undo_chain(plan, [address], message_bytes=self.settings.message_bytes)
+        return main_chain(plan, address, message_bytes=self.settings.message_bytes)
+
+    def send(self, plan: Plan, run_id: str, address: str, *, countdown_s: float | None = None) -> None:
+        """Send the canvas from an address on; Unreachable if the broker does not take it."""
+        signature = to_celery(self.app, run_id, self.canvas(plan, address), drain_signature(plan))
+        self._publish(signature, countdown_s)
+
+    def send_many(self, starts: Iterable[tuple[Plan, str, str]]) -> None:
+        """Send the canvases of many runs (plan, run id, address) over one connection."""
+        for plan, run_id, address in starts:
+            self.send(plan, run_id, address)
+
+    def send_parked(self, text: str, *, countdown_s: float | None = None) -> None:
+        """Send a signature that was put aside."""
+        self._publish(self.app.signature(json.loads(text)), countdown_s)
+
+    def tail(self, plan: Plan, run_id: str, address: str) -> list[dict[str, Any]]:
+        """The canvas from an address on as the rest of a message's chain: the next signature stands last."""
+        signatures = to_signatures(self.app, run_id, self.canvas(plan, address), drain_signature(plan))
+        return [dict(signature) for signature in reversed(signatures)]
+
+    def first(self, plan: Plan, run_id: str, address: str) -> Signature[Any]:
+        """The one message for an address, without what follows."""
+        chain = self.canvas(plan, address)
+        return to_signature(self.app, run_id, chain.signatures[0])
+
+    def waiting_in(self, queue: str) -> int:
+        """How many messages wait in a queue."""
+        with self.app.connection_for_write() as connection, connection.channel() as channel:
+            try:
+                return int(channel.queue_declare(queue=queue, passive=True).message_count)
+            except OperationalError as error:
+                raise Unreachable(f"the broker does not answer: {error}") from error
+            except connection.channel_errors:
+                return 0
+
+    def _publish(self, signature: Signature[Any], countdown_s: float | None) -> None:
+        options: dict[str, Any] = {} if countdown_s is None else {"countdown": countdown_s}
+        try:
+            signature.apply_async(**options)
+        except OperationalError as error:
+            raise Unreachable(f"the broker does not answer: {error}") from error

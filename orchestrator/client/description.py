@@ -1,0 +1,113 @@
+"""A run as it is shown: status, steps, times, errors, undos."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from orchestrator.engine import fields
+from orchestrator.engine.address import DRAIN, is_undo, undone_by
+from orchestrator.engine.onward import node_at, work_at
+from orchestrator.engine.roots import rfc3339
+from orchestrator.engine.state import StepState
+from orchestrator.engine.view import RunView
+from orchestrator.plan.graph import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class StepDescription:
+    """One step, or one undo."""
+
+    address: str
+    kind: str
+    operation: str | None
+    state: str
+    attempt: int
+    started_at: str | None
+    ended_at: str | None
+    duration_ms: int | None
+    waits_until: str | None
+    output: Any
+    error: Any
+    undoes: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunDescription:
+    """One run. Moments are RFC 3339 in UTC, durations in ms."""
+
+    run_id: str
+    workflow: str
+    version: str
+    status: str
+    compensation: str
+    created_at: str
+    ended_at: str | None
+    duration_ms: int
+    started_by: str
+    input: Any
+    ctx: Any
+    output: Any
+    error: Any
+    attention: str | None
+    steps: tuple[StepDescription, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+def describe(plan: Plan, view: RunView) -> RunDescription:
+    """The description of a run whose every field has been read."""
+    created = view.number(fields.CREATED_AT)
+    ended = view.moment(fields.ENDED_AT)
+    status = view.status.value
+    return RunDescription(
+        run_id=view.run_id,
+        workflow=plan.key,
+        version=plan.version,
+        status="paused" if view.paused and not view.over else status,
+        compensation=view[fields.COMPENSATION] or "none",
+        created_at=rfc3339(created),
+        ended_at=_shown(ended),
+        duration_ms=(ended or view.now_ms) - created,
+        started_by=view[fields.STARTED_BY] or "",
+        input=view.json(fields.INPUT),
+        ctx=view.json(fields.CTX),
+        output=view.json(fields.OUTPUT),
+        error=view.json(fields.ERROR),
+        attention=view[fields.ATTENTION],
+        steps=tuple(_step(plan, view, address) for address in _in_order(plan, view)),
+    )
+
+
+def _in_order(plan: Plan, view: RunView) -> list[str]:
+    """Reached steps in the order in which they were settled, live ones behind them, then those not reached."""
+    reached = [address for address in view.addresses() if address != DRAIN]
+    last = len(reached) + view.number("sequence")
+    settled = sorted(reached, key=lambda address: view.number(fields.sequence(address), last))
+    return [*settled, *(step for step in plan.main_path() if step not in reached)]
+
+
+def _step(plan: Plan, view: RunView, address: str) -> StepDescription:
+    work = work_at(plan, address)
+    started, ended = view.moment(fields.started(address)), view.moment(fields.ended(address))
+    state = view.state(address)
+    return StepDescription(
+        address=address,
+        kind="undo" if is_undo(address) else node_at(plan, address).kind.value,
+        operation=None if work is None else work.operation,
+        state=state.value,
+        attempt=view.attempt(address),
+        started_at=_shown(started),
+        ended_at=_shown(ended),
+        duration_ms=None if started is None else (ended or view.now_ms) - started,
+        waits_until=_shown(view.moment(fields.until(address))) if state is StepState.WAITING else None,
+        output=view.json(fields.output(address)),
+        error=view.json(fields.error(address)),
+        undoes=undone_by(address) if is_undo(address) else None,
+    )
+
+
+def _shown(moment_ms: int | None) -> str | None:
+    return None if moment_ms is None else rfc3339(moment_ms)

@@ -1,0 +1,64 @@
+"""Checking what a starter gives: JSON, not too large, and as the workflow's schema wants it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from copy import deepcopy
+from functools import lru_cache
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.protocols import Validator
+
+from orchestrator.errors import InvalidInput, PayloadTooLarge
+from orchestrator.store.registry import Definition
+
+
+def checked_input(definition: Definition | None, value: Any, limit: int) -> str:
+    """The value as JSON text, defaults filled in; InvalidInput or PayloadTooLarge if it is refused."""
+    if not isinstance(value, Mapping):
+        raise InvalidInput(f"the input must be an object, not {type(value).__name__}")
+    if definition is not None and definition.input_schema:
+        schema = json.dumps(definition.input_schema, sort_keys=True)
+        value = _with_defaults(definition.input_schema, dict(value))
+        problems = sorted(_validator(schema).iter_errors(value), key=lambda one: list(map(str, one.absolute_path)))
+        if problems:
+            raise InvalidInput(
+                "; ".join(f"{_path(one.absolute_path)}: {one.message}" for one in problems),
+                workflow=definition.key,
+                problems=[{"path": _path(one.absolute_path), "message": one.message} for one in problems],
+            )
+    try:
+        text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        size = len(text.encode())
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"the input is not JSON: {error}") from error
+    if size > limit:
+        raise PayloadTooLarge(f"the input has {size} bytes, the limit is {limit}", size=size, limit=limit)
+    return text
+
+
+@lru_cache(maxsize=512)
+def _validator(schema: str) -> Validator:
+    return Draft202012Validator(json.loads(schema), format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def _with_defaults(schema: Mapping[str, Any], value: Any) -> Any:
+    """The value with the schema's `default`s where properties are missing, at every level that `properties` names."""
+    properties = schema.get("properties")
+    if not isinstance(value, Mapping) or not isinstance(properties, Mapping):
+        return value
+    filled = dict(value)
+    for name, inner in properties.items():
+        if not isinstance(inner, Mapping):
+            continue
+        if name in filled:
+            filled[name] = _with_defaults(inner, filled[name])
+        elif "default" in inner:
+            filled[name] = deepcopy(inner["default"])
+    return filled
+
+
+def _path(parts: Any) -> str:
+    return "input" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)

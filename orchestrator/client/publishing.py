@@ -1,0 +1,100 @@
+"""Publishing: a checked spec becomes a version that never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.errors import NotYetSupported, Problem, SpecInvalid
+from orchestrator.plan.plan import compile_plan, operation_references
+from orchestrator.spec.canonical import canonical_json, digest
+from orchestrator.spec.lint import check
+from orchestrator.spec.operations import OPERATIONS, OperationInfo, OperationRegistry, parse_reference
+from orchestrator.spec.support import not_executed_yet, without_effect
+from orchestrator.spec.workflow import WorkflowSpec
+from orchestrator.store.registry import Definition, Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What publishing came to."""
+
+    key: str
+    version: str
+    digest: str
+    created: bool
+    """Whether it is new; False if the very same was published before."""
+    warnings: tuple[Problem, ...] = ()
+
+
+def publish(registry: Registry, spec: WorkflowSpec, *, operations: OperationRegistry = OPERATIONS) -> Published:
+    """Check a spec and store it; SpecInvalid, NotYetSupported or VersionConflict if that is refused."""
+    problems = check(spec)
+    found, missing = find_operations(spec, operations, registry)
+    problems += missing
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise SpecInvalid(errors)
+    unsupported = not_executed_yet(spec)
+    if unsupported:
+        raise NotYetSupported(
+            "\n".join(str(problem) for problem in unsupported), problems=[str(problem) for problem in unsupported]
+        )
+    problems += check(spec, operations=found)
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise SpecInvalid(errors)
+    definition = define(spec, found)
+    created = registry.publish(definition)
+    warnings = dict.fromkeys(problem for problem in [*problems, *without_effect(spec)])
+    return Published(spec.meta.key, spec.meta.version, definition.digest, created, tuple(warnings))
+
+
+def define(spec: WorkflowSpec, operations: Mapping[str, OperationInfo]) -> Definition:
+    """The record of a version, with what is known of its operations frozen in it."""
+    spec_digest = digest(spec)
+    compile_plan(spec, operations, digest=spec_digest)
+    return Definition(
+        key=spec.meta.key,
+        version=spec.meta.version,
+        digest=spec_digest,
+        canonical=canonical_json(spec),
+        stability=spec.meta.stability,
+        operations={name: info.to_json() for name, info in operations.items()},
+        published_at_ms=0,
+        input_schema=spec.input,
+    )
+
+
+def find_operations(
+    spec: WorkflowSpec, operations: OperationRegistry, registry: Registry | None
+) -> tuple[dict[str, OperationInfo], list[Problem]]:
+    """The operations that a spec names: from the loaded modules, else from the workers' register."""
+    found: dict[str, OperationInfo] = {}
+    problems: list[Problem] = []
+    register: Sequence[OperationInfo] | None = None
+    for reference in operation_references(spec):
+        if reference in operations:
+            found[reference] = operations.get(reference).describe()
+            continue
+        if register is None:
+            register = _registered(registry)
+        key, major = parse_reference(reference)
+        served = [info for info in register if info.key == key and major in (None, info.major)]
+        if served:
+            found[reference] = max(served, key=lambda info: info.major)
+        else:
+            problems.append(
+                Problem(
+                    rule="unknown_operation",
+                    message=f"operation {reference!r} is in no module of the setting `operations`, and no live worker has it",
+                    step=next((step.id for step in spec.steps if step.operation == reference), ""),
+                )
+            )
+    return found, problems
+
+
+def _registered(registry: Registry | None) -> list[OperationInfo]:
+    if registry is None:
+        return []
+    return [OperationInfo.from_json(info) for worker in registry.workers() for info in worker.operations]

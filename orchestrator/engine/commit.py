@@ -1,0 +1,154 @@
+"""Commits as plain values: what the engine decided, for a store to apply atomically.
+
+A run is a mapping of text fields; a commit is up to two stages, each *guards -> changes*. A stage is applied whole or
+not at all; the second is judged on the state after the first, and its refusal undoes nothing. Every commit may be sent
+twice: a stage that finds its `already` fields changes nothing and answers so. A store knows no workflow: fields,
+members and addresses are opaque to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+Guards = Mapping[str, str | None]
+"""Field -> the value that it must have; None: the field must be absent."""
+
+INCARNATION = "incarnation"
+CREATED_AT = "created_at"
+PAUSED = "paused"
+"""The three fields of a run that stores read themselves: who a commit is for, index order, the ledger's pause."""
+
+
+def count_field(members: str) -> str:
+    """The field that holds how many members a set has; absent until the first was added."""
+    return f"n:{members}"
+
+
+def member_field(members: str, member: str) -> str:
+    """The field that says that `member` is in the set `members`."""
+    return f"m:{members}:{member}"
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When a ledger entry must be looked at: the earlier of the two; never, if neither is given.
+
+    `within_ms` counts from the moment of the commit, `at_ms` is a moment of Redis's clock.
+    """
+
+    within_ms: int | None = None
+    at_ms: int | None = None
+
+
+NEVER = Due()
+NOW = Due(within_ms=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a stage does to a run, in this order: fields, members, ledger, indexes, events, end."""
+
+    set: Mapping[str, str] = field(default_factory=dict)
+    delete: tuple[str, ...] = ()
+    stamp: Mapping[str, int] = field(default_factory=dict)
+    """Field -> milliseconds; it becomes the commit's moment plus so many."""
+    number: tuple[str, ...] = ()
+    """Fields that each take the next number of the run, so that completions have an order."""
+    add: tuple[tuple[str, str], ...] = ()
+    """(set, member) pairs; adding a member twice changes nothing."""
+    remove: tuple[tuple[str, str], ...] = ()
+    entries: Mapping[str, Due | None] = field(default_factory=dict)
+    """Address -> its only ledger entry; None removes it."""
+    expedite: tuple[str, str] | None = None
+    """(suffix, value): every entry whose field `address + suffix` is not `value` falls due now; `$` aside."""
+    index: Mapping[str, bool] = field(default_factory=dict)
+    """Index name -> whether the run is in it, ordered by `created_at`."""
+    events: tuple[Mapping[str, Any], ...] = ()
+    """For the run's history and the shard's feed."""
+    end: bool = False
+    """Delete the run's ledger: it is over."""
+
+    def __or__(self, other: Changes) -> Changes:
+        """Both changes as one; where both write the same, the other's stands."""
+        return Changes(
+            set={**self.set, **other.set},
+            delete=self.delete + other.delete,
+            stamp={**self.stamp, **other.stamp},
+            number=self.number + other.number,
+            add=self.add + other.add,
+            remove=self.remove + other.remove,
+            entries={**self.entries, **other.entries},
+            expedite=self.expedite or other.expedite,
+            index={**self.index, **other.index},
+            events=self.events + other.events,
+            end=self.end or other.end,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Then:
+    """Changes made after a stage's own if the guards hold by then: what the last arrival or departure sets off."""
+
+    guards: Guards
+    changes: Changes
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Guards, due entries and what to do if all of them hold."""
+
+    guards: Guards
+    changes: Changes
+    due: tuple[str, ...] = ()
+    """Addresses whose entries must have fallen due."""
+    already: Guards | None = None
+    """Fields that show that this very stage was applied before."""
+    then: tuple[Then, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One atomic write to one run. `incarnation` None creates the run; else it must exist with that incarnation."""
+
+    run_id: str
+    incarnation: str | None
+    stages: tuple[Stage, ...]
+    reads: tuple[str, ...] = ()
+    """Fields whose values, after the commit, come back with the answer, applied or not."""
+
+
+class Answer(Enum):
+    """What became of a stage."""
+
+    APPLIED = "applied"
+    ALREADY = "already"
+    REFUSED = "refused"
+    GONE = "gone"
+    """The run does not exist with that incarnation (or exists, for a start)."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether the stage's changes are in the state."""
+        return self in (Answer.APPLIED, Answer.ALREADY)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A store's answer: one per stage tried, the moment (Redis's, ms) and the fields asked for."""
+
+    answers: tuple[Answer, ...]
+    now_ms: int
+    values: Mapping[str, str | None]
+
+    @property
+    def first(self) -> Answer:
+        """The answer to the first stage."""
+        return self.answers[0]
+
+    @property
+    def second(self) -> Answer:
+        """The answer to the second stage; refused if it was not tried."""
+        return self.answers[1] if len(self.answers) > 1 else Answer.REFUSED

@@ -1,0 +1,28 @@
+"""Leases: renewing one, and what an operation's own heartbeat records."""
+
+from __future__ import annotations
+
+from orchestrator.engine import fields
+from orchestrator.engine.commit import Changes, Commit, Due, Stage
+from orchestrator.engine.state import StepState
+
+
+def renewal(run_id: str, incarnation: str, address: str, token: str, lease_ms: int, deadline_ms: int | None) -> Commit:
+    """Renew the lease of an attempt, never past its deadline; guarded by its token (RULES 18)."""
+    stage = Stage(
+        guards={fields.token(address): token, fields.state(address): StepState.RUNNING},
+        changes=Changes(entries={address: Due(within_ms=lease_ms, at_ms=deadline_ms)}),
+    )
+    return Commit(run_id, incarnation, (stage,), (fields.STOPPING,))
+
+
+def progress(
+    run_id: str, incarnation: str, address: str, token: str, report: str, silence_ms: int | None
+) -> Commit:
+    """Record what an operation reports of itself; it may then be silent for so long again."""
+    stamp = {} if silence_ms is None else {fields.silent_at(address): silence_ms}
+    stage = Stage(
+        guards={fields.token(address): token},
+        changes=Changes(set={fields.progress(address): report}, stamp=stamp),
+    )
+    return Commit(run_id, incarnation, (stage,), (fields.STOPPING,))

@@ -1,0 +1,57 @@
+"""How an attempt ended, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+UNRETRIED = frozenset(
+    {
+        "worker_lost",
+        "invalid_input",
+        "invalid_output",
+        "payload_too_large",
+        "expression_error",
+        "no_transition",
+        "max_visits",
+        "wait_timeout",
+        "rejected",
+        "changes_requested",
+        "join_failed",
+        "child_cancelled",
+        "depth_exceeded",
+        "run_timeout",
+        "cancelled",
+    }
+)
+"""Codes of ours that no policy retries (DESIGN, section 3, Failure)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt, a step or a run did not succeed."""
+
+    code: str
+    message: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+    retryable: bool = True
+    retry_after_ms: int | None = None
+    reported: bool = True
+    """Whether the operation itself says that nothing happened outside."""
+    returned: bool = False
+    """Whether the operation returned, so that its effect is there, and the step failed after it."""
+
+    def to_json(self, step: str) -> dict[str, Any]:
+        """The `error` root of expressions and the record of the step."""
+        error = {"code": self.code, "message": self.message, "step": step.rsplit("/", 1)[-1], "address": step}
+        return {**error, "details": self.details} if self.details else error
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """What an operation returned, as JSON text."""
+
+    output: str
+
+
+Outcome = Success | Failure

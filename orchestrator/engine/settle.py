@@ -1,0 +1,178 @@
+"""Settling: what a run does with the outcome of an attempt. Guarded by the attempt's token alone (RULES 4)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from orchestrator.engine import fields
+from orchestrator.engine.address import is_undo, undo_of, undone_by
+from orchestrator.engine.commit import NOW, Changes, Commit, Due, Guards, Stage, Then
+from orchestrator.engine.onward import Move, Onward, Terms, begin, failure_target, go, node_at, success_target, work_at
+from orchestrator.engine.outcome import Failure, Outcome, Success
+from orchestrator.engine.retries import allows, delay_ms, outlasts
+from orchestrator.engine.stages import attention, end_stage, event, leave
+from orchestrator.engine.state import RunStatus, StepHappening, StepState, move_step
+from orchestrator.engine.view import RunView
+from orchestrator.plan.graph import Plan
+from orchestrator.spec.flows import FAIL
+
+SHORT_WAIT_MS = 5_000
+"""Shorter waits are also sent as a Celery countdown, beside the ledger entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a settle stands on: its guards, and the attempt and state that it ends."""
+
+    guards: Guards
+    already: Guards | None = None
+    token: str = ""
+    due: tuple[str, ...] = ()
+    state: StepState = StepState.RUNNING
+
+    @staticmethod
+    def of_attempt(address: str, token: str) -> Ground:
+        """The ground of an attempt that reports its outcome: its token, and nothing else."""
+        return Ground({fields.token(address): token}, {fields.settled_by(address): token}, token)
+
+    def stage(self, changes: Changes, *then: Then) -> Stage:
+        """These changes, on this ground."""
+        return Stage(guards=self.guards, already=self.already, due=self.due, changes=changes, then=then)
+
+
+def settle(plan: Plan, view: RunView, address: str, token: str, outcome: Outcome, terms: Terms) -> Move:
+    """The move that records an attempt's outcome and goes on from there."""
+    ground = Ground.of_attempt(address, token)
+    if isinstance(outcome, Success):
+        return complete_step(plan, view, address, outcome.output, ground, terms)
+    return fail_attempt(plan, view, address, outcome, ground, terms)
+
+
+def complete_step(plan: Plan, view: RunView, address: str, output: str, ground: Ground, terms: Terms) -> Move:
+    """The step has its result; what follows is ready."""
+    values = {fields.output(address): output}
+    if ground.token:
+        values[fields.settled_by(address)] = ground.token
+    if is_undo(address):
+        onward = _alerting(after_undo(plan, view, address, terms, failed=False), view, address)
+    else:
+        target = success_target(plan, view, address, output)
+        if isinstance(target, Failure):
+            return fail_attempt(plan, view, address, target, ground, terms, recorded=values)
+        values[fields.went_to(address)] = target
+        onward = go(plan, view, target, terms, origin=address, error=error_before(view, address))
+    changes = leave(address, move_step(ground.state, StepHappening.COMPLETE), values=values, struck=ground.token)
+    return onward.move(view, ground.stage(changes | Changes(events=(event("step_completed", address),))))
+
+
+def fail_attempt(
+    plan: Plan,
+    view: RunView,
+    address: str,
+    failure: Failure,
+    ground: Ground,
+    terms: Terms,
+    *,
+    ended_as: StepHappening = StepHappening.FAIL,
+    recorded: dict[str, str] | None = None,
+) -> Move:
+    """The attempt failed: wait for the next one, or end the step and go where its failure leads."""
+    work = work_at(plan, address)
+    struck = ground.token if failure.reported and not failure.returned else None
+    record = failure.to_json(address)
+    if work is not None and (failure.reported or work.idempotent) and allows(work.retry, failure, view.attempt(address)):
+        delay = delay_ms(work.retry, failure, view.attempt(address), terms.chance)
+        first_ms = view.number(fields.first_started(address), view.now_ms)
+        if not outlasts(work.retry, first_ms=first_ms, at_ms=view.now_ms + delay):
+            stage = _retry(view, address, record, delay, ground, struck, terms)
+            return Move(Commit(view.run_id, view.incarnation, (stage,)), parks_for_ms=delay)
+        record["details"] = {**failure.details, "retries_ended": "max_elapsed"}
+    values = {fields.error(address): json.dumps(record), **(recorded or {})}
+    if ground.token:
+        values[fields.settled_by(address)] = ground.token
+    if failure.returned:
+        values[fields.done(address)] = "1"
+    ended = move_step(ground.state, ended_as)
+    changes = leave(address, ended, values=values, struck=struck)
+    happened = failure.returned or bool(ground.token and not struck) or view.unreported(address) > 0
+    view.learn(changes.set, view.now_ms)
+    onward = _after_failure(plan, view, address, record, terms, happened=happened)
+    failed = event(f"step_{ended.value}", address, error=record)
+    return onward.move(view, ground.stage(changes | Changes(events=(failed,))))
+
+
+def after_undo(plan: Plan, view: RunView, address: str, terms: Terms, *, failed: bool) -> Onward:
+    """What follows an undo: the handler that waited for it, the next one of the list, or the end of the run."""
+    target = view[fields.after_undo(address)]
+    if target is not None:
+        error = view.json(fields.error(undone_by(address)))
+        return go(plan, view, target, terms, origin=undone_by(address), error=error)
+    listed: list[str] = view.json(fields.UNDO_LIST) or []
+    following = listed[listed.index(address) + 1 :]
+    if following:
+        return begin(plan, view, following[0], terms)
+    result = "failed" if failed or view[fields.UNDO_FAILED] == "1" else "completed"
+    return Onward(second=end_stage(RunStatus(view[fields.REASON] or RunStatus.FAILED), result))
+
+
+def _alerting(onward: Onward, view: RunView, address: str) -> Onward:
+    """An undo that knew neither whether nor what it undoes marks the run (RULES 8)."""
+    undone = undone_by(address)
+    if view.returned(undone) or any(view[name] is not None for name in fields.recorded_outputs(undone)):
+        return onward
+    return replace(onward, changes=onward.changes | attention(undone))
+
+
+def error_before(view: RunView, address: str) -> dict[str, Any] | None:
+    """On a failure path: the failure that it began with."""
+    cause = view[fields.cause(address)]
+    error: dict[str, Any] | None = view.json(fields.error(cause)) if cause else None
+    return error
+
+
+def _after_failure(
+    plan: Plan, view: RunView, address: str, record: dict[str, Any], terms: Terms, *, happened: bool
+) -> Onward:
+    if is_undo(address):
+        onward = _alerting(after_undo(plan, view, address, terms, failed=True), view, address)
+        return replace(onward, changes=onward.changes | Changes(set={fields.UNDO_FAILED: "1"}))
+    target = failure_target(plan, view, address, record)
+    if target != FAIL and happened and node_at(plan, address).undo is not None:
+        undo = undo_of(address)
+        onward = begin(plan, view, undo, terms)
+        return replace(onward, changes=onward.changes | Changes(set={fields.after_undo(undo): target}))
+    return go(plan, view, target, terms, origin=address, error=record)
+
+
+def _retry(
+    view: RunView,
+    address: str,
+    record: dict[str, Any],
+    delay: int,
+    ground: Ground,
+    struck: str | None,
+    terms: Terms,
+) -> Stage:
+    attempt = view.attempt(address)
+    waits = move_step(ground.state, StepHappening.WAIT)
+    look_ms = delay + (terms.timing.resend_ms if delay < SHORT_WAIT_MS else 0)
+    changes = Changes(
+        set={
+            fields.state(address): waits,
+            fields.token(address): "",
+            fields.settled_by(address): ground.token,
+            fields.attempt(address): str(attempt + 1),
+            fields.losses(address): "0",
+            fields.error(address): json.dumps(record),
+        },
+        stamp={fields.until(address): delay},
+        remove=((fields.open_set(address), struck),) if struck else (),
+        entries={address: Due(within_ms=look_ms)},
+        events=(event("attempt_failed", address, attempt=attempt, error=record, retry_in_ms=delay),),
+    )
+    if is_undo(address):
+        return ground.stage(changes)
+    hurry = Then({fields.STOPPING: "1", fields.state(address): waits}, Changes(entries={address: NOW}))
+    return ground.stage(changes, hurry)

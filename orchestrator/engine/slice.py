@@ -1,0 +1,309 @@
+"""One message, from look to end: a generator of effects, so that whoever runs it does the doing.
+
+It reads, commits, executes and goes on with what follows until the slice is over; the runtime interprets the effects
+with Redis and Celery, the tests with the memory store and a crash between any two of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from orchestrator.engine import fields
+from orchestrator.engine.address import DRAIN, is_undo, undo_of, undone_by
+from orchestrator.engine.commit import Answer, Changes, Commit, Reply
+from orchestrator.engine.drain import drain
+from orchestrator.engine.late import record_late
+from orchestrator.engine.look import evaluate_inputs, look
+from orchestrator.engine.onward import Move, Terms, reads_for, work_at
+from orchestrator.engine.outcome import Failure, Outcome
+from orchestrator.engine.roots import idempotency_key
+from orchestrator.engine.settle import settle
+from orchestrator.engine.stages import Timing
+from orchestrator.engine.view import RunView
+from orchestrator.errors import ExpressionError
+from orchestrator.plan.graph import Plan, Work
+
+MAX_LOOKS = 8
+"""How often a refused decision is taken again before the message is left to the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read fields of the run, or all of them -> (now_ms, values)."""
+
+    run_id: str
+    names: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """Get the plan of the version that the run is pinned to -> Plan."""
+
+    key: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """Apply a commit -> Reply. `claims` is the address that it claims with `token`, if it does."""
+
+    commit: Commit
+    claims: str | None = None
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Execute an operation -> Outcome, or None if its lease has run out before it began."""
+
+    run_id: str
+    incarnation: str
+    address: str
+    token: str
+    number: int
+    work: Work
+    inputs: Any
+    idempotency_key: str
+    user: Any
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Put the present message aside as the signature that goes on with this address later -> its text, or None."""
+
+    address: str
+
+
+Effect = Read | LoadPlan | Apply | Attempt | SetAside
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """There is nothing more to do with this message, or for this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """The next step is ready and not for this message."""
+
+    plan: Plan
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The step waits for so many ms."""
+
+    plan: Plan
+    address: str
+    for_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The step failed and nobody handles it: Celery is to call the errback."""
+
+    plan: Plan
+    address: str
+    failure: str
+
+
+Ending = Done | HandOver | Parked | Stopped
+
+
+@dataclass(frozen=True, slots=True)
+class SliceTerms:
+    """What a slice is run with."""
+
+    timing: Timing
+    new_token: Callable[[], str]
+    chance: Callable[[], float]
+    serves: Callable[[Work], bool]
+    """Whether this worker has the operation."""
+    goes_on: Callable[[Work | None], bool]
+    """Whether this message may go on with such a step: it has time left, and the step is on its queue."""
+
+
+Steps = Generator[Effect, Any, Ending]
+
+
+def run_slice(run_id: str, address: str, terms: SliceTerms) -> Steps:
+    """Look at the address, and do what there is to do from there on."""
+    now_ms, values = yield Read(run_id, head_fields(address))
+    view = RunView(run_id, values, now_ms)
+    if not view.exists or view.over:
+        return Done()
+    workflow, version, digest = (view[name] or "" for name in (fields.WORKFLOW, fields.VERSION, fields.DIGEST))
+    plan = yield LoadPlan(workflow, version, digest)
+    return (yield from _Slice(plan, view, terms).work(address))
+
+
+def head_fields(address: str) -> tuple[str, ...]:
+    """What a look at an address begins with."""
+    if address == DRAIN:
+        return fields.HEAD
+    undone = fields.step_head(undone_by(address)) if is_undo(address) else ()
+    return (*fields.HEAD, *fields.step_head(address), *undone)
+
+
+class _Slice:
+    def __init__(self, plan: Plan, view: RunView, terms: SliceTerms) -> None:
+        self.plan = plan
+        self.view = view
+        self.terms = terms
+
+    def work(self, address: str) -> Steps:
+        """Look at addresses, one after the other, until one is claimed or there is nothing more to do."""
+        read = address != DRAIN
+        for _ in range(MAX_LOOKS):
+            if not read:
+                yield from self.read(address)
+            read = False
+            here = self.draw()
+            move = drain(self.plan, self.view, here) if address == DRAIN else look(self.plan, self.view, address, here)
+            if isinstance(move, str):
+                address = move
+                continue
+            if move is None or not self.serves(move):
+                return Done()
+            reply = yield from self.commit(move, address, here)
+            if reply.first is Answer.GONE:
+                return Done()
+            if not reply.first.stands:
+                continue
+            if _granted(move, reply):
+                return (yield from self.execute(str(move.claims), here.token))
+            following = self.following(move, reply)
+            if following is None or not self.terms.goes_on(self.next_work(following)):
+                return self.ending(move, address, following)
+            address = following
+        return Done()
+
+    def execute(self, address: str, token: str) -> Steps:
+        """Execute claimed steps one after the other, each settled and the next one claimed by one commit."""
+        while True:
+            outcome = yield from self.attempt(address, token)
+            if outcome is None:
+                return Done()
+            here = self.draw()
+            move = settle(self.plan, self.view, address, token, outcome, here)
+            reply = yield from self.commit(move, address, here)
+            if reply.first is Answer.REFUSED:
+                yield from self.report_late(address, token, outcome)
+                return Done()
+            if reply.first is Answer.GONE:
+                return Done()
+            if _granted(move, reply):
+                address, token = str(move.claims), here.token
+                continue
+            following = self.following(move, reply)
+            if following is None or not self.terms.goes_on(self.next_work(following)):
+                return self.ending(move, address, following)
+            return (yield from self.work(following))
+
+    def attempt(self, address: str, token: str) -> Generator[Effect, Any, Outcome | None]:
+        """Evaluate the inputs and call the operation."""
+        missing = reads_for(self.plan, self.view, address)
+        while missing:
+            now_ms, values = yield Read(self.view.run_id, missing)
+            self.view.learn(values, now_ms)
+            missing = reads_for(self.plan, self.view, address)
+        work = work_at(self.plan, address)
+        if work is None:
+            raise ValueError(f"{address} is not an operation")
+        try:
+            inputs = evaluate_inputs(self.plan, self.view, address)
+        except ExpressionError as error:
+            return Failure(error.code, error.message, retryable=False)
+        outcome: Outcome | None = yield Attempt(
+            run_id=self.view.run_id,
+            incarnation=self.view.incarnation,
+            address=address,
+            token=token,
+            number=self.view.attempt(address),
+            work=work,
+            inputs=inputs,
+            idempotency_key=idempotency_key(self.view, address),
+            user=self.view.json(fields.CTX),
+        )
+        return outcome
+
+    def commit(self, move: Move, address: str, here: Terms) -> Generator[Effect, Any, Reply]:
+        """Apply a move's commit; with the message's signature in it, if the step begins to wait."""
+        commit = move.commit
+        if move.parks_for_ms is not None:
+            parked = yield SetAside(address)
+            if parked is not None:
+                commit = _also(commit, Changes(set={fields.parked(address): parked}))
+        reply: Reply = yield Apply(commit, claims=move.claims, token=here.token)
+        self.view.absorb(commit, reply)
+        return reply
+
+    def report_late(self, address: str, token: str, outcome: Outcome) -> Generator[Effect, Any, None]:
+        """The token no longer stands: keep the outcome beside the step."""
+        for _ in range(MAX_LOOKS):
+            now_ms, values = yield Read(
+                self.view.run_id, (*head_fields(address), *fields.step_head(undo_of(address)))
+            )
+            view = RunView(self.view.run_id, values, now_ms)
+            if not view.exists:
+                return
+            reply: Reply = yield Apply(record_late(self.plan, view, address, token, outcome))
+            if reply.first is not Answer.REFUSED:
+                return
+
+    def read(self, address: str) -> Generator[Effect, Any, None]:
+        names = None if address == DRAIN else head_fields(address)
+        now_ms, values = yield Read(self.view.run_id, names)
+        if names is None:
+            self.view = RunView(self.view.run_id, values, now_ms)
+        else:
+            self.view.learn(values, now_ms)
+
+    def draw(self) -> Terms:
+        return Terms(self.terms.timing, self.terms.new_token(), self.terms.chance(), self.may_fuse)
+
+    def may_fuse(self, work: Work) -> bool:
+        return self.terms.serves(work) and self.terms.goes_on(work)
+
+    def serves(self, move: Move) -> bool:
+        """Whether this worker can execute what the move claims first of all."""
+        if move.claims is None or len(move.commit.stages) > 1:
+            return True
+        work = work_at(self.plan, move.claims)
+        return work is None or self.terms.serves(work)
+
+    def next_work(self, address: str) -> Work | None:
+        return None if address == DRAIN else work_at(self.plan, address)
+
+    def following(self, move: Move, reply: Reply) -> str | None:
+        """Where this message might go on: not behind a wait, nor behind a stop, which is the errback's."""
+        if move.parks_for_ms is not None or move.stops:
+            return None
+        ends_refused = move.to is None and len(reply.answers) > 1 and not reply.second.stands
+        return DRAIN if ends_refused else move.to
+
+    def ending(self, move: Move, address: str, following: str | None) -> Ending:
+        if move.parks_for_ms is not None:
+            return Parked(self.plan, address, move.parks_for_ms)
+        if move.stops:
+            error = self.view.json(fields.error(address)) or {}
+            return Stopped(self.plan, address, f"{error.get('code', 'failed')}: {error.get('message', '')}")
+        return Done() if following is None else HandOver(self.plan, following)
+
+
+def _granted(move: Move, reply: Reply) -> bool:
+    """Whether the move's last stage, the claim, stands."""
+    return (
+        move.claims is not None
+        and len(reply.answers) == len(move.commit.stages)
+        and reply.answers[-1].stands
+    )
+
+
+def _also(commit: Commit, changes: Changes) -> Commit:
+    first, *others = commit.stages
+    return replace(commit, stages=(replace(first, changes=first.changes | changes), *others))

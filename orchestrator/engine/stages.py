@@ -1,0 +1,187 @@
+"""The stages that every decision is put together from: reach, claim, stop, drain, end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.engine import fields
+from orchestrator.engine.address import DRAIN, RUN, is_undo
+from orchestrator.engine.commit import NEVER, NOW, Changes, Due, Stage, Then
+from orchestrator.engine.state import RunHappening, RunStatus, StepHappening, StepState, move_run, move_step
+from orchestrator.plan.graph import Work
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long leases last and when a ready step is first sent again, in ms."""
+
+    lease_ms: int = 15_000
+    resend_ms: int = 2_000
+    max_resend_ms: int = 300_000
+
+    def resend(self, resends: int) -> int:
+        """The interval after so many sends: doubles, up to the limit (RULES 17)."""
+        return min(self.resend_ms << min(resends, 30), self.max_resend_ms)
+
+
+def event(kind: str, step: str | None = None, **details: Any) -> dict[str, Any]:
+    """A history event; details that are None are left out."""
+    head: dict[str, Any] = {"type": kind} if step is None else {"type": kind, "step": step}
+    return head | {name: value for name, value in details.items() if value is not None}
+
+
+UNKNOWN_EFFECT = "unknown_effect"
+"""A run's `attention`: something may have happened outside that nobody undoes."""
+
+
+def attention(address: str) -> Changes:
+    """Mark the run and tell the operators: an effect may stand that nobody knows of."""
+    return Changes(
+        set={fields.ATTENTION: UNKNOWN_EFFECT}, events=(event("attention", address, reason=UNKNOWN_EFFECT),)
+    )
+
+
+def reach(address: str, timing: Timing, *, work: Work | None = None, cause: str | None = None) -> Changes:
+    """The flow has come to a step: it is ready, live, and sent again if nobody takes it."""
+    state = move_step(StepState.PENDING, StepHappening.REACH)
+    first_look = timing.resend_ms
+    stamp: dict[str, int] = {}
+    if work is not None and work.queue_timeout_ms is not None:
+        stamp[fields.queue_deadline(address)] = work.queue_timeout_ms
+        first_look = min(first_look, work.queue_timeout_ms)
+    return Changes(
+        set={fields.state(address): state, **({fields.cause(address): cause} if cause else {})},
+        stamp=stamp,
+        add=((fields.LIVE_SET, address),),
+        entries={address: Due(within_ms=first_look)},
+    )
+
+
+def leave(
+    address: str, state: StepState, *, values: Mapping[str, str] | None = None, struck: str | None = None
+) -> Changes:
+    """A step is settled for good: it takes its place in the order, and is no longer live.
+
+    `struck` is the token whose attempt reported its end.
+    """
+    removed = ((fields.open_set(address), struck),) if struck else ()
+    return Changes(
+        set={fields.state(address): state, fields.token(address): "", **(values or {})},
+        stamp={fields.ended(address): 0},
+        number=(fields.sequence(address),),
+        remove=((fields.LIVE_SET, address), *removed),
+        entries={address: None},
+    )
+
+
+def when_drained() -> Then:
+    """If the flow is stopping and its last live step has left, its undo is ready (RULES 2)."""
+    return Then(
+        guards={fields.STOPPING: "1", fields.LIVE_COUNT: "0"},
+        changes=Changes(
+            set={fields.state(DRAIN): move_step(StepState.PENDING, StepHappening.REACH)},
+            add=((fields.LIVE_SET, DRAIN),),
+            entries={DRAIN: NOW},
+        ),
+    )
+
+
+def claim(address: str, work: Work, token: str, timing: Timing, *, attempt: int, first: bool) -> Stage:
+    """A ready step becomes running, with a token and a lease. An undo is claimed in a stopping flow, a step is not."""
+    guards: dict[str, str | None] = {fields.state(address): StepState.READY, fields.PAUSED: "0"}
+    if not is_undo(address):
+        guards[fields.STOPPING] = "0"
+    limit_ms = min(work.timeout_ms, work.heartbeat_timeout_ms or work.timeout_ms)
+    stamp = {fields.started(address): 0, fields.deadline(address): work.timeout_ms}
+    if work.heartbeat_timeout_ms is not None:
+        stamp[fields.silent_at(address)] = work.heartbeat_timeout_ms
+    if first:
+        stamp[fields.first_started(address)] = 0
+    return Stage(
+        guards=guards,
+        already={fields.state(address): StepState.RUNNING, fields.token(address): token},
+        changes=Changes(
+            set={
+                fields.state(address): move_step(StepState.READY, StepHappening.CLAIM),
+                fields.token(address): token,
+            },
+            delete=(fields.parked(address), fields.resends(address)),
+            stamp=stamp,
+            add=((fields.open_set(address), token),),
+            entries={address: Due(within_ms=min(timing.lease_ms, limit_ms))},
+            events=(event("step_started", address, attempt=attempt),),
+        ),
+    )
+
+
+def stop(status: RunStatus, reason: RunStatus, error: Mapping[str, Any]) -> Stage:
+    """Nothing new may start: what waits falls due now; what runs is waited for (RULES 3). The first reason stands."""
+    stopped = move_run(status, RunHappening.STOP)
+    return Stage(
+        guards={fields.STATUS: status, fields.STOPPING: "0"},
+        changes=Changes(
+            set={
+                fields.STATUS: stopped,
+                fields.STOPPING: "1",
+                fields.REASON: reason,
+                fields.ERROR: json.dumps(error),
+                **({fields.PAUSED: "0"} if reason is RunStatus.CANCELLED else {}),
+            },
+            entries={RUN: NEVER},
+            expedite=(":state", StepState.RUNNING),
+            index=_moved(status, stopped),
+            events=(event("run_stopping", reason=reason.value, error=error),),
+        ),
+        then=(when_drained(),),
+    )
+
+
+def complete(output: str) -> Stage:
+    """The flow came to its end and nothing of it is live."""
+    ended = move_run(RunStatus.RUNNING, RunHappening.COMPLETE)
+    return Stage(
+        guards={fields.STATUS: RunStatus.RUNNING, fields.STOPPING: "0", fields.LIVE_COUNT: "0"},
+        already={fields.STATUS: ended},
+        changes=Changes(
+            set={fields.STATUS: ended, fields.OUTPUT: output},
+            stamp={fields.ENDED_AT: 0},
+            index=_moved(RunStatus.RUNNING, ended),
+            events=(event("run_completed"),),
+            end=True,
+        ),
+    )
+
+
+def end(reason: RunStatus, compensation: str) -> Changes:
+    """Everything that was to be undone has been tried: the run is over."""
+    happening = RunHappening.END_CANCELLED if reason is RunStatus.CANCELLED else RunHappening.END_FAILED
+    ended = move_run(RunStatus.COMPENSATING, happening)
+    return Changes(
+        set={fields.STATUS: ended, fields.COMPENSATION: compensation},
+        stamp={fields.ENDED_AT: 0},
+        index=_moved(RunStatus.COMPENSATING, ended),
+        events=(event(f"run_{ended.value}", compensation=compensation),),
+        end=True,
+    )
+
+
+def end_stage(reason: RunStatus, compensation: str) -> Stage:
+    """The run's end as a stage of its own, after its last undo was settled."""
+    changes = end(reason, compensation)
+    return Stage(
+        guards={fields.STATUS: RunStatus.COMPENSATING, fields.LIVE_COUNT: "0"},
+        already={fields.STATUS: changes.set[fields.STATUS]},
+        changes=changes,
+    )
+
+
+def status_index(status: RunStatus) -> str:
+    """The index of the runs with that status."""
+    return f"status:{status.value}"
+
+
+def _moved(before: RunStatus, after: RunStatus) -> dict[str, bool]:
+    return {status_index(before): False, status_index(after): True}

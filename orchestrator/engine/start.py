@@ -1,0 +1,85 @@
+"""Starting and cancelling a run."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.engine import fields
+from orchestrator.engine.address import RUN
+from orchestrator.engine.commit import NEVER, Changes, Commit, Due, Stage
+from orchestrator.engine.onward import Move, work_at
+from orchestrator.engine.outcome import Failure
+from orchestrator.engine.stages import Timing, event, reach, status_index, stop
+from orchestrator.engine.state import RunHappening, RunStatus, move_run
+from orchestrator.engine.view import RunView
+from orchestrator.plan.graph import Plan
+
+ALL_RUNS = "all"
+"""The index of every run."""
+
+
+def workflow_index(key: str) -> str:
+    """The index of the runs of a workflow."""
+    return f"workflow:{key}"
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """What a starter asks for; input and ctx are JSON texts that have been checked."""
+
+    run_id: str
+    input: str
+    ctx: str
+    started_by: str
+    timeout_ms: int | None = None
+
+
+def start(plan: Plan, request: StartRequest, timing: Timing) -> Commit:
+    """Run, indexes, ledger and the first step's readiness in one commit; refused if the run exists."""
+    status = move_run(RunStatus.PENDING, RunHappening.START)
+    limits = [limit for limit in (plan.timeout_ms, request.timeout_ms) if limit is not None]
+    head = Changes(
+        set={
+            fields.INCARNATION: "1",
+            fields.WORKFLOW: plan.key,
+            fields.VERSION: plan.version,
+            fields.DIGEST: plan.digest,
+            fields.STATUS: status,
+            fields.STOPPING: "0",
+            fields.PAUSED: "0",
+            fields.INPUT: request.input,
+            fields.CTX: request.ctx,
+            fields.STARTED_BY: request.started_by,
+        },
+        stamp={fields.CREATED_AT: 0, **({fields.RUN_DEADLINE: min(limits)} if limits else {})},
+        entries={RUN: Due(within_ms=min(limits)) if limits else NEVER},
+        index={ALL_RUNS: True, status_index(status): True, workflow_index(plan.key): True},
+        events=(event("run_started", workflow=plan.key, version=plan.version),),
+    )
+    first = reach(plan.entry, timing, work=work_at(plan, plan.entry))
+    return Commit(request.run_id, None, (Stage(guards={}, changes=head | first),))
+
+
+def cancel(view: RunView, reason: str, by: str) -> Move | None:
+    """The move that stops a run at somebody's wish; None if it is stopping already (the first reason stands)."""
+    if view.stopping or view.over:
+        return None
+    details: dict[str, Any] = {"by": by} if by else {}
+    return stop_run(view, RunStatus.CANCELLED, Failure("cancelled", reason or "cancelled", details))
+
+
+def time_out(view: RunView) -> Move | None:
+    """The move that stops a run that is over its time; None if it is not."""
+    limit = view.moment(fields.RUN_DEADLINE)
+    if view.stopping or view.over or limit is None or view.now_ms < limit:
+        return None
+    return stop_run(view, RunStatus.FAILED, Failure("run_timeout", "the run took longer than its timeout"))
+
+
+def stop_run(view: RunView, reason: RunStatus, failure: Failure) -> Move:
+    """The stop of a whole run from outside of its steps."""
+    record = json.loads(json.dumps(failure.to_json(RUN)))
+    del record["step"]
+    return Move(Commit(view.run_id, view.incarnation, (stop(view.status, reason, record),)))

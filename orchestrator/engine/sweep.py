@@ -1,0 +1,115 @@
+"""What the sweeper does with an entry that has fallen due: the only place that ends a lease (RULES 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.engine import fields
+from orchestrator.engine.address import DRAIN, RUN, is_undo
+from orchestrator.engine.commit import Changes, Commit, Due, Guards, Stage
+from orchestrator.engine.look import cancel_step, waken
+from orchestrator.engine.onward import Move, Terms, work_at
+from orchestrator.engine.outcome import Failure
+from orchestrator.engine.retries import MAX_LOSSES
+from orchestrator.engine.settle import Ground, fail_attempt
+from orchestrator.engine.stages import event
+from orchestrator.engine.start import time_out
+from orchestrator.engine.state import StepHappening, StepState, move_step
+from orchestrator.engine.view import RunView
+from orchestrator.plan.graph import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What to commit for a due entry, and whether its step is to be sent once that stands."""
+
+    move: Move
+    send: str | None = None
+
+
+def visit(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit | None:
+    """The sweeper's answer to a due entry; None if there is nothing to do."""
+    if not view.exists or view.over:
+        return None
+    if address == RUN:
+        move = time_out(view)
+        return None if move is None else Visit(move, send=DRAIN)
+    state = view.state(address)
+    if state is StepState.RUNNING:
+        return _end_lease(plan, view, address, terms)
+    if view.paused:
+        return None
+    if address == DRAIN:
+        return _send_again(view, address, terms) if state is StepState.READY else None
+    if state not in (StepState.READY, StepState.WAITING):
+        return None
+    if view.stopping and not is_undo(address):
+        return _sent(cancel_step(plan, view, address, token=""))
+    if state is StepState.WAITING:
+        return _wake(view, address, terms)
+    queued_until = view.moment(fields.queue_deadline(address))
+    if queued_until is not None and view.now_ms >= queued_until:
+        return _queue_timeout(plan, view, address, terms)
+    return _send_again(view, address, terms)
+
+
+def _end_lease(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
+    work = work_at(plan, address)
+    token = view[fields.token(address)] or ""
+    guards: Guards = {fields.state(address): StepState.RUNNING, fields.token(address): token}
+    ground = Ground(guards, token=token, due=(address,))
+    failure = _timeout(view, address)
+    if failure is not None:
+        return _sent(fail_attempt(plan, view, address, failure, ground, terms))
+    losses = view.number(fields.losses(address)) + 1
+    repeatable = work is not None and work.idempotent and losses <= MAX_LOSSES
+    if repeatable and (is_undo(address) or not view.stopping):
+        changes = Changes(
+            set={
+                fields.state(address): move_step(StepState.RUNNING, StepHappening.LAPSE),
+                fields.losses(address): str(losses),
+            },
+            entries={address: Due(within_ms=terms.timing.resend_ms)},
+            events=(event("attempt_lost", address, attempt=view.attempt(address)),),
+        )
+        commit = Commit(view.run_id, view.incarnation, (ground.stage(changes),))
+        return Visit(Move(commit), send=address)
+    lost = Failure("worker_lost", "the worker was lost in mid-attempt", retryable=False, reported=False)
+    return _sent(fail_attempt(plan, view, address, lost, ground, terms, ended_as=StepHappening.LOSE))
+
+
+def _timeout(view: RunView, address: str) -> Failure | None:
+    limit = view.moment(fields.deadline(address))
+    if limit is not None and view.now_ms >= limit:
+        return Failure("step_timeout", "the attempt took longer than its timeout", reported=False)
+    silent = view.moment(fields.silent_at(address))
+    if silent is not None and view.now_ms >= silent:
+        return Failure("heartbeat_timeout", "the operation sent no heartbeat in time", reported=False)
+    return None
+
+
+def _wake(view: RunView, address: str, terms: Terms) -> Visit:
+    guards: Guards = {fields.state(address): StepState.WAITING}
+    stage = Stage(guards=guards, due=(address,), changes=waken(address, terms))
+    return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), send=address)
+
+
+def _queue_timeout(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
+    failure = Failure("queue_timeout", "no worker took the step in time")
+    guards: Guards = {fields.state(address): StepState.READY, fields.token(address): view[fields.token(address)]}
+    ground = Ground(guards, due=(address,), state=StepState.READY)
+    return _sent(fail_attempt(plan, view, address, failure, ground, terms))
+
+
+def _send_again(view: RunView, address: str, terms: Terms) -> Visit:
+    resends = view.number(fields.resends(address))
+    changes = Changes(
+        set={fields.resends(address): str(resends + 1)},
+        entries={address: Due(within_ms=terms.timing.resend(resends + 1), at_ms=view.moment(fields.queue_deadline(address)))},
+    )
+    stage = Stage(guards={fields.state(address): StepState.READY}, due=(address,), changes=changes)
+    return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), send=address)
+
+
+def _sent(move: Move) -> Visit:
+    return Visit(move, send=move.to)

@@ -1,0 +1,224 @@
+"""Every error that Orchestrator raises, as one tree.
+
+    OrchestratorError
+    ├── InvalidRequest            what was asked cannot be done as it stands     (exit 1)
+    │   ├── SpecInvalid           a spec has problems; lists all of them
+    │   ├── InvalidInput          an input does not fit the workflow's schema
+    │   ├── PayloadTooLarge       an input or output is over the limit
+    │   └── NotYetSupported       a spec uses what this release does not execute
+    ├── NotFound                  nothing has that name                          (exit 1)
+    │   ├── UnknownWorkflow
+    │   ├── UnknownRun
+    │   └── UnknownOperation
+    ├── Conflict                  the state does not allow it                    (exit 1)
+    │   ├── VersionConflict       that version is published with other content
+    │   ├── RunConflict           that run id belongs to another start
+    │   ├── RunOver               the run has ended
+    │   └── IllegalTransition     a state table has no such step
+    ├── RunFailed                 a run that was waited for did not complete     (exit 1)
+    ├── WaitTimeout               the wait was given up; the run goes on         (exit 1)
+    ├── Unreachable               Redis or the broker does not answer            (exit 3)
+    ├── ProcessFailed             a process of the local fleet ended or kept silent
+    ├── ExpressionError           an expression raised
+    └── OperationError            raised by operations to say what happened
+
+Each class has a stable `code`; its docstring is what to do about it. HTTP statuses and exit codes follow from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+JsonObject = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a spec, and where."""
+
+    rule: str
+    message: str
+    path: str = ""
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    step: str = ""
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line or "", self.column or "") if part != "")
+        where = f" at {self.path}" if self.path else ""
+        return f"{place + ': ' if place else ''}{self.severity}: {self.message}{where} [{self.rule}]"
+
+
+class OrchestratorError(Exception):
+    """Something went wrong in Orchestrator."""
+
+    code: ClassVar[str] = "orchestrator_error"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str = "", **details: Any) -> None:
+        super().__init__(message or (self.__doc__ or "").strip())
+        self.message = str(self.args[0])
+        self.details: dict[str, Any] = details
+
+    def as_dict(self) -> dict[str, Any]:
+        """`{code, message, details}`, as `--json` prints it."""
+        return {"code": self.code, "message": self.message, "details": self.details}
+
+
+class InvalidRequest(OrchestratorError):
+    """The request cannot be carried out as it stands; correct it and send it again."""
+
+    code = "invalid_request"
+
+
+class SpecInvalid(InvalidRequest):
+    """The spec has problems; mend each of them and try again."""
+
+    code = "invalid_spec"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(p) for p in self.problems), problems=[str(p) for p in self.problems])
+
+
+class InvalidInput(InvalidRequest):
+    """The input does not fit the workflow's input schema."""
+
+    code = "invalid_input"
+
+
+class PayloadTooLarge(InvalidRequest):
+    """The payload is over the limit (setting `max_payload_bytes`); pass a reference to the data instead."""
+
+    code = "payload_too_large"
+
+
+class NotYetSupported(InvalidRequest):
+    """The spec is valid, but uses something that this release does not execute yet."""
+
+    code = "not_yet_supported"
+
+
+class NotFound(OrchestratorError):
+    """Nothing has that name."""
+
+    code = "not_found"
+
+
+class UnknownWorkflow(NotFound):
+    """No such workflow or version is published; `orchestrator publish` it first."""
+
+    code = "unknown_workflow"
+
+
+class UnknownRun(NotFound):
+    """No run has that id."""
+
+    code = "unknown_run"
+
+
+class UnknownOperation(NotFound):
+    """No module of the setting `operations` and no live worker has that operation."""
+
+    code = "unknown_operation"
+
+
+class Conflict(OrchestratorError):
+    """The present state does not allow it."""
+
+    code = "conflict"
+
+
+class VersionConflict(Conflict):
+    """This version is already published with other content; versions never change, so publish a new one."""
+
+    code = "version_conflict"
+
+
+class RunConflict(Conflict):
+    """This run id or idempotency key was already used for another workflow or input."""
+
+    code = "run_conflict"
+
+
+class RunOver(Conflict):
+    """The run has ended, so it takes no more of this."""
+
+    code = "run_over"
+
+
+class IllegalTransition(Conflict):
+    """The state table has no such transition."""
+
+    code = "illegal_transition"
+
+
+class RunFailed(OrchestratorError):
+    """The run ended without completing; `error` says why."""
+
+    code = "run_failed"
+
+
+class WaitTimeout(OrchestratorError):
+    """The wait was given up before the run ended; the run itself goes on."""
+
+    code = "result_timeout"
+
+
+class Unreachable(OrchestratorError):
+    """Redis or the message broker does not answer; check the URL and that it is running."""
+
+    code = "unreachable"
+    exit_code = 3
+
+
+class ProcessFailed(OrchestratorError):
+    """A process of the local fleet ended, or did not get ready in time; its last lines say why."""
+
+    code = "process_failed"
+
+
+class ExpressionError(OrchestratorError):
+    """An expression raised while it was evaluated."""
+
+    code = "expression_error"
+
+
+class OperationError(OrchestratorError):
+    """Raised by an operation to report that it failed, with a code of its own.
+
+    `outcome="failed"` says that nothing happened outside; `"unknown"` that it may have. `retry_after` (seconds) is used
+    instead of the delay that the retry policy computes. `retryable=False` ends the attempts whatever the policy says.
+    """
+
+    code = "operation_error"
+
+    def __init__(
+        self,
+        code: str,
+        message: str = "",
+        *,
+        retryable: bool = True,
+        retry_after: float | None = None,
+        outcome: Literal["failed", "unknown"] = "failed",
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message or code, **dict(details or {}))
+        self.code = code  # type: ignore[misc]  # an operation's codes are its own, so they live on the instance
+        self.retryable = retryable
+        self.retry_after = retry_after
+        self.outcome = outcome
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Celery pickles exceptions between its processes; keyword-only fields need help."""
+        return _operation_error, (self.code, self.message, self.retryable, self.retry_after, self.outcome, self.details)
+
+
+def _operation_error(
+    code: str, message: str, retryable: bool, retry_after: float | None, outcome: Any, details: dict[str, Any]
+) -> OperationError:
+    return OperationError(code, message, retryable=retryable, retry_after=retry_after, outcome=outcome, details=details)

@@ -1,0 +1,17 @@
+"""A fleet on one machine: a Redis of our own, workers and beat as child processes; for `dev`, demo and tests."""
+
+from orchestrator.local.commands import beat_command, environment, worker_command
+from orchestrator.local.labels import labelled
+from orchestrator.local.processes import Fleet, ManagedProcess, OnLine
+from orchestrator.local.redis_server import LocalRedis
+
+__all__ = [
+    "Fleet",
+    "LocalRedis",
+    "ManagedProcess",
+    "OnLine",
+    "beat_command",
+    "environment",
+    "labelled",
+    "worker_command",
+]

@@ -1,0 +1,130 @@
+"""Executing an attempt: typed input in, typed output out, a deadline, and an honest word on what happened."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from pydantic import ValidationError
+
+from orchestrator.engine.outcome import Failure, Outcome, Success
+from orchestrator.engine.slice import Attempt
+from orchestrator.errors import OperationError
+from orchestrator.spec.operations import Effect, Operation, StepContext
+
+
+class DeadlinePassed(BaseException):
+    """Raised in an operation whose attempt is over; not an Exception, so that `except Exception` lets it through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Calls operations. Knows nothing of runs: what an outcome means is the engine's business."""
+
+    max_payload_bytes: int
+
+    def execute(
+        self,
+        operation: Operation,
+        attempt: Attempt,
+        *,
+        heartbeat: Callable[[Any], None],
+        cancelled: Callable[[], bool],
+        seconds_left: float,
+    ) -> Outcome:
+        """The outcome of one attempt."""
+        try:
+            given = operation.validate_input(attempt.inputs)
+        except ValidationError as error:
+            return Failure("invalid_input", _problems(error), {"errors": _errors(error)}, retryable=False)
+        context = StepContext(
+            run_id=attempt.run_id,
+            step=attempt.address,
+            attempt=attempt.number,
+            idempotency_key=attempt.idempotency_key,
+            user=attempt.user if isinstance(attempt.user, Mapping) else {},
+            deadline_s=seconds_left,
+            on_heartbeat=heartbeat,
+            is_cancelled=cancelled,
+        )
+        try:
+            with _alarm(seconds_left):
+                returned = _call(operation, given, context)
+        except DeadlinePassed:
+            return Failure("step_timeout", "the attempt took longer than its timeout", reported=False)
+        except OperationError as error:
+            return _reported(error)
+        except Exception as error:  # noqa: BLE001  # whatever user code raises is an outcome, not our failure
+            harmless = attempt.work.effect is Effect.NONE
+            return Failure(type(error).__name__, str(error), reported=harmless)
+        return self._output(operation, returned)
+
+    def _output(self, operation: Operation, returned: Any) -> Outcome:
+        try:
+            text = operation.serialize_output(returned)
+        except (ValidationError, ValueError, TypeError) as error:
+            message = _problems(error) if isinstance(error, ValidationError) else str(error)
+            return Failure("invalid_output", message, retryable=False, returned=True)
+        size = len(text.encode())
+        if size > self.max_payload_bytes:
+            message = f"the output has {size} bytes, the limit is {self.max_payload_bytes}"
+            return Failure("payload_too_large", message, retryable=False, returned=True)
+        return Success(text)
+
+
+def _call(operation: Operation, given: Any, context: StepContext) -> Any:
+    arguments = (given, context) if operation.takes_context else (given,)
+    if operation.is_async:
+        return asyncio.run(operation.function(*arguments))
+    return operation.function(*arguments)
+
+
+def _reported(error: OperationError) -> Failure:
+    return Failure(
+        error.code,
+        error.message,
+        dict(error.details),
+        retryable=error.retryable,
+        retry_after_ms=None if error.retry_after is None else round(error.retry_after * 1000),
+        reported=error.outcome == "failed",
+    )
+
+
+def _errors(error: ValidationError) -> list[dict[str, Any]]:
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    return [{"path": "/".join(str(part) for part in one["loc"]), "message": one["msg"]} for one in found]
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(f"{one['path'] or 'value'}: {one['message']}" for one in _errors(error))
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """Raise DeadlinePassed here after so many seconds, where that is possible: in the main thread of a process."""
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, _ring)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _ring(_signal: int, _frame: FrameType | None) -> None:
+    raise DeadlinePassed
+
+
+def to_json_text(value: Any) -> str:
+    """A value as compact JSON text."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,106 @@
+"""One thread a process renews the leases of all attempts that are going on here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from orchestrator import logs
+from orchestrator.engine import fields
+from orchestrator.engine.address import is_undo
+from orchestrator.engine.commit import Answer, Reply
+from orchestrator.engine.lease import renewal
+from orchestrator.errors import Unreachable
+from orchestrator.store.port import Store
+
+log = logs.get("heartbeat")
+
+
+@dataclass(slots=True)
+class Lease:
+    """An attempt of this process: who holds what, until when at the latest, and whether it is still wanted."""
+
+    run_id: str
+    incarnation: str
+    address: str
+    token: str
+    claimed_at_ms: int | None = None
+    """The moment of the claim, known once it was granted."""
+    ends_at_ms: int | None = None
+    silent_at_ms: int | None = None
+    silence_ms: int | None = None
+    cancelled: bool = False
+
+    def limit(self, timeout_ms: int, silence_ms: int | None) -> None:
+        """The attempt may take so long, and its operation may be silent for so long."""
+        claimed_at_ms = self.claimed_at_ms or 0
+        self.silence_ms = silence_ms
+        self.ends_at_ms = claimed_at_ms + timeout_ms
+        self.silent_at_ms = None if silence_ms is None else claimed_at_ms + silence_ms
+
+    def heard(self, reply: Reply) -> None:
+        """The operation's own heartbeat was recorded, or refused."""
+        if not reply.first.stands:
+            self.cancelled = True
+        elif self.silence_ms is not None:
+            self.silent_at_ms = reply.now_ms + self.silence_ms
+
+    @property
+    def limit_ms(self) -> int | None:
+        """The moment that no renewal goes past."""
+        limits = [limit for limit in (self.ends_at_ms, self.silent_at_ms) if limit is not None]
+        return min(limits, default=None)
+
+
+class Heartbeat:
+    """Renews leases every interval. A lease that is refused is cancelled: its attempt is told to give up."""
+
+    def __init__(self, store: Callable[[], Store], *, interval_ms: int, lease_ms: int) -> None:
+        self._store = store
+        self._interval_s = interval_ms / 1000
+        self._lease_ms = lease_ms
+        self._leases: dict[str, Lease] = {}
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stopped = threading.Event()
+
+    def hold(self, lease: Lease) -> None:
+        """Renew this lease from now on; before its claim is sent, so that a lost reply cannot let it run out."""
+        with self._lock:
+            self._leases[lease.token] = lease
+            if self._thread is None or not self._thread.is_alive():
+                self._stopped.clear()
+                self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+                self._thread.start()
+
+    def release(self, token: str) -> None:
+        """Renew it no more."""
+        with self._lock:
+            self._leases.pop(token, None)
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopped.set()
+
+    def _beat(self) -> None:
+        while not self._stopped.wait(self._interval_s):
+            with self._lock:
+                leases = list(self._leases.values())
+            if leases:
+                self._renew(leases)
+
+    def _renew(self, leases: list[Lease]) -> None:
+        commits = [
+            renewal(one.run_id, one.incarnation, one.address, one.token, self._lease_ms, one.limit_ms)
+            for one in leases
+        ]
+        try:
+            replies = self._store().apply_many(commits)
+        except Unreachable:
+            log.warning("leases_not_renewed", leases=len(leases))
+            return
+        for lease, reply in zip(leases, replies, strict=True):
+            stopping = reply.values.get(fields.STOPPING) == "1" and not is_undo(lease.address)
+            if stopping or reply.first in (Answer.REFUSED, Answer.GONE):
+                lease.cancelled = True

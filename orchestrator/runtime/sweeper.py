@@ -1,0 +1,106 @@
+"""The sweeper: takes what is due and makes it move again. Any number of them may run, without harm."""
+
+from __future__ import annotations
+
+import random
+import secrets
+
+from orchestrator import logs
+from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.versions import Versions
+from orchestrator.clock import elapsed_s
+from orchestrator.engine import fields
+from orchestrator.engine.address import DRAIN, RUN
+from orchestrator.engine.onward import Terms, work_at
+from orchestrator.engine.slice import head_fields
+from orchestrator.engine.stages import Timing
+from orchestrator.engine.state import StepState
+from orchestrator.engine.sweep import Visit, visit
+from orchestrator.engine.view import RunView
+from orchestrator.errors import OrchestratorError, Unreachable
+from orchestrator.plan.graph import Plan
+from orchestrator.settings import Settings
+from orchestrator.store.port import Store
+
+log = logs.get("sweeper")
+
+BATCH = 200
+"""Due runs taken from a shard at a time."""
+SHORT_QUEUE = 500
+"""About one second's work of a fleet; a longer queue gets no resends (RULES 17)."""
+LONG_PAUSE_S = 2.0
+"""After a longer pause of its own a sweeper waits one heartbeat before it ends leases (RULES 18)."""
+
+
+class Sweeper:
+    """Looks through the shards' ledgers; one `sweep` is one pass."""
+
+    def __init__(self, settings: Settings, store: Store, versions: Versions, dispatcher: Dispatcher) -> None:
+        self.settings = settings
+        self.store = store
+        self.versions = versions
+        self.dispatcher = dispatcher
+        self.timing = Timing(settings.lease_ms, settings.resend_ms)
+        self._last_s: float | None = None
+        self._ends_leases_from_s = 0.0
+        self._depths: dict[str, int] = {}
+
+    def sweep(self) -> int:
+        """Visit everything that is due; the number of visits. Unreachable if Redis does not answer."""
+        now_s = elapsed_s()
+        if self._last_s is None or now_s - self._last_s > LONG_PAUSE_S:
+            self._ends_leases_from_s = now_s + self.settings.heartbeat_ms / 1000
+        self._depths = {}
+        visits = sum(self._sweep_shard(shard) for shard in range(self.settings.shards))
+        self._last_s = elapsed_s()
+        return visits
+
+    def _sweep_shard(self, shard: int) -> int:
+        visits = 0
+        for due in self.store.due(shard, BATCH):
+            for address in due.addresses:
+                try:
+                    visits += self._visit(due.run_id, address)
+                except Unreachable:
+                    raise
+                except OrchestratorError as error:
+                    log.error("visit_failed", run_id=due.run_id, step=address, code=error.code, error=error.message)
+        return visits
+
+    def _visit(self, run_id: str, address: str) -> int:
+        head = fields.HEAD if address == RUN else head_fields(address)
+        more = (fields.RUN_DEADLINE,) if address == RUN else (fields.parked(address), fields.state(address))
+        now_ms, values = self.store.read(run_id, (*head, *more))
+        view = RunView(run_id, values, now_ms)
+        if not view.exists:
+            return 0
+        if view.state(address) is StepState.RUNNING and elapsed_s() < self._ends_leases_from_s:
+            return 0
+        plan = self.versions.plan(view[fields.WORKFLOW] or "", view[fields.VERSION] or "")
+        terms = Terms(self.timing, secrets.token_hex(8), random.random(), fuses=lambda _: False)
+        found = visit(plan, view, address, terms)
+        if found is None:
+            return 0
+        reply = self.store.apply(found.move.commit)
+        if reply.first.stands and found.send is not None:
+            self._send(plan, view, found)
+        return 1
+
+    def _send(self, plan: Plan, view: RunView, found: Visit) -> None:
+        address = found.send or DRAIN
+        work = None if address in (DRAIN, RUN) else work_at(plan, address)
+        queue = work.queue if work else self.settings.default_queue
+        if not self._is_short(queue):
+            return
+        parked = view[fields.parked(address)]
+        if parked is not None:
+            self.dispatcher.send_parked(parked)
+        else:
+            self.dispatcher.send(plan, view.run_id, address)
+        self._depths[queue] += 1
+        log.debug("sent_again", run_id=view.run_id, step=address)
+
+    def _is_short(self, queue: str) -> bool:
+        if queue not in self._depths:
+            self._depths[queue] = self.dispatcher.waiting_in(queue)
+        return self._depths[queue] < SHORT_QUEUE

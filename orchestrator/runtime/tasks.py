@@ -1,0 +1,66 @@
+"""The one Celery task of all workflows and versions: look at this address of this run."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery, Task
+from celery.exceptions import Ignore, Reject
+
+from orchestrator import logs
+from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.versions import Versions
+from orchestrator.engine.slice import Parked, Stopped
+from orchestrator.errors import Unreachable
+from orchestrator.plan.canvas import STEP_TASK
+from orchestrator.runtime.worker import Worker
+from orchestrator.settings import Settings
+from orchestrator.store.redis import RedisStore
+from orchestrator.store.registry import RedisRegistry
+
+log = logs.get("tasks")
+
+
+class StepFailed(Exception):
+    """A step failed and nobody handles it: Celery calls the errback, which asks for the undo."""
+
+
+class Workers:
+    """The worker of this process, made when it is first needed, so that forked processes share no socket."""
+
+    def __init__(self, app: Celery, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._made: tuple[int, Worker] | None = None
+
+    @property
+    def here(self) -> Worker:
+        """The worker of this process."""
+        if self._made is None or self._made[0] != os.getpid():
+            settings = self._settings
+            store = RedisStore(settings.redis_url, settings)
+            versions = Versions(RedisRegistry(settings.redis_url, settings))
+            self._made = os.getpid(), Worker(settings, store, versions, Dispatcher(self._app, settings))
+        return self._made[1]
+
+
+def register_tasks(app: Celery, settings: Settings) -> Task[Any, Any]:
+    """Add our task to an app."""
+    workers = Workers(app, settings)
+
+    @app.task(name=STEP_TASK, bind=True, max_retries=None, acks_late=True, ignore_result=True, throws=(StepFailed,))
+    def step(self: Task[Any, Any], run_id: str, address: str) -> None:
+        """Look at an address of a run, and do what there is to do from there on."""
+        try:
+            ending = workers.here.work(self, run_id, address)
+        except Unreachable as error:
+            log.warning("state_unreachable", run_id=run_id, step=address, error=str(error))
+            raise Reject(str(error), requeue=False) from error
+        if isinstance(ending, Parked):
+            raise Ignore
+        if isinstance(ending, Stopped):
+            raise StepFailed(f"{run_id} {ending.address}: {ending.failure}")
+
+    registered: Task[Any, Any] = step
+    return registered

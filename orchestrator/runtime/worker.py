@@ -1,0 +1,219 @@
+"""The worker's side of a slice: it interprets the engine's effects with the store, the broker and the operations."""
+
+from __future__ import annotations
+
+import random
+import secrets
+from typing import Any
+
+from celery import Task
+
+from orchestrator import logs
+from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.broker.parking import hand_over, set_aside
+from orchestrator.client.versions import Versions
+from orchestrator.clock import elapsed_s
+from orchestrator.engine.commit import Reply
+from orchestrator.engine.lease import progress
+from orchestrator.engine.outcome import Outcome
+from orchestrator.engine.settle import SHORT_WAIT_MS
+from orchestrator.engine.slice import (
+    Apply,
+    Attempt,
+    Ending,
+    HandOver,
+    LoadPlan,
+    Parked,
+    Read,
+    SetAside,
+    SliceTerms,
+    Stopped,
+    run_slice,
+)
+from orchestrator.engine.stages import Timing
+from orchestrator.errors import Unreachable
+from orchestrator.plan.graph import Plan, Work
+from orchestrator.runtime.executor import Executor, to_json_text
+from orchestrator.runtime.heartbeat import Heartbeat, Lease
+from orchestrator.settings import Settings
+from orchestrator.spec.operations import OPERATIONS, Effect, OperationRegistry
+from orchestrator.store.port import Store
+
+log = logs.get("worker")
+
+
+class Worker:
+    """What one process needs to work off messages; made once a process, after the fork."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        versions: Versions,
+        dispatcher: Dispatcher,
+        operations: OperationRegistry = OPERATIONS,
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.versions = versions
+        self.dispatcher = dispatcher
+        self.operations = operations
+        self.timing = Timing(settings.lease_ms, settings.resend_ms)
+        self.executor = Executor(settings.max_payload_bytes)
+        self.heartbeat = Heartbeat(lambda: store, interval_ms=settings.heartbeat_ms, lease_ms=settings.lease_ms)
+
+    def work(self, task: Task[Any, Any], run_id: str, address: str) -> Ending:
+        """Run one message's slice to its end, and leave the message as Celery is to go on with it."""
+        message = Message(self, task, run_id)
+        ending = message.run(address)
+        message.finish(ending)
+        return ending
+
+
+class Message:
+    """One message while it is worked off: its leases, its time, and the signature that it may put aside."""
+
+    def __init__(self, worker: Worker, task: Task[Any, Any], run_id: str) -> None:
+        self.worker = worker
+        self.task = task
+        self.run_id = run_id
+        self.began_s = elapsed_s()
+        self.queue = (task.request.delivery_info or {}).get("routing_key") or worker.settings.default_queue
+        self.plan: Plan | None = None
+        self.parked: str | None = None
+        self.lease: Lease | None = None
+        self.lease_began_s = 0.0
+
+    def run(self, address: str) -> Ending:
+        """Interpret the slice's effects one by one."""
+        terms = SliceTerms(
+            timing=self.worker.timing,
+            new_token=_new_token,
+            chance=random.random,
+            serves=self.serves,
+            goes_on=self.goes_on,
+        )
+        steps = run_slice(self.run_id, address, terms)
+        answer: Any = None
+        try:
+            while True:
+                answer = self.carry_out(steps.send(answer))
+        except StopIteration as end:
+            ending: Ending = end.value
+            return ending
+        finally:
+            self.let_go()
+
+    def carry_out(self, effect: Any) -> Any:
+        """Do what an effect asks for, and answer with what came of it."""
+        match effect:
+            case Apply():
+                return self.apply(effect)
+            case Attempt():
+                return self.attempt(effect)
+            case Read():
+                store = self.worker.store
+                return store.read_all(effect.run_id) if effect.names is None else store.read(effect.run_id, effect.names)
+            case LoadPlan():
+                self.plan = self.worker.versions.plan(effect.key, effect.version)
+                return self.plan
+            case SetAside():
+                return self.set_aside(effect.address)
+        raise TypeError(f"unknown effect {effect!r}")
+
+    def apply(self, effect: Apply) -> Reply:
+        """Apply a commit; hold the lease that it asks for from before it is sent."""
+        if effect.claims is None:
+            reply = self.worker.store.apply(effect.commit)
+            self.let_go()
+            return reply
+        incarnation = effect.commit.incarnation or "1"
+        lease = Lease(self.run_id, incarnation, effect.claims, effect.token)
+        began_s = elapsed_s()
+        self.worker.heartbeat.hold(lease)
+        try:
+            reply = self.worker.store.apply(effect.commit)
+        except BaseException:
+            self.worker.heartbeat.release(lease.token)
+            raise
+        self.let_go()
+        self.lease, self.lease_began_s = lease, began_s
+        lease.claimed_at_ms = reply.now_ms
+        return reply
+
+    def attempt(self, effect: Attempt) -> Outcome | None:
+        """Execute an operation; None if its lease has run out before a write could begin."""
+        lease, work = self.lease, effect.work
+        if lease is None or lease.token != effect.token:
+            raise RuntimeError(f"no lease for {effect.address}")
+        elapsed_ms = (elapsed_s() - self.lease_began_s) * 1000
+        if work.effect is not Effect.NONE and elapsed_ms >= self.worker.settings.lease_ms:
+            log.warning("lease_ran_out", run_id=effect.run_id, step=effect.address)
+            return None
+        lease.limit(work.timeout_ms, work.heartbeat_timeout_ms)
+
+        def heartbeat(report: Any) -> None:
+            commit = progress(
+                effect.run_id, effect.incarnation, effect.address, effect.token, to_json_text(report), lease.silence_ms
+            )
+            reply = self.worker.store.apply(commit)
+            lease.heard(reply)
+
+        return self.worker.executor.execute(
+            self.worker.operations.get(work.operation),
+            effect,
+            heartbeat=heartbeat,
+            cancelled=lambda: lease.cancelled,
+            seconds_left=(work.timeout_ms - elapsed_ms) / 1000,
+        )
+
+    def set_aside(self, address: str) -> str | None:
+        """Put the present message aside."""
+        if self.plan is None:
+            return None
+        self.parked = set_aside(self.task, self.worker.dispatcher, self.plan, self.run_id, address)
+        return self.parked
+
+    def serves(self, work: Work) -> bool:
+        """Whether this worker has the operation."""
+        return work.operation in self.worker.operations
+
+    def goes_on(self, work: Work | None) -> bool:
+        """Whether this message has time left, and the step is on its queue."""
+        if work is not None and work.queue != self.queue:
+            return False
+        return (elapsed_s() - self.began_s) * 1000 < self.worker.settings.slice_ms
+
+    def let_go(self) -> None:
+        """The attempt that this message held is settled."""
+        if self.lease is not None:
+            self.worker.heartbeat.release(self.lease.token)
+            self.lease = None
+
+    def finish(self, ending: Ending) -> None:
+        """Leave the message as Celery is to go on with it: its chain goes on, or nothing more is sent."""
+        task, dispatcher = self.task, self.worker.dispatcher
+        match ending:
+            case HandOver(plan, address):
+                hand_over(task, dispatcher, plan, self.run_id, address)
+            case Parked(plan, address, for_ms) if for_ms < SHORT_WAIT_MS:
+                task.request.chain = None
+                self.send_soon(plan, address, for_ms / 1000)
+            case Stopped():
+                pass
+            case _:
+                task.request.chain = None
+
+    def send_soon(self, plan: Plan, address: str, countdown_s: float) -> None:
+        """A short wait is also a countdown; the ledger sends again if it gets lost."""
+        try:
+            if self.parked is not None:
+                self.worker.dispatcher.send_parked(self.parked, countdown_s=countdown_s)
+            else:
+                self.worker.dispatcher.send(plan, self.run_id, address, countdown_s=countdown_s)
+        except Unreachable:
+            log.warning("countdown_not_sent", run_id=self.run_id, step=address)
+
+
+def _new_token() -> str:
+    return secrets.token_hex(8)

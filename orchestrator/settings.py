@@ -1,0 +1,52 @@
+"""Settings: the environment (`ORCHESTRATOR_*`), then one TOML file, then the defaults below."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. The file is `orchestrator.toml` here, or what `ORCHESTRATOR_SETTINGS` names."""
+
+    model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_", extra="forbid", frozen=True)
+
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Where the state lives: Redis >= 6.2 or Valkey.")
+    broker_url: str | None = Field(None, description="Celery's broker; the state's Redis if not given.")
+    namespace: str = Field("orchestrator", description="First part of every key of ours.")
+    shards: int = Field(16, ge=1, le=256, description="Slots that runs spread over; fixed for the life of the data.")
+    operations: list[str] = Field(default_factory=list, description="Modules that define operations.")
+    default_queue: str = Field("default", description="Queue of steps whose spec and operation name none.")
+
+    lease_ms: int = Field(15_000, ge=200, description="A worker that is silent for so long is taken for dead.")
+    heartbeat_ms: int = Field(5_000, ge=50, description="How often a worker renews its leases.")
+    sweep_ms: int = Field(1_000, ge=20, description="How often the sweeper looks for what is due.")
+    resend_ms: int = Field(2_000, ge=50, description="First resend of a step nobody took; doubles up to 5 minutes.")
+    slice_ms: int = Field(50, ge=0, description="How long one message goes on with the next steps; 0: one step.")
+    max_payload_bytes: int = Field(262_144, ge=1_024, description="Limit of a run's input and of each output.")
+    message_bytes: int = Field(16_384, ge=2_048, description="Longer chains are cut to fit.")
+    visibility_timeout_s: int = Field(3_600, ge=60, description="When the broker resends what is unacknowledged.")
+    feed_length: int = Field(10_000, ge=100, description="Events kept in each shard's feed.")
+    log_json: bool | None = Field(None, description="JSON logs; by default unless stderr is a terminal.")
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @property
+    def broker(self) -> str:
+        """The broker's URL."""
+        return self.broker_url or self.redis_url
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # pydantic-settings passes them by name
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the file."""
+        path = Path(os.environ.get("ORCHESTRATOR_SETTINGS", "orchestrator.toml"))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=path)

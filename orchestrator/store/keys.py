@@ -1,0 +1,90 @@
+"""Every key of ours in Redis: its name, its type, its lifetime. Nothing else builds one.
+
+All keys of a run, and those of its shard, carry the shard's hash tag, so they live in one slot of a Redis Cluster.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+WORKER_LIFETIME_MS = 20_000
+"""A worker that has not announced itself for so long is taken off the register."""
+
+
+def shard_of(run_id: str, shards: int) -> int:
+    """The shard of a run: that of its root, whose id is the part before the first `/`."""
+    return zlib.crc32(run_id.partition("/")[0].encode()) % shards
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The names of the keys under one namespace."""
+
+    namespace: str
+    shards: int
+
+    def of_commit(self, run_id: str) -> list[str]:
+        """What every commit to a run may touch: run, ledger, history, shard ledger, feed."""
+        shard = self._shard_of(run_id)
+        return [
+            f"{shard}:run:{run_id}",
+            f"{shard}:ledger:{run_id}",
+            f"{shard}:history:{run_id}",
+            f"{shard}:due",
+            f"{shard}:feed",
+        ]
+
+    def run(self, run_id: str) -> str:
+        """HASH, field → value: the state of a run. Until the run is deleted."""
+        return f"{self._shard_of(run_id)}:run:{run_id}"
+
+    def ledger(self, run_id: str) -> str:
+        """ZSET, address → moment: what of a run must be looked at by when. Until the run ends."""
+        return f"{self._shard_of(run_id)}:ledger:{run_id}"
+
+    def history(self, run_id: str) -> str:
+        """STREAM, `event`: what happened in a run. Until the run is deleted."""
+        return f"{self._shard_of(run_id)}:history:{run_id}"
+
+    def shard_ledger(self, shard: int) -> str:
+        """ZSET, run id → the earliest moment of its ledger, +inf while it is paused. For ever."""
+        return f"{self._shard(shard)}:due"
+
+    def feed(self, shard: int) -> str:
+        """STREAM, `run` and `event`: what happened in all runs of a shard. For ever; the oldest entries are cut off."""
+        return f"{self._shard(shard)}:feed"
+
+    def index(self, shard: int, name: str) -> str:
+        """ZSET, run id → moment of its creation: the runs of a shard that an index holds. For ever."""
+        return f"{self._shard(shard)}:index:{name}"
+
+    def ledger_affixes(self, shard: int) -> tuple[str, str]:
+        """What stands before and after the run id in the names of a shard's ledgers."""
+        return f"{self._shard(shard)}:ledger:", ""
+
+    def workflows(self) -> str:
+        """SET: the keys of all published workflows. For ever."""
+        return f"{self.namespace}:{{registry}}:workflows"
+
+    def definitions(self, workflow: str) -> str:
+        """HASH, version → JSON: the published versions of a workflow. For ever."""
+        return f"{self.namespace}:{{registry}}:definitions:{workflow}"
+
+    def workers(self) -> str:
+        """ZSET, worker's name → when it was last seen. For ever; names not seen for a day are taken out."""
+        return f"{self.namespace}:{{registry}}:workers"
+
+    def worker(self, name: str) -> str:
+        """STRING, JSON: what a live worker says of itself. For 20 s from its last announcement."""
+        return f"{self.namespace}:{{registry}}:worker:{name}"
+
+    def shard_of(self, run_id: str) -> int:
+        """The shard that a run lives in."""
+        return shard_of(run_id, self.shards)
+
+    def _shard_of(self, run_id: str) -> str:
+        return self._shard(shard_of(run_id, self.shards))
+
+    def _shard(self, shard: int) -> str:
+        return f"{self.namespace}:{{{shard:02x}}}"

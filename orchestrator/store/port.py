@@ -1,0 +1,86 @@
+"""What the floors above see of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from orchestrator.engine.commit import Commit, Reply
+
+SEQUENCE = "sequence"
+"""The run's field from which `Changes.number` takes its numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class DueRun:
+    """A run that must be looked at, and which of its addresses are due."""
+
+    run_id: str
+    addresses: tuple[str, ...]
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """An event of a run's history. Ids are `ms-seq` and grow."""
+
+    id: str
+    at_ms: int
+    event: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEntry:
+    """An event of any run of a shard."""
+
+    id: str
+    at_ms: int
+    run_id: str
+    event: Mapping[str, Any]
+
+
+class Store(Protocol):
+    """Holds runs and applies commits. Every method raises Unreachable if the state cannot be reached."""
+
+    def apply(self, commit: Commit) -> Reply:
+        """Apply a commit atomically."""
+
+    def apply_many(self, commits: Sequence[Commit]) -> list[Reply]:
+        """Apply commits, each atomically and in this order; others' may come between them."""
+
+    def read(self, run_id: str, fields: Sequence[str]) -> tuple[int, dict[str, str | None]]:
+        """The moment, and the values of these fields then; None: absent."""
+
+    def read_all(self, run_id: str) -> tuple[int, dict[str, str]]:
+        """The moment, and every field of the run then; none if there is no such run."""
+
+    def entries(self, run_id: str) -> dict[str, float]:
+        """The run's ledger: address → moment in ms, `inf` for never."""
+
+    def shard_entry(self, run_id: str) -> float | None:
+        """When the sweeper will look at the run; None if it never has to."""
+
+    def due(self, shard: int, limit: int) -> list[DueRun]:
+        """Runs of a shard that are due, longest due first, with at most `limit` addresses in all."""
+
+    def history(self, run_id: str, after: str = "0", limit: int = 1000) -> list[HistoryEntry]:
+        """Events of a run that came after the one with this id, oldest first."""
+
+    def wait_history(self, run_id: str, after: str, timeout_s: float) -> list[HistoryEntry]:
+        """As `history`, but wait until there is one; empty if none came in time."""
+
+    def feed(self, shard: int, after: str = "0", limit: int = 1000) -> list[FeedEntry]:
+        """Events of a shard that came after the one with this id, oldest first."""
+
+    def index(self, name: str, shard: int, before: tuple[int, str] | None, limit: int) -> list[tuple[int, str]]:
+        """(created_at, run id) of the runs in an index, newest first, from below `before`."""
+
+    def index_sizes(self, names: Sequence[str]) -> dict[str, int]:
+        """How many runs each index holds, over all shards."""
+
+    def time_ms(self) -> int:
+        """The clock that all moments are of."""
+
+    def ping(self) -> None:
+        """Return if the store answers."""

@@ -1,0 +1,143 @@
+"""The store that is used: Redis >= 6.2 or Valkey."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from orchestrator.clock import elapsed_s
+from orchestrator.engine.commit import Commit, Reply
+from orchestrator.settings import Settings
+from orchestrator.store.connection import BLOCK_MS, Connection, Script
+from orchestrator.store.keys import Keys
+from orchestrator.store.port import DueRun, FeedEntry, HistoryEntry
+from orchestrator.store.wire import decode, encode
+
+_COMMIT = Script("commit.lua")
+_DUE = Script("due.lua")
+_READ = Script("read.lua")
+
+_BATCH = 500
+"""Commits sent together, so that neither side holds more than these in memory."""
+
+
+class RedisStore:
+    """Runs in Redis. Commits are one script call each."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self.keys = Keys(settings.namespace, settings.shards)
+        self._feed_length = settings.feed_length
+        self._connection = Connection(url)
+
+    def apply(self, commit: Commit) -> Reply:
+        """Apply a commit atomically."""
+        keys, args = encode(commit, self.keys, self._feed_length)
+        return decode(commit, self._connection.run(_COMMIT, keys, args))
+
+    def apply_many(self, commits: Sequence[Commit]) -> list[Reply]:
+        """Apply commits, each atomically and in this order; others' may come between them."""
+        replies: list[Reply] = []
+        for first in range(0, len(commits), _BATCH):
+            batch = commits[first : first + _BATCH]
+            calls = [encode(commit, self.keys, self._feed_length) for commit in batch]
+            answers = self._connection.run_many(_COMMIT, calls)
+            replies += [decode(commit, answer) for commit, answer in zip(batch, answers, strict=True)]
+        return replies
+
+    def read(self, run_id: str, fields: Sequence[str]) -> tuple[int, dict[str, str | None]]:
+        """The moment, and the values of these fields then; None: absent."""
+        if not fields:
+            return self.time_ms(), {}
+        now_ms, values = self._connection.run(_READ, (self.keys.run(run_id),), fields)
+        return now_ms, dict(zip(fields, values, strict=True))
+
+    def read_all(self, run_id: str) -> tuple[int, dict[str, str]]:
+        """The moment, and every field of the run then; none if there is no such run."""
+        now_ms, flat = self._connection.run(_READ, (self.keys.run(run_id),), ())
+        return now_ms, dict(zip(flat[::2], flat[1::2], strict=True))
+
+    def entries(self, run_id: str) -> dict[str, float]:
+        """The run's ledger: address → moment in ms, `inf` for never."""
+        return dict(_scored(self._connection.execute("ZRANGE", self.keys.ledger(run_id), 0, -1, "WITHSCORES")))
+
+    def shard_entry(self, run_id: str) -> float | None:
+        """When the sweeper will look at the run; None if it never has to."""
+        moment = self._connection.execute("ZSCORE", self.keys.shard_ledger(self.keys.shard_of(run_id)), run_id)
+        return None if moment is None else float(moment)
+
+    def due(self, shard: int, limit: int) -> list[DueRun]:
+        """Runs of a shard that are due, longest due first, with at most `limit` addresses in all."""
+        args = (limit, *self.keys.ledger_affixes(shard))
+        now_ms, *runs = self._connection.run(_DUE, (self.keys.shard_ledger(shard),), args)
+        return [DueRun(run_id, tuple(addresses), now_ms) for run_id, *addresses in runs]
+
+    def history(self, run_id: str, after: str = "0", limit: int = 1000) -> list[HistoryEntry]:
+        """Events of a run that came after the one with this id, oldest first."""
+        return [_history_entry(*entry) for entry in self._after(self.keys.history(run_id), after, limit)]
+
+    def wait_history(self, run_id: str, after: str, timeout_s: float) -> list[HistoryEntry]:
+        """As `history`, but wait until there is one; empty if none came in time."""
+        key, deadline = self.keys.history(run_id), elapsed_s() + timeout_s
+        while True:
+            entries = self._connection.execute("XRANGE", key, f"({after}", "+", "COUNT", 1000)
+            left_ms = math.ceil((deadline - elapsed_s()) * 1000)
+            if entries or left_ms <= 0:
+                return [_history_entry(*entry) for entry in entries]
+            block_ms = min(left_ms, BLOCK_MS)
+            self._connection.execute("XREAD", "COUNT", 1, "BLOCK", block_ms, "STREAMS", key, after)
+
+    def feed(self, shard: int, after: str = "0", limit: int = 1000) -> list[FeedEntry]:
+        """Events of a shard that came after the one with this id, oldest first."""
+        return [_feed_entry(*entry) for entry in self._after(self.keys.feed(shard), after, limit)]
+
+    def index(self, name: str, shard: int, before: tuple[int, str] | None, limit: int) -> list[tuple[int, str]]:
+        """(created_at, run id) of the runs in an index, newest first, from below `before`."""
+        key, found, offset = self.keys.index(shard, name), list[tuple[int, str]](), 0
+        newest = "+inf" if before is None else before[0]
+        while len(found) < limit:
+            page = self._connection.execute(
+                "ZREVRANGEBYSCORE", key, newest, "-inf", "WITHSCORES", "LIMIT", offset, limit
+            )
+            runs = [(int(score), run_id) for run_id, score in _scored(page)]
+            found += [run for run in runs if before is None or run < before]
+            offset += limit
+            if len(runs) < limit:
+                break
+        return found[:limit]
+
+    def index_sizes(self, names: Sequence[str]) -> dict[str, int]:
+        """How many runs each index holds, over all shards."""
+        shards = range(self.keys.shards)
+        sizes = self._connection.execute_many(
+            [("ZCARD", self.keys.index(shard, name)) for name in names for shard in shards]
+        )
+        return {name: sum(sizes[i * len(shards) : (i + 1) * len(shards)]) for i, name in enumerate(names)}
+
+    def time_ms(self) -> int:
+        """The clock that all moments are of: Redis's."""
+        return self._connection.time_ms()
+
+    def ping(self) -> None:
+        """Return if Redis answers."""
+        self._connection.execute("PING")
+
+    def close(self) -> None:
+        """Close the sockets; the next call opens new ones."""
+        self._connection.close()
+
+    def _after(self, stream: str, after: str, limit: int) -> Any:
+        return self._connection.execute("XRANGE", stream, f"({after}", "+", "COUNT", limit)
+
+
+def _scored(answer: Any) -> list[tuple[str, float]]:
+    return [(member, float(score)) for member, score in zip(answer[::2], answer[1::2], strict=True)]
+
+
+def _history_entry(entry_id: str, fields: dict[str, str]) -> HistoryEntry:
+    return HistoryEntry(entry_id, int(entry_id.partition("-")[0]), json.loads(fields["event"]))
+
+
+def _feed_entry(entry_id: str, fields: dict[str, str]) -> FeedEntry:
+    return FeedEntry(entry_id, int(entry_id.partition("-")[0]), fields["run"], json.loads(fields["event"]))

@@ -1,0 +1,116 @@
+"""Commits as `commit.lua` takes them, and its answers as replies.
+
+KEYS: run, its ledger, its history, the shard's ledger, its feed, then the indexes that the commit names.
+ARGV: the commit as JSON, the run's id, the length of the feed, then the events, each a text that Lua passes through.
+
+The JSON leaves out what is empty:
+
+    commit   inc: incarnation   stages: [stage]   reads: [field]
+    stage    w: guards   d: due addresses   a: `already`   c: changes   t: [{w: guards, c: changes}]
+    changes  set   del   stamp   num   add, sub: [count field, member field, …]   ledger: {address: null | [within, at]}
+             hurry: [suffix, value]   into, out: positions in KEYS   log: positions in ARGV   over: ends the ledger
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from orchestrator.engine.commit import Answer, Changes, Commit, Reply, Stage, count_field, member_field
+from orchestrator.store.keys import Keys
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_ascii_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+
+_ANSWERS = {"a": Answer.APPLIED, "y": Answer.ALREADY, "r": Answer.REFUSED, "g": Answer.GONE}
+
+
+class _Call:
+    """The keys and arguments of one call, as they grow while its stages are encoded."""
+
+    __slots__ = ("_index_keys", "_keys", "_run_id", "args", "keys")
+
+    def __init__(self, commit: Commit, keys: Keys, feed_length: int) -> None:
+        run_id = commit.run_id
+        self._keys = keys
+        self._run_id = run_id
+        self._index_keys: dict[str, int] = {}
+        self.keys = keys.of_commit(run_id)
+        self.args = ["", run_id, str(feed_length)]
+        body: dict[str, Any] = {"stages": [self._stage(stage) for stage in commit.stages], "reads": commit.reads}
+        if commit.incarnation is not None:
+            body["inc"] = commit.incarnation
+        self.args[0] = _json(body)
+
+    def _stage(self, stage: Stage) -> dict[str, Any]:
+        encoded: dict[str, Any] = {"c": self._changes(stage.changes)}
+        if stage.guards:
+            encoded["w"] = dict(stage.guards)
+        if stage.due:
+            encoded["d"] = stage.due
+        if stage.already is not None:
+            encoded["a"] = dict(stage.already)
+        if stage.then:
+            encoded["t"] = [{"w": dict(then.guards), "c": self._changes(then.changes)} for then in stage.then]
+        return encoded
+
+    def _changes(self, changes: Changes) -> dict[str, Any]:
+        encoded: dict[str, Any] = {}
+        if changes.set:
+            encoded["set"] = dict(changes.set)
+        if changes.delete:
+            encoded["del"] = changes.delete
+        if changes.stamp:
+            encoded["stamp"] = dict(changes.stamp)
+        if changes.number:
+            encoded["num"] = changes.number
+        if changes.add:
+            encoded["add"] = _members(changes.add)
+        if changes.remove:
+            encoded["sub"] = _members(changes.remove)
+        if changes.entries:
+            encoded["ledger"] = {
+                address: None if due is None else (due.within_ms, due.at_ms) for address, due in changes.entries.items()
+            }
+        if changes.expedite is not None:
+            encoded["hurry"] = changes.expedite
+        if changes.index:
+            encoded["into"] = [self._index(name) for name, held in changes.index.items() if held]
+            encoded["out"] = [self._index(name) for name, held in changes.index.items() if not held]
+        if changes.events:
+            encoded["log"] = [self._event(event) for event in changes.events]
+        if changes.end:
+            encoded["over"] = 1
+        return encoded
+
+    def _index(self, name: str) -> int:
+        if name not in self._index_keys:
+            self.keys.append(self._keys.index(self._keys.shard_of(self._run_id), name))
+            self._index_keys[name] = len(self.keys)
+        return self._index_keys[name]
+
+    def _event(self, event: Any) -> int:
+        self.args.append(event_text(event))
+        return len(self.args)
+
+
+def encode(commit: Commit, keys: Keys, feed_length: int) -> tuple[Sequence[str], Sequence[str]]:
+    """KEYS and ARGV of the call that applies a commit."""
+    call = _Call(commit, keys, feed_length)
+    return call.keys, call.args
+
+
+def decode(commit: Commit, answer: Sequence[Any]) -> Reply:
+    """The reply that the script's answer means: one letter a stage tried, the moment, the values of `reads`."""
+    letters, now_ms, values = answer
+    return Reply(tuple([_ANSWERS[letter] for letter in letters]), now_ms, dict(zip(commit.reads, values, strict=True)))
+
+
+def event_text(event: Any) -> str:
+    """An event as it is kept; in ASCII, so that no text that a message contains can be refused."""
+    return _ascii_json(dict(event))
+
+
+def _members(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    return [field for members, member in pairs for field in (count_field(members), member_field(members, member))]

@@ -1,0 +1,177 @@
+from typing import Any
+
+import pytest
+
+from orchestrator.spec.lint import check
+from orchestrator.spec.operations import Effect, OperationInfo
+from orchestrator.spec.workflow import WorkflowSpec
+
+WORK = {"operation": "x.y"}
+
+
+def workflow(*steps: dict[str, Any], **fields: Any) -> WorkflowSpec:
+    return WorkflowSpec.model_validate({"meta": {"key": "a.b", "version": "1.0.0"}, "steps": steps, **fields})
+
+
+def rules(*steps: dict[str, Any], **fields: Any) -> list[tuple[str, str]]:
+    return [(problem.rule, problem.step) for problem in check(workflow(*steps, **fields))]
+
+
+def nested(depth: int) -> dict[str, Any]:
+    inner = nested(depth - 1) if depth else WORK
+    return {"map": {"items": "input", "steps": [{"id": f"s{depth}", **inner}]}} if depth else dict(WORK)
+
+
+@pytest.mark.parametrize("name", ["1a", "a.b", "", "a b", "a" * 65, "é"])
+def test_id_is_a_letter_and_at_most_63_more(name: str) -> None:
+    """Letters, digits, `-` and `_`."""
+    assert rules({"id": name, **WORK}) == [("invalid_id", name)]
+
+
+def test_id_is_unique_in_the_whole_spec_with_dash_and_underscore_the_same() -> None:
+    """Nested flows included; the flows are not judged until it is."""
+    inner = {"items": "input", "steps": [{"id": "pack_all", **WORK}]}
+
+    problems = check(workflow({"id": "pack-all", **WORK}, {"id": "each", "map": inner}))
+
+    assert [(p.rule, p.path) for p in problems] == [("duplicate_id", "steps[1].map.steps[0].id")]
+    assert "`pack-all`" in problems[0].message
+
+
+def test_containers_stand_at_most_five_deep() -> None:
+    """The sixth is one too many."""
+    assert rules({"id": "top", **nested(5)}) == []
+    assert [rule for rule, _ in rules({"id": "top", **nested(6)})] == ["too_deep"]
+
+
+def test_workflow_has_at_most_a_thousand_steps() -> None:
+    """Nested ones count."""
+    body = {"items": "input", "steps": [{"id": f"s{n}", **WORK} for n in range(999)]}
+
+    assert rules({"id": "each", "map": body}) == []
+    assert ("too_many_steps", "") in rules({"id": "each", "map": body}, {"id": "more", **WORK})
+
+
+def test_step_is_exactly_one_thing() -> None:
+    """One kind key, or `transitions` alone."""
+    assert rules({"id": "a", **WORK, "wait": "1s"}) == [("several_kinds", "a")]
+    assert rules({"id": "a"}) == [("missing_kind", "a")]
+    assert rules({"id": "a", "transitions": [{"to": "$end"}]}) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        ({"wait": "1s"}, {"timeout": "1m"}),
+        ({"wait": "1s"}, {"inputs": {"a": 1}}),
+        ({"transitions": [{"to": "$end"}]}, {"sla": {"max_duration": "1m"}}),
+        ({"transitions": [{"to": "$end"}]}, {"timeout": "1m"}),
+        ({"workflow": "c.d"}, {"queue": "fast"}),
+        ({"workflow": "c.d"}, {"heartbeat_timeout": "1m"}),
+        ({"event": {"signal": "go"}}, {"retry": {"max_attempts": 2}}),
+        ({"approval": {"users": ["ann"]}}, {"compensation": "x.y"}),
+        ({"map": {"items": "input", "steps": [{"id": "b", **WORK}]}}, {"pivot": True}),
+        ({"parallel": {"branches": {"b": [{"id": "b", **WORK}]}}}, {"priority": 1}),
+    ],
+)
+def test_field_that_means_nothing_on_the_kind_is_an_error(kind: dict[str, Any], field: dict[str, Any]) -> None:
+    """The message says where it belongs."""
+    (problem,) = check(workflow({"id": "a", **kind, **field}))
+
+    assert (problem.rule, problem.path) == ("wrong_field", f"steps[0].{next(iter(field))}")
+    assert "it belongs to operation" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("step", "rule"),
+    [
+        ({"event": {}}, "type_or_signal"),
+        ({"event": {"type": "t", "signal": "s"}}, "type_or_signal"),
+        ({"event": {"signal": "s", "filter": "event.x"}}, "wrong_field"),
+        ({"approval": {}}, "nobody_to_ask"),
+        ({"approval": {"users": ["ann"], "escalate": [{"after": "1h"}]}}, "nobody_to_ask"),
+        ({"approval": {"groups": ["all"], "mode": "majority"}}, "mode_needs_users"),
+        ({"wait": {}}, "invalid_wait"),
+        ({"wait": {"until": "input.x", "duration": "5s"}}, "invalid_wait"),
+        ({"parallel": {"branches": {"b": [{"id": "b", **WORK}]}, "join": 2}}, "join_out_of_range"),
+        ({"map": {"items": "input", "item_name": "steps", "steps": [{"id": "b", **WORK}]}}, "invalid_item_name"),
+        ({**WORK, "limits": [{"key": "k"}]}, "max_or_rate"),
+        ({**WORK, "limits": [{"key": "k", "max": 1, "rate": "1/s"}]}, "max_or_rate"),
+        ({**WORK, "compensation": "no. such"}, "invalid_operation"),
+        ({**WORK, "on_failure": [{"errors": ["run_timeout"], "to": "$end"}]}, "error_not_handled"),
+        ({**WORK, "on_failure": [{"errors": ["cancelled"], "to": "$end"}]}, "error_not_handled"),
+    ],
+)
+def test_fields_that_contradict_each_other_are_an_error(step: dict[str, Any], rule: str) -> None:
+    """One problem, which names the rule."""
+    assert rules({"id": "a", **step}) == [(rule, "a")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"search": {f"n{n}": "input.x" for n in range(17)}}, "too_many_search_fields"),
+        ({"redact": ["input..x"]}, "invalid_redact_path"),
+        ({"limits": [{"key": "k"}]}, "max_or_rate"),
+        ({"triggers": [{}]}, "schedule_or_event"),
+        ({"triggers": [{"schedule": {"name": "n"}}]}, "one_of_cron_every_at"),
+        ({"triggers": [{"schedule": {"name": "n", "every": "1h", "cron": "* * * * *"}}]}, "one_of_cron_every_at"),
+        (
+            {"triggers": [{"event": {"name": "n", "type": "t"}}, {"event": {"name": "n", "type": "u"}}]},
+            "duplicate_trigger",
+        ),
+    ],
+)
+def test_workflow_fields_that_contradict_each_other_are_an_error(fields: dict[str, Any], rule: str) -> None:
+    """The same for what belongs to no step."""
+    assert rules({"id": "a", **WORK}, **fields) == [(rule, "")]
+
+
+def test_every_bare_integer_under_a_second_is_warned_about() -> None:
+    """Wherever a duration stands."""
+    problems = check(
+        workflow(
+            {
+                "id": "a",
+                **WORK,
+                "retry": {"max_attempts": 2, "delay": 5},
+                "compensation": {"operation": "x.z", "timeout": 30},
+            },
+            {"id": "b", "wait": 10},
+            sla={"max_duration": 30, "escalate": [{"after": 1, "to": "ops"}]},
+            timeout="500ms",
+        )
+    )
+
+    assert {p.rule for p in problems} == {"bare_milliseconds"}
+    assert {p.severity for p in problems} == {"warning"}
+    assert sorted(p.path for p in problems) == [
+        "sla.escalate[0].after",
+        "sla.max_duration",
+        "steps[0].compensation.timeout",
+        "steps[0].retry.delay",
+        "steps[1].wait.duration",
+    ]
+
+
+def test_unknown_operation_is_a_warning_when_operations_are_known() -> None:
+    """Also where it undoes; without a register nothing is said."""
+    known = {"x.y": OperationInfo("x.y", "1.0.0", Effect.NONE, idempotent=True)}
+    spec = workflow({"id": "a", **WORK, "compensation": "x.z"}, {"id": "b", "operation": "x.q"})
+
+    problems = check(spec, operations=known)
+
+    assert [(p.rule, p.path, p.severity) for p in problems] == [
+        ("unknown_operation", "steps[0].compensation", "warning"),
+        ("unknown_operation", "steps[1].operation", "warning"),
+    ]
+    assert check(spec) == []
+
+
+def test_retry_of_what_is_not_idempotent_is_warned_about() -> None:
+    """It is tried again only after a failure that it reported itself."""
+    known = {"x.y": OperationInfo("x.y", "1.0.0", Effect.WRITE, idempotent=False)}
+
+    problems = check(workflow({"id": "a", **WORK, "retry": {"max_attempts": 2}}), operations=known)
+
+    assert [(p.rule, p.severity) for p in problems] == [("retry_not_idempotent", "warning")]

@@ -1,0 +1,73 @@
+from typing import Any
+
+import pytest
+
+from orchestrator.spec.support import not_executed_yet, without_effect
+from orchestrator.spec.workflow import WorkflowSpec, define_workflow
+
+INNER = [{"id": "inner", "operation": "x.y"}]
+
+
+def workflow(*steps: Any, **fields: Any) -> WorkflowSpec:
+    return define_workflow(meta={"key": "order.ship", "version": "1.0.0"}, steps=steps, **fields)
+
+
+def test_what_is_executed_is_not_named() -> None:
+    """Operations, choices, waits, transitions, retries and compensation."""
+    spec = workflow(
+        {"id": "a", "operation": "x.y", "retry": {"max_attempts": 3}, "compensation": "undo", "on_success": "b"},
+        {"id": "b", "transitions": [{"when": "input.x", "to": "$end"}], "on_success": "c"},
+        {"id": "c", "wait": "2d"},
+        {"id": "undo", "operation": "x.z"},
+    )
+
+    assert not_executed_yet(spec) == []
+    assert without_effect(spec) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"parallel": {"branches": {"left": INNER}}}, "parallel"),
+        ({"map": {"items": "input", "steps": INNER}}, "map"),
+        ({"event": {"signal": "go"}}, "event"),
+        ({"approval": {"users": ["ann"]}}, "approval"),
+        ({"workflow": "a.b"}, "workflow"),
+        ({"operation": "x.y", "max_visits": 3}, "max_visits"),
+        ({"operation": "x.y", "on_success": "a"}, "loops"),
+        ({"operation": "x.y", "allow_failure": True}, "needs"),
+    ],
+)
+def test_what_is_not_executed_yet_is_named(fields: dict[str, Any], named: str) -> None:
+    """Step kinds, loops and needs flows, each with its place."""
+    (problem,) = not_executed_yet(workflow({"id": "a", **fields}))
+
+    assert problem.rule == "not_yet_supported"
+    assert named in problem.message
+
+
+def test_manual_undo_is_not_executed_yet() -> None:
+    """It belongs to the workflow, so no step is named."""
+    (problem,) = not_executed_yet(workflow({"id": "a", "operation": "x.y"}, compensation={"trigger": "manual"}))
+
+    assert problem.path == "compensation.trigger"
+
+
+def test_fields_without_effect_are_warned_about_once_each() -> None:
+    """However many steps have them."""
+    step = {"operation": "x.y", "sla": {"max_duration": "1m"}, "limits": [{"key": "all", "max": 1}]}
+    spec = workflow(
+        {"id": "a", **step},
+        {"id": "b", **step},
+        sla={"max_duration": "1h"},
+        triggers=[{"schedule": {"name": "nightly", "every": "1d"}}],
+        search={"total": "input.total"},
+        redact=["input.card"],
+        limits=[{"key": "all", "rate": "10/s"}],
+    )
+
+    warnings = without_effect(spec)
+
+    names = ["sla", "triggers", "search", "redact", "limits", "steps.sla", "steps.limits"]
+    assert [warning.path for warning in warnings] == names
+    assert {warning.severity for warning in warnings} == {"warning"}
