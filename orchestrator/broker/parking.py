@@ -20,7 +20,7 @@ def rest_after(chain: list[Any] | None, run_id: str, address: str) -> list[Any] 
 
 
 def hand_over(task: Task[Any, Any], dispatcher: Dispatcher, plan: Plan, run_id: str, address: str) -> None:
-    """Make an address the next of the present message: the rest of its chain, or the other path's canvas in its place."""
+    """Make an address the next of the present message: the rest of its chain, or another path's canvas instead."""
     kept = rest_after(task.request.chain, run_id, address)
     task.request.chain = dispatcher.tail(plan, run_id, address) if kept is None else kept
 

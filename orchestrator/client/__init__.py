@@ -1,0 +1,1 @@
+"""What producers import: start, cancel, query, publish."""

@@ -87,7 +87,7 @@ def find_operations(
             problems.append(
                 Problem(
                     rule="unknown_operation",
-                    message=f"operation {reference!r} is in no module of the setting `operations`, and no live worker has it",
+                    message=f"no module of the setting `operations` and no live worker has operation {reference!r}",
                     step=next((step.id for step in spec.steps if step.operation == reference), ""),
                 )
             )

@@ -105,9 +105,7 @@ class Orchestrator:
             raise UnknownRun(f"no run has the id {run_id!r}", run_id=run_id)
         return self._handle(run_id)
 
-    def runs(
-        self, *, workflow: str | None = None, status: str | None = None, limit: int = 50
-    ) -> list[RunHandle]:
+    def runs(self, *, workflow: str | None = None, status: str | None = None, limit: int = 50) -> list[RunHandle]:
         """The newest runs, of a workflow or with a status."""
         if status is not None and status not in set(RunStatus):
             raise InvalidRequest(f"no run has the status {status!r}; they are {', '.join(RunStatus)}")
@@ -140,7 +138,7 @@ class Orchestrator:
         _, found = self.store.read(commit.run_id, (fields.WORKFLOW, fields.INPUT))
         if (found[fields.WORKFLOW], found[fields.INPUT]) != (wanted[fields.WORKFLOW], wanted[fields.INPUT]):
             raise RunConflict(
-                f"run {commit.run_id!r} exists, of workflow {found[fields.WORKFLOW]!r} and with another input or workflow",
+                f"run {commit.run_id!r} exists, of workflow {found[fields.WORKFLOW]!r}, with another workflow or input",
                 run_id=commit.run_id,
             )
 

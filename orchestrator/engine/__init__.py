@@ -1,0 +1,1 @@
+"""Pure: plan, view and happening in, decision out."""

@@ -32,9 +32,7 @@ def drain(plan: Plan, view: RunView, terms: Terms) -> Move | None:
     if not undos:
         stage = Stage(guards=guards, changes=left | end(reason, "none"))
         return Move(Commit(view.run_id, view.incarnation, (stage,)))
-    started = Changes(
-        set={fields.COMPENSATION: "running"}, events=(event("compensation_started", undo=undos),)
-    )
+    started = Changes(set={fields.COMPENSATION: "running"}, events=(event("compensation_started", undo=undos),))
     view.learn((left | started).set, view.now_ms)
     return begin(plan, view, undos[0], terms).move(view, Stage(guards=guards, changes=left | started))
 

@@ -33,8 +33,21 @@ HEAD: Final = (INCARNATION, WORKFLOW, VERSION, DIGEST, STATUS, STOPPING, PAUSED,
 """What every look at a run begins with."""
 
 _STEP_HEAD: Final = (
-    "state", "token", "attempt", "losses", "first", "deadline", "silent", "queued", "cause", "to", "until", "next", "done",
-    "resends", "err",
+    "state",
+    "token",
+    "attempt",
+    "losses",
+    "first",
+    "deadline",
+    "silent",
+    "queued",
+    "cause",
+    "to",
+    "until",
+    "next",
+    "done",
+    "resends",
+    "err",
 )
 
 
@@ -124,7 +137,7 @@ def progress(address: str) -> str:
 
 
 def done(address: str) -> str:
-    """"1" if the operation returned though the step then failed: its effect is there."""
+    """Holds "1" if the operation returned though the step then failed: its effect is there."""
     return f"{address}:done"
 
 

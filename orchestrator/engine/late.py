@@ -1,12 +1,12 @@
-"""Late reports: an attempt tells its outcome when it is no longer its turn. Nothing moves, nothing is lost (RULES 8)."""
+"""Late reports: an attempt tells its outcome when it is no longer its turn. Nothing moves, nothing is lost."""
 
 from __future__ import annotations
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import is_undo, undo_of
 from orchestrator.engine.commit import Changes, Commit, Stage
-from orchestrator.engine.outcome import Outcome, Success
 from orchestrator.engine.onward import node_at
+from orchestrator.engine.outcome import Outcome, Success
 from orchestrator.engine.stages import attention, event
 from orchestrator.engine.state import StepState
 from orchestrator.engine.view import RunView

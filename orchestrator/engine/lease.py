@@ -16,9 +16,7 @@ def renewal(run_id: str, incarnation: str, address: str, token: str, lease_ms: i
     return Commit(run_id, incarnation, (stage,), (fields.STOPPING,))
 
 
-def progress(
-    run_id: str, incarnation: str, address: str, token: str, report: str, silence_ms: int | None
-) -> Commit:
+def progress(run_id: str, incarnation: str, address: str, token: str, report: str, silence_ms: int | None) -> Commit:
     """Record what an operation reports of itself; it may then be silent for so long again."""
     stamp = {} if silence_ms is None else {fields.silent_at(address): silence_ms}
     stage = Stage(

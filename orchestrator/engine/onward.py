@@ -189,9 +189,7 @@ def _validator(schema: str) -> Any:
 
 
 def _stop(error: Mapping[str, Any]) -> Onward:
-    return Onward(
-        then=(when_drained(),), second=stop(RunStatus.RUNNING, RunStatus.FAILED, error), to=DRAIN, stops=True
-    )
+    return Onward(then=(when_drained(),), second=stop(RunStatus.RUNNING, RunStatus.FAILED, error), to=DRAIN, stops=True)
 
 
 def _conditions(routes: Iterable[Any]) -> tuple[Expression, ...]:

@@ -24,7 +24,7 @@ UNRETRIED = frozenset(
         "cancelled",
     }
 )
-"""Codes of ours that no policy retries (DESIGN, section 3, Failure)."""
+"""Codes of ours that no policy retries."""
 
 
 @dataclass(frozen=True, slots=True)

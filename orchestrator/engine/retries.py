@@ -6,7 +6,7 @@ from orchestrator.engine.outcome import UNRETRIED, Failure
 from orchestrator.plan.graph import RetryPolicy
 
 MAX_LOSSES = 2
-"""How often one attempt is taken up again after its worker was lost (DESIGN, section 3, Failure)."""
+"""How often one attempt is taken up again after its worker was lost."""
 
 
 def backoff_ms(policy: RetryPolicy, attempt: int, chance: float) -> int:

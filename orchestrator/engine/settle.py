@@ -82,7 +82,11 @@ def fail_attempt(
     work = work_at(plan, address)
     struck = ground.token if failure.reported and not failure.returned else None
     record = failure.to_json(address)
-    if work is not None and (failure.reported or work.idempotent) and allows(work.retry, failure, view.attempt(address)):
+    if (
+        work is not None
+        and (failure.reported or work.idempotent)
+        and allows(work.retry, failure, view.attempt(address))
+    ):
         delay = delay_ms(work.retry, failure, view.attempt(address), terms.chance)
         first_ms = view.number(fields.first_started(address), view.now_ms)
         if not outlasts(work.retry, first_ms=first_ms, at_ms=view.now_ms + delay):

@@ -245,9 +245,7 @@ class _Slice:
     def report_late(self, address: str, token: str, outcome: Outcome) -> Generator[Effect, Any, None]:
         """The token no longer stands: keep the outcome beside the step."""
         for _ in range(MAX_LOOKS):
-            now_ms, values = yield Read(
-                self.view.run_id, (*head_fields(address), *fields.step_head(undo_of(address)))
-            )
+            now_ms, values = yield Read(self.view.run_id, (*head_fields(address), *fields.step_head(undo_of(address))))
             view = RunView(self.view.run_id, values, now_ms)
             if not view.exists:
                 return
@@ -297,11 +295,7 @@ class _Slice:
 
 def _granted(move: Move, reply: Reply) -> bool:
     """Whether the move's last stage, the claim, stands."""
-    return (
-        move.claims is not None
-        and len(reply.answers) == len(move.commit.stages)
-        and reply.answers[-1].stands
-    )
+    return move.claims is not None and len(reply.answers) == len(move.commit.stages) and reply.answers[-1].stands
 
 
 def _also(commit: Commit, changes: Changes) -> Commit:

@@ -39,9 +39,7 @@ UNKNOWN_EFFECT = "unknown_effect"
 
 def attention(address: str) -> Changes:
     """Mark the run and tell the operators: an effect may stand that nobody knows of."""
-    return Changes(
-        set={fields.ATTENTION: UNKNOWN_EFFECT}, events=(event("attention", address, reason=UNKNOWN_EFFECT),)
-    )
+    return Changes(set={fields.ATTENTION: UNKNOWN_EFFECT}, events=(event("attention", address, reason=UNKNOWN_EFFECT),))
 
 
 def reach(address: str, timing: Timing, *, work: Work | None = None, cause: str | None = None) -> Changes:

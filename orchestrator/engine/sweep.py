@@ -105,7 +105,9 @@ def _send_again(view: RunView, address: str, terms: Terms) -> Visit:
     resends = view.number(fields.resends(address))
     changes = Changes(
         set={fields.resends(address): str(resends + 1)},
-        entries={address: Due(within_ms=terms.timing.resend(resends + 1), at_ms=view.moment(fields.queue_deadline(address)))},
+        entries={
+            address: Due(within_ms=terms.timing.resend(resends + 1), at_ms=view.moment(fields.queue_deadline(address)))
+        },
     )
     stage = Stage(guards={fields.state(address): StepState.READY}, due=(address,), changes=changes)
     return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), send=address)

@@ -1,0 +1,1 @@
+"""Pure: a spec becomes a plan, and a plan a canvas."""

@@ -82,7 +82,10 @@ def undo_chain(plan: Plan, undos: Sequence[str], *, message_bytes: int) -> Chain
 def drain_signature(plan: Plan) -> Signature:
     """The compensation errback: the message that asks for the undo of the run's flow."""
     return Signature(
-        address=DRAIN_ADDRESS, queue=_drain_queue(plan), priority=DEFAULT_PRIORITY, shadow=f"{plan.name}/{DRAIN_ADDRESS}"
+        address=DRAIN_ADDRESS,
+        queue=_drain_queue(plan),
+        priority=DEFAULT_PRIORITY,
+        shadow=f"{plan.name}/{DRAIN_ADDRESS}",
     )
 
 

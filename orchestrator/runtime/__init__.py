@@ -1,0 +1,1 @@
+"""Works messages off: the Celery task, slices, leases, the sweeper."""

@@ -92,8 +92,7 @@ class Heartbeat:
 
     def _renew(self, leases: list[Lease]) -> None:
         commits = [
-            renewal(one.run_id, one.incarnation, one.address, one.token, self._lease_ms, one.limit_ms)
-            for one in leases
+            renewal(one.run_id, one.incarnation, one.address, one.token, self._lease_ms, one.limit_ms) for one in leases
         ]
         try:
             replies = self._store().apply_many(commits)

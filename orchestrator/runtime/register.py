@@ -27,7 +27,9 @@ class Announcer:
 
     def start(self, consumer: Any) -> None:
         """Begin, for the Celery consumer of a worker that is ready."""
-        queues = tuple(sorted(str(name) for name in getattr(getattr(consumer, "task_consumer", None), "queues", ()) or ()))
+        queues = tuple(
+            sorted(str(name) for name in getattr(getattr(consumer, "task_consumer", None), "queues", ()) or ())
+        )
         record = WorkerRecord(
             name=str(getattr(consumer, "hostname", "") or socket.gethostname()),
             queues=tuple(str(getattr(queue, "name", queue)) for queue in queues),

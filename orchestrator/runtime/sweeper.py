@@ -64,7 +64,7 @@ class Sweeper:
                 except Unreachable:
                     raise
                 except OrchestratorError as error:
-                    log.error("visit_failed", run_id=due.run_id, step=address, code=error.code, error=error.message)
+                    log.warning("visit_failed", run_id=due.run_id, step=address, code=error.code, error=error.message)
         return visits
 
     def _visit(self, run_id: str, address: str) -> int:
@@ -77,7 +77,8 @@ class Sweeper:
         if view.state(address) is StepState.RUNNING and elapsed_s() < self._ends_leases_from_s:
             return 0
         plan = self.versions.plan(view[fields.WORKFLOW] or "", view[fields.VERSION] or "")
-        terms = Terms(self.timing, secrets.token_hex(8), random.random(), fuses=lambda _: False)
+        chance = random.random()  # noqa: S311  # spreads retries, keeps no secret
+        terms = Terms(self.timing, secrets.token_hex(8), chance, fuses=lambda _: False)
         found = visit(plan, view, address, terms)
         if found is None:
             return 0

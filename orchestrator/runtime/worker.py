@@ -113,7 +113,9 @@ class Message:
                 return self.attempt(effect)
             case Read():
                 store = self.worker.store
-                return store.read_all(effect.run_id) if effect.names is None else store.read(effect.run_id, effect.names)
+                return (
+                    store.read_all(effect.run_id) if effect.names is None else store.read(effect.run_id, effect.names)
+                )
             case LoadPlan():
                 self.plan = self.worker.versions.plan(effect.key, effect.version)
                 return self.plan

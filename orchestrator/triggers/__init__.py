@@ -1,0 +1,1 @@
+"""What moves runs by itself: beat."""

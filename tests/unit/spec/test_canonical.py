@@ -98,6 +98,7 @@ leaf_kinds = st.one_of(
 
 
 def containers(steps: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Steps that hold the given ones, in branches or a map body."""
     flows = st.lists(steps, min_size=1, max_size=2)
     branches = st.dictionaries(
         texts, flows | st.fixed_dictionaries({"steps": flows, "output": mappings}), min_size=1, max_size=2
@@ -117,6 +118,7 @@ def containers(steps: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 def step_of(kinds: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    """A step of one of these kinds, with any of the other fields."""
     common = st.fixed_dictionaries({"id": names}, optional=step_fields)
     return st.builds(lambda fields, kind: {**fields, **kind}, common, kinds)
 

@@ -6,6 +6,7 @@ from orchestrator.spec.documents import read_json, read_yaml
 
 
 def data(text: str) -> Any:
+    """The one document of a text that has no problem."""
     (document,) = read_yaml(text)
     assert document.problems == ()
     return document.data

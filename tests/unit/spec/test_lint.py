@@ -10,14 +10,17 @@ WORK = {"operation": "x.y"}
 
 
 def workflow(*steps: dict[str, Any], **fields: Any) -> WorkflowSpec:
+    """A workflow of these steps."""
     return WorkflowSpec.model_validate({"meta": {"key": "a.b", "version": "1.0.0"}, "steps": steps, **fields})
 
 
 def rules(*steps: dict[str, Any], **fields: Any) -> list[tuple[str, str]]:
+    """Which rules are broken, and by which step."""
     return [(problem.rule, problem.step) for problem in check(workflow(*steps, **fields))]
 
 
 def nested(depth: int) -> dict[str, Any]:
+    """So many maps within each other."""
     inner = nested(depth - 1) if depth else WORK
     return {"map": {"items": "input", "steps": [{"id": f"s{depth}", **inner}]}} if depth else dict(WORK)
 

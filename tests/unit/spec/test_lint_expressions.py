@@ -7,10 +7,12 @@ from orchestrator.spec.workflow import WorkflowSpec
 
 
 def work(name: str, **fields: Any) -> dict[str, Any]:
+    """An operation step as it is written."""
     return {"id": name, "operation": "x.y", **fields}
 
 
 def problems(*steps: dict[str, Any], **fields: Any) -> list[tuple[str, str]]:
+    """Which rules are broken, and where."""
     spec = WorkflowSpec.model_validate({"meta": {"key": "a.b", "version": "1.0.0"}, "steps": steps, **fields})
     return [(problem.rule, problem.path) for problem in check(spec)]
 

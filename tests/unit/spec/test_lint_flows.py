@@ -7,10 +7,12 @@ from orchestrator.spec.workflow import WorkflowSpec
 
 
 def work(name: str, **fields: Any) -> dict[str, Any]:
+    """An operation step as it is written."""
     return {"id": name, "operation": "x.y", **fields}
 
 
 def rules(*steps: dict[str, Any]) -> list[tuple[str, str]]:
+    """Which rules are broken, and where."""
     spec = WorkflowSpec.model_validate({"meta": {"key": "a.b", "version": "1.0.0"}, "steps": steps})
     return [(problem.rule, problem.step) for problem in check(spec)]
 

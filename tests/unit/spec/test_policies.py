@@ -33,7 +33,7 @@ def test_retry_needs_its_attempts_and_has_the_documented_defaults() -> None:
     assert (retry.backoff, retry.jitter, retry.multiplier) == ("exponential", "none", 2)
     assert (retry.delay, retry.max_delay) == (timedelta(seconds=1), timedelta(minutes=5))
     with pytest.raises(ValidationError, match="max_attempts"):
-        Retry()
+        Retry.model_validate({})
 
 
 @pytest.mark.parametrize(

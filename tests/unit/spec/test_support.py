@@ -9,6 +9,7 @@ INNER = [{"id": "inner", "operation": "x.y"}]
 
 
 def workflow(*steps: Any, **fields: Any) -> WorkflowSpec:
+    """A workflow of these steps."""
     return define_workflow(meta={"key": "order.ship", "version": "1.0.0"}, steps=steps, **fields)
 
 
