@@ -21,15 +21,17 @@ def rest_after(chain: list[Any] | None, run_id: str, address: str) -> list[Any] 
 
 def hand_over(task: Task[Any, Any], dispatcher: Dispatcher, plan: Plan, run_id: str, address: str) -> None:
     """Make an address the next of the present message: the rest of its chain, or another path's canvas instead."""
-    kept = rest_after(task.request.chain, run_id, address)
-    task.request.chain = dispatcher.tail(plan, run_id, address) if kept is None else kept
+    request: Any = task.request
+    kept = rest_after(request.chain, run_id, address)
+    request.chain = dispatcher.tail(plan, run_id, address) if kept is None else kept
 
 
 def set_aside(task: Task[Any, Any], dispatcher: Dispatcher, plan: Plan, run_id: str, address: str) -> str:
     """The signature that goes on with an address later, as text; as Celery would retry the message itself."""
-    if list(task.request.args or ()) == [run_id, address]:
+    request: Any = task.request
+    if list(request.args or ()) == [run_id, address]:
         return json.dumps(task.signature_from_request())
-    rest = rest_after(task.request.chain, run_id, address)
+    rest = rest_after(request.chain, run_id, address)
     tail = dispatcher.tail(plan, run_id, address) if rest is None else rest
     own, behind = dict(tail[-1]), tail[:-1]
     own["options"] = {**own["options"], "chain": behind} if behind else own["options"]

@@ -12,9 +12,10 @@ from orchestrator.clock import elapsed_s
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN
 from orchestrator.engine.onward import Terms, work_at
+from orchestrator.engine.repair import repair
 from orchestrator.engine.slice import head_fields
-from orchestrator.engine.stages import Timing
-from orchestrator.engine.state import StepState
+from orchestrator.engine.stages import Timing, status_index
+from orchestrator.engine.state import OVER, RunStatus, StepState
 from orchestrator.engine.sweep import Visit, visit
 from orchestrator.engine.view import RunView
 from orchestrator.errors import OrchestratorError, Unreachable
@@ -24,6 +25,7 @@ from orchestrator.store.port import Store
 
 log = logs.get("sweeper")
 
+GOING_ON = tuple(status for status in RunStatus if status not in OVER)
 BATCH = 200
 """Due runs taken from a shard at a time."""
 SHORT_QUEUE = 500
@@ -54,6 +56,27 @@ class Sweeper:
         visits = sum(self._sweep_shard(shard) for shard in range(self.settings.shards))
         self._last_s = elapsed_s()
         return visits
+
+    def scan(self) -> int:
+        """Look through all runs that go on for one without an entry, and repair it; the number of repairs."""
+        repairs = 0
+        for status in GOING_ON:
+            for shard in range(self.settings.shards):
+                before: tuple[int, str] | None = None
+                while page := self.store.index(status_index(status), shard, before, BATCH):
+                    repairs += sum(self._repair(run_id) for _, run_id in page)
+                    before = page[-1]
+        return repairs
+
+    def _repair(self, run_id: str) -> int:
+        if self.store.shard_entry(run_id) is not None:
+            return 0
+        now_ms, values = self.store.read_all(run_id)
+        commit = repair(RunView(run_id, values, now_ms), self.store.entries(run_id))
+        if commit is None or not self.store.apply(commit).first.stands:
+            return 0
+        log.error("run_repaired", run_id=run_id)
+        return 1
 
     def _sweep_shard(self, shard: int) -> int:
         visits = 0
