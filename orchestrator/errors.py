@@ -4,6 +4,7 @@
     ├── InvalidRequest            what was asked cannot be done as it stands     (exit 1)
     │   ├── SpecInvalid           a spec has problems; lists all of them
     │   ├── InvalidInput          an input does not fit the workflow's schema
+    │   ├── InvalidSettings       the settings cannot be used as they are      (exit 2)
     │   ├── PayloadTooLarge       an input or output is over the limit
     │   └── NotYetSupported       a spec uses what this release does not execute
     ├── NotFound                  nothing has that name                          (exit 1)
@@ -89,6 +90,13 @@ class InvalidInput(InvalidRequest):
     """The input does not fit the workflow's input schema."""
 
     code = "invalid_input"
+
+
+class InvalidSettings(InvalidRequest):
+    """The settings cannot be used as they are; look at `ORCHESTRATOR_*` in the environment and at the settings file."""
+
+    code = "invalid_settings"
+    exit_code = 2
 
 
 class PayloadTooLarge(InvalidRequest):

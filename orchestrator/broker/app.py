@@ -9,12 +9,14 @@ from celery import Celery
 from orchestrator.settings import Settings
 
 TOP_PRIORITY = 9
+SETTINGS_KEY = "orchestrator_settings"
+"""Where an app keeps our settings, for what Celery itself makes from the app: beat's scheduler."""
 
 
 def make_app(settings: Settings, name: str = "orchestrator") -> Celery:
     """A Celery app for our workers and producers."""
     app = Celery(name, broker=settings.broker)
-    app.conf.update(celery_settings(settings))
+    app.conf.update(celery_settings(settings), **{SETTINGS_KEY: settings})
     return app
 
 

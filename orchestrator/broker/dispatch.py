@@ -60,13 +60,15 @@ class Dispatcher:
 
     def waiting_in(self, queue: str) -> int:
         """How many messages wait in a queue."""
-        with self.app.connection_for_write() as connection, connection.channel() as channel:
+        with self.app.connection_or_acquire() as connection:
+            channel: Any = connection.default_channel
+            lost: tuple[type[BaseException], ...] = (OperationalError, *connection.connection_errors)
             try:
                 return int(channel.queue_declare(queue=queue, passive=True).message_count)
-            except OperationalError as error:
-                raise Unreachable(f"the broker does not answer: {error}") from error
             except connection.channel_errors:
                 return 0
+            except lost as error:
+                raise Unreachable(f"the broker does not answer: {error}") from error
 
     def _publish(self, signature: Signature[Any], countdown_s: float | None) -> None:
         options: dict[str, Any] = {} if countdown_s is None else {"countdown": countdown_s}

@@ -14,8 +14,8 @@ from orchestrator.clock import elapsed_s
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, is_undo
 from orchestrator.engine.look import cancel_step
-from orchestrator.engine.onward import Move, node_at
-from orchestrator.engine.start import cancel
+from orchestrator.engine.onward import Move
+from orchestrator.engine.start import cancel, drop_running
 from orchestrator.engine.state import OVER, RunStatus, StepState
 from orchestrator.engine.view import RunView
 from orchestrator.errors import RunFailed, RunOver, UnknownRun, WaitTimeout
@@ -98,15 +98,13 @@ class RunHandle:
     def _drop(self, plan: Plan) -> None:
         """Settle at once what waits, and what runs but has nothing that could be undone."""
         view = self._view()
-        for address in view.addresses():
-            if address == DRAIN or is_undo(address):
-                continue
-            state = view.state(address)
-            token = view[fields.token(address)] or ""
-            if state in (StepState.READY, StepState.WAITING):
-                self._apply(view, cancel_step(plan, view, address, token=""))
-            elif state is StepState.RUNNING and node_at(plan, address).undo is None:
-                self._apply(view, cancel_step(plan, view, address, token=token))
+        waiting = [
+            cancel_step(plan, view, address, token="")
+            for address in view.addresses()
+            if address != DRAIN and not is_undo(address) and view.state(address) in (StepState.READY, StepState.WAITING)
+        ]
+        for move in [*waiting, *drop_running(plan, view)]:
+            self._apply(view, move)
         _, values = self.store.read(self.run_id, (fields.state(DRAIN),))
         if values[fields.state(DRAIN)] == StepState.READY:
             self.dispatcher.send(plan, self.run_id, DRAIN)

@@ -12,30 +12,28 @@ from jsonschema import Draft202012Validator
 from jsonschema.protocols import Validator
 
 from orchestrator.errors import InvalidInput, PayloadTooLarge
-from orchestrator.store.registry import Definition
 
 
-def checked_input(definition: Definition | None, value: Any, limit: int) -> str:
+def checked_input(value: Any, schema: Mapping[str, Any] | None, limit: int, *, name: str = "input") -> str:
     """The value as JSON text, defaults filled in; InvalidInput or PayloadTooLarge if it is refused."""
     if not isinstance(value, Mapping):
-        raise InvalidInput(f"the input must be an object, not {type(value).__name__}")
-    if definition is not None and definition.input_schema:
-        schema = json.dumps(definition.input_schema, sort_keys=True)
-        value = _with_defaults(definition.input_schema, dict(value))
-        problems = sorted(_validator(schema).iter_errors(value), key=lambda one: list(map(str, one.absolute_path)))
+        raise InvalidInput(f"the {name} must be an object, not {type(value).__name__}")
+    if schema:
+        value = _with_defaults(schema, dict(value))
+        found = _validator(json.dumps(schema, sort_keys=True)).iter_errors(value)
+        problems = [
+            {"path": _path(name, one.absolute_path), "message": one.message}
+            for one in sorted(found, key=lambda one: list(map(str, one.absolute_path)))
+        ]
         if problems:
-            raise InvalidInput(
-                "; ".join(f"{_path(one.absolute_path)}: {one.message}" for one in problems),
-                workflow=definition.key,
-                problems=[{"path": _path(one.absolute_path), "message": one.message} for one in problems],
-            )
+            raise InvalidInput("; ".join(f"{one['path']}: {one['message']}" for one in problems), problems=problems)
     try:
         text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         size = len(text.encode())
     except (TypeError, ValueError) as error:
-        raise InvalidInput(f"the input is not JSON: {error}") from error
+        raise InvalidInput(f"the {name} is not JSON: {error}") from error
     if size > limit:
-        raise PayloadTooLarge(f"the input has {size} bytes, the limit is {limit}", size=size, limit=limit)
+        raise PayloadTooLarge(f"the {name} has {size} bytes, the limit is {limit}", size=size, limit=limit)
     return text
 
 
@@ -60,5 +58,5 @@ def _with_defaults(schema: Mapping[str, Any], value: Any) -> Any:
     return filled
 
 
-def _path(parts: Any) -> str:
-    return "input" + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
+def _path(name: str, parts: Any) -> str:
+    return name + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)

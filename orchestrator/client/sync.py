@@ -6,11 +6,14 @@ import getpass
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
 from pydantic import BaseModel
 
+from orchestrator import logs
 from orchestrator.broker.app import make_app
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.handle import RunHandle
@@ -22,14 +25,17 @@ from orchestrator.engine.commit import Answer, Commit
 from orchestrator.engine.stages import Timing, status_index
 from orchestrator.engine.start import ALL_RUNS, StartRequest, start, workflow_index
 from orchestrator.engine.state import RunStatus
-from orchestrator.errors import InvalidRequest, RunConflict, UnknownRun
+from orchestrator.errors import InvalidRequest, RunConflict, UnknownRun, Unreachable
 from orchestrator.plan.graph import Plan
 from orchestrator.settings import Settings
+from orchestrator.spec.durations import milliseconds, parse_duration
 from orchestrator.spec.operations import load_operations
 from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
 from orchestrator.store.registry import RedisRegistry, Registry
+
+log = logs.get("client")
 
 RUN_ID_LIMIT = 200
 
@@ -44,6 +50,8 @@ class Start:
     version: str | None = None
     run_id: str | None = None
     idempotency_key: str | None = None
+    timeout: timedelta | str | int | None = None
+    """The run's limit, if it is to be shorter than the workflow's: a duration as in specs."""
 
 
 class Orchestrator:
@@ -81,21 +89,21 @@ class Orchestrator:
         version: str | None = None,
         run_id: str | None = None,
         idempotency_key: str | None = None,
+        timeout: timedelta | str | int | None = None,
     ) -> RunHandle:
         """Start a run; once accepted it is never lost. The same id or key, workflow and input: the existing run."""
-        return self.start_many([Start(workflow, input, ctx, version, run_id, idempotency_key)])[0]
+        return self.start_many([Start(workflow, input, ctx, version, run_id, idempotency_key, timeout)])[0]
 
     def start_many(self, starts: Iterable[Start]) -> list[RunHandle]:
         """Start runs, pipelined; all inputs are checked before the first is started."""
-        prepared = [self._prepare(one) for one in starts]
+        resolved: dict[tuple[str, str | None], Plan] = {}
+        prepared = [self._prepare(one, resolved) for one in starts]
         replies = self.store.apply_many([commit for _, commit in prepared])
-        accepted: list[tuple[Plan, str, str]] = []
-        for (plan, commit), reply in zip(prepared, replies, strict=True):
-            if reply.first is Answer.APPLIED:
-                accepted.append((plan, commit.run_id, plan.entry))
-            else:
+        answers = [(plan, commit, reply.first) for (plan, commit), reply in zip(prepared, replies, strict=True)]
+        self._send([(plan, commit.run_id, plan.entry) for plan, commit, first in answers if first is Answer.APPLIED])
+        for _, commit, first in answers:
+            if first is not Answer.APPLIED:
                 self._check_same(commit)
-        self.dispatcher.send_many(accepted)
         return [self._handle(commit.run_id) for _, commit in prepared]
 
     def get(self, run_id: str) -> RunHandle:
@@ -122,14 +130,25 @@ class Orchestrator:
             handles = [one for one in handles if one.status() == status]
         return handles
 
-    def _prepare(self, one: Start) -> tuple[Plan, Commit]:
-        definition, plan = self.versions.resolve(one.workflow, one.version)
+    def _send(self, accepted: list[tuple[Plan, str, str]]) -> None:
+        """Send the first messages. The runs are accepted: if the broker is away, the ledger sends them later."""
+        try:
+            self.dispatcher.send_many(accepted)
+        except Unreachable as error:
+            log.warning("starts_not_sent", runs=len(accepted), error=error.message)
+
+    def _prepare(self, one: Start, resolved: dict[tuple[str, str | None], Plan]) -> tuple[Plan, Commit]:
+        plan = resolved.get((one.workflow, one.version))
+        if plan is None:
+            plan = resolved[one.workflow, one.version] = self.versions.resolve(one.workflow, one.version)[1]
+        limit = self.settings.max_payload_bytes
         given = one.input.model_dump(mode="json", by_alias=True) if isinstance(one.input, BaseModel) else one.input
         request = StartRequest(
             run_id=_run_id(one),
-            input=checked_input(definition, {} if given is None else given, self.settings.max_payload_bytes),
-            ctx=checked_input(None, dict(one.ctx or {}), self.settings.max_payload_bytes),
+            input=checked_input({} if given is None else given, plan.input_schema, limit),
+            ctx=checked_input({} if one.ctx is None else one.ctx, plan.ctx_schema, limit, name="ctx"),
             started_by=_who(),
+            timeout_ms=_timeout_ms(one.timeout),
         )
         return plan, start(plan, request, self._timing)
 
@@ -159,6 +178,14 @@ def _run_id(one: Start) -> str:
     return one.run_id
 
 
+def _timeout_ms(timeout: timedelta | str | int | None) -> int | None:
+    try:
+        return None if timeout is None else milliseconds(parse_duration(timeout))
+    except ValueError as error:
+        raise InvalidRequest(f"the timeout: {error}") from error
+
+
+@lru_cache(maxsize=1)
 def _who() -> str:
     try:
         return getpass.getuser()

@@ -7,10 +7,23 @@ from orchestrator.engine.commit import Changes, Commit, Due, Stage
 from orchestrator.engine.state import StepState
 
 
-def renewal(run_id: str, incarnation: str, address: str, token: str, lease_ms: int, deadline_ms: int | None) -> Commit:
-    """Renew the lease of an attempt, never past its deadline; guarded by its token (RULES 18)."""
+def renewal(  # a lease is all of these
+    run_id: str,
+    incarnation: str,
+    address: str,
+    token: str,
+    *,
+    lease_ms: int,
+    deadline_ms: int | None,
+    waited_for: bool,
+) -> Commit:
+    """Renew the lease of an attempt, never past its deadline; guarded by its token (RULES 18).
+
+    `waited_for`: whether a stopping flow waits for its end, because its effect could be undone.
+    """
+    wanted = {} if waited_for else {fields.STOPPING: "0"}
     stage = Stage(
-        guards={fields.token(address): token, fields.state(address): StepState.RUNNING},
+        guards={fields.token(address): token, fields.state(address): StepState.RUNNING, **wanted},
         changes=Changes(entries={address: Due(within_ms=lease_ms, at_ms=deadline_ms)}),
     )
     return Commit(run_id, incarnation, (stage,), (fields.STOPPING,))

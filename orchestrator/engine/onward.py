@@ -78,6 +78,11 @@ def node_at(plan: Plan, address: str) -> Node:
     return plan.nodes[parse_address(address).step]
 
 
+def is_waited_for(plan: Plan, address: str) -> bool:
+    """Whether a stopping flow waits for the end of its attempt: its effect could be undone, or it is an undo."""
+    return is_undo(address) or node_at(plan, address).undo is not None
+
+
 def work_at(plan: Plan, address: str) -> Work | None:
     """The operation behind an address: the step's, or its compensation."""
     node = node_at(plan, address)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import RUN
+from orchestrator.engine.address import DRAIN, RUN
 from orchestrator.engine.commit import NEVER, Changes, Commit, Due, Stage
-from orchestrator.engine.onward import Move, work_at
+from orchestrator.engine.look import cancel_step
+from orchestrator.engine.onward import Move, is_waited_for, work_at
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.stages import Timing, event, reach, status_index, stop
-from orchestrator.engine.state import RunHappening, RunStatus, move_run
+from orchestrator.engine.state import RunHappening, RunStatus, StepState, move_run
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import Plan
 
@@ -76,6 +77,15 @@ def time_out(view: RunView) -> Move | None:
     if view.stopping or view.over or limit is None or view.now_ms < limit:
         return None
     return stop_run(view, RunStatus.FAILED, Failure("run_timeout", "the run took longer than its timeout"))
+
+
+def drop_running(plan: Plan, view: RunView) -> list[Move]:
+    """Of a stopping run: what settles the steps in flight that nobody waits for, as nothing could undo them."""
+    return [
+        cancel_step(plan, view, address, token=view[fields.token(address)] or "")
+        for address in view.addresses()
+        if address != DRAIN and view.state(address) is StepState.RUNNING and not is_waited_for(plan, address)
+    ]
 
 
 def stop_run(view: RunView, reason: RunStatus, failure: Failure) -> Move:

@@ -8,7 +8,7 @@ from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_undo
 from orchestrator.engine.commit import Changes, Commit, Due, Guards, Stage
 from orchestrator.engine.look import cancel_step, waken
-from orchestrator.engine.onward import Move, Terms, work_at
+from orchestrator.engine.onward import Move, Terms, is_waited_for, work_at
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.retries import MAX_LOSSES
 from orchestrator.engine.settle import Ground, fail_attempt
@@ -56,6 +56,8 @@ def visit(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit | None
 def _end_lease(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
     work = work_at(plan, address)
     token = view[fields.token(address)] or ""
+    if view.stopping and not is_waited_for(plan, address):
+        return _sent(cancel_step(plan, view, address, token=token))
     guards: Guards = {fields.state(address): StepState.RUNNING, fields.token(address): token}
     ground = Ground(guards, token=token, due=(address,))
     failure = _timeout(view, address)

@@ -119,6 +119,8 @@ class Plan:
     entry: str
     nodes: Mapping[str, Node]
     output: Formula | None
+    input_schema: Mapping[str, Any] | None
+    ctx_schema: Mapping[str, Any] | None
     output_schema: Mapping[str, Any] | None
     timeout_ms: int | None
     undo_on_cancel: bool

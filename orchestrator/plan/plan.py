@@ -33,6 +33,8 @@ def compile_plan(spec: WorkflowSpec, operations: Operations, *, digest: str) -> 
         entry=shape.entry,
         nodes=nodes,
         output=None if spec.output is None else Formula.of(spec.output),
+        input_schema=spec.input,
+        ctx_schema=spec.ctx,
         output_schema=spec.output_schema,
         timeout_ms=_ms(spec.timeout),
         undo_on_cancel=spec.compensation.on_cancel,

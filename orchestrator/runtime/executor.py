@@ -19,6 +19,9 @@ from orchestrator.engine.slice import Attempt
 from orchestrator.errors import OperationError
 from orchestrator.spec.operations import Effect, Operation, StepContext
 
+MESSAGE_LIMIT = 4_000
+"""Longer error messages are cut: they are kept in the run's state and history."""
+
 
 class DeadlinePassed(BaseException):
     """Raised in an operation whose attempt is over; not an Exception, so that `except Exception` lets it through."""
@@ -63,7 +66,7 @@ class Executor:
             return _reported(error)
         except Exception as error:  # noqa: BLE001  # whatever user code raises is an outcome, not our failure
             harmless = attempt.work.effect is Effect.NONE
-            return Failure(type(error).__name__, str(error), reported=harmless)
+            return Failure(type(error).__name__, _short(str(error)), reported=harmless)
         return self._output(operation, returned)
 
     def _output(self, operation: Operation, returned: Any) -> Outcome:
@@ -89,12 +92,16 @@ def _call(operation: Operation, given: Any, context: StepContext) -> Any:
 def _reported(error: OperationError) -> Failure:
     return Failure(
         error.code,
-        error.message,
-        dict(error.details),
+        _short(error.message),
+        json.loads(json.dumps(error.details, default=str)),
         retryable=error.retryable,
         retry_after_ms=None if error.retry_after is None else round(error.retry_after * 1000),
         reported=error.outcome == "failed",
     )
+
+
+def _short(message: str) -> str:
+    return message if len(message) <= MESSAGE_LIMIT else message[:MESSAGE_LIMIT] + "…"
 
 
 def _errors(error: ValidationError) -> list[dict[str, Any]]:

@@ -25,6 +25,8 @@ class Lease:
     incarnation: str
     address: str
     token: str
+    waited_for: bool
+    """Whether a stopping flow waits for its end."""
     claimed_at_ms: int | None = None
     """The moment of the claim, known once it was granted."""
     ends_at_ms: int | None = None
@@ -92,7 +94,16 @@ class Heartbeat:
 
     def _renew(self, leases: list[Lease]) -> None:
         commits = [
-            renewal(one.run_id, one.incarnation, one.address, one.token, self._lease_ms, one.limit_ms) for one in leases
+            renewal(
+                one.run_id,
+                one.incarnation,
+                one.address,
+                one.token,
+                lease_ms=self._lease_ms,
+                deadline_ms=one.limit_ms,
+                waited_for=one.waited_for,
+            )
+            for one in leases
         ]
         try:
             replies = self._store().apply_many(commits)

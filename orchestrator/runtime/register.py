@@ -27,12 +27,10 @@ class Announcer:
 
     def start(self, consumer: Any) -> None:
         """Begin, for the Celery consumer of a worker that is ready."""
-        queues = tuple(
-            sorted(str(name) for name in getattr(getattr(consumer, "task_consumer", None), "queues", ()) or ())
-        )
+        consumed = getattr(getattr(consumer, "task_consumer", None), "queues", None) or ()
         record = WorkerRecord(
             name=str(getattr(consumer, "hostname", "") or socket.gethostname()),
-            queues=tuple(str(getattr(queue, "name", queue)) for queue in queues),
+            queues=tuple(sorted(str(queue.name) for queue in consumed)),
             operations=tuple(info.to_json() for info in OPERATIONS.infos()),
             pid=os.getpid(),
             host=socket.gethostname(),

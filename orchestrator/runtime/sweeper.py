@@ -15,6 +15,7 @@ from orchestrator.engine.onward import Terms, work_at
 from orchestrator.engine.repair import repair
 from orchestrator.engine.slice import head_fields
 from orchestrator.engine.stages import Timing, status_index
+from orchestrator.engine.start import drop_running
 from orchestrator.engine.state import OVER, RunStatus, StepState
 from orchestrator.engine.sweep import Visit, visit
 from orchestrator.engine.view import RunView
@@ -106,9 +107,16 @@ class Sweeper:
         if found is None:
             return 0
         reply = self.store.apply(found.move.commit)
+        if reply.first.stands and address == RUN:
+            self._drop_running(plan, run_id)
         if reply.first.stands and found.send is not None:
             self._send(plan, view, found)
         return 1
+
+    def _drop_running(self, plan: Plan, run_id: str) -> None:
+        now_ms, values = self.store.read_all(run_id)
+        for move in drop_running(plan, RunView(run_id, values, now_ms)):
+            self.store.apply(move.commit)
 
     def _send(self, plan: Plan, view: RunView, found: Visit) -> None:
         address = found.send or DRAIN

@@ -15,6 +15,7 @@ from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.commit import Reply
 from orchestrator.engine.lease import progress
+from orchestrator.engine.onward import is_waited_for
 from orchestrator.engine.outcome import Outcome
 from orchestrator.engine.settle import SHORT_WAIT_MS
 from orchestrator.engine.slice import (
@@ -130,7 +131,8 @@ class Message:
             self.let_go()
             return reply
         incarnation = effect.commit.incarnation or "1"
-        lease = Lease(self.run_id, incarnation, effect.claims, effect.token)
+        waited_for = self.plan is not None and is_waited_for(self.plan, effect.claims)
+        lease = Lease(self.run_id, incarnation, effect.claims, effect.token, waited_for)
         began_s = elapsed_s()
         self.worker.heartbeat.hold(lease)
         try:

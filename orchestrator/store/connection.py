@@ -22,7 +22,8 @@ BLOCK_MS = 2_000
 
 _SOCKET_TIMEOUT_S = 5
 _CONNECT_TIMEOUT_S = 2
-_RETRIES = 6
+RETRIES = 6
+"""With their pauses about four seconds, in which a server can be started again."""
 
 _Result = TypeVar("_Result")
 
@@ -53,7 +54,7 @@ class Connection:
             health_check_interval=30,
             retry=Retry(
                 ExponentialBackoff(cap=1, base=0.05),
-                _RETRIES,
+                RETRIES,
                 supported_errors=(RedisConnectionError, RedisTimeoutError, OSError),
             ),
         )

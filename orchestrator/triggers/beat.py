@@ -7,6 +7,7 @@ from typing import Any
 from celery.beat import Scheduler as CeleryScheduler
 
 from orchestrator import logs
+from orchestrator.broker.app import SETTINGS_KEY
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
@@ -27,7 +28,7 @@ class Scheduler(CeleryScheduler):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        settings = Settings()
+        settings: Settings = self.app.conf[SETTINGS_KEY]
         self._interval_s = settings.sweep_ms / 1000
         self._next_scan_s = elapsed_s() + SCAN_INTERVAL_S
         store = RedisStore(settings.redis_url, settings)

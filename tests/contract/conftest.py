@@ -21,6 +21,7 @@ class MovableClock:
         self.now_ms = 1_700_000_000_000
 
     def __call__(self) -> int:
+        """The moment in ms."""
         return self.now_ms
 
     def move(self, ms: int) -> None:

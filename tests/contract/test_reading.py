@@ -8,6 +8,8 @@ from tests.contract.arena import Arena, commit, stage, start
 
 
 class Kind(StrEnum):
+    """What engines write as an event's type."""
+
     STARTED = "run_started"
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.spec.canonical import canonical_json, digest, from_canonical
+from orchestrator.spec.lint import check
 from orchestrator.spec.loader import load_text
 from orchestrator.spec.workflow import WorkflowSpec
 from tests.unit.spec.examples import ORDER_YAML, PAYMENT, PAYMENT_YAML
@@ -201,3 +202,12 @@ def test_canonical_json_is_sorted_snake_case_without_defaults() -> None:
 
     assert text == '{"meta":{"key":"a.b","version":"1.0.0"},"steps":[{"id":"a","on_success":"$end","wait":2000}]}'
     assert json.loads(text)["meta"]["key"] == "a.b"
+
+
+def test_durations_of_canonical_json_are_not_taken_for_slips() -> None:
+    """There every duration is a bare integer, also within the undo of a step."""
+    undo = {"operation": "x.z", "timeout": "250ms"}
+    step = {"id": "a", "operation": "x.y", "timeout": "250ms", "compensation": undo}
+    spec = WorkflowSpec.model_validate({"meta": {"key": "a.b", "version": "1.0.0"}, "steps": [step]})
+
+    assert check(from_canonical(canonical_json(spec))) == []

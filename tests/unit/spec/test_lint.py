@@ -32,13 +32,18 @@ def test_id_is_a_letter_and_at_most_63_more(name: str) -> None:
 
 
 def test_id_is_unique_in_the_whole_spec_with_dash_and_underscore_the_same() -> None:
-    """Nested flows included; the flows are not judged until it is."""
+    """Nested flows included."""
     inner = {"items": "input", "steps": [{"id": "pack_all", **WORK}]}
 
     problems = check(workflow({"id": "pack-all", **WORK}, {"id": "each", "map": inner}))
 
     assert [(p.rule, p.path) for p in problems] == [("duplicate_id", "steps[1].map.steps[0].id")]
     assert "`pack-all`" in problems[0].message
+
+
+def test_flows_are_not_judged_while_two_steps_share_an_id() -> None:
+    """A target could mean either, and the second problem would only confuse."""
+    assert rules({"id": "a", **WORK}, {"id": "a", **WORK}) == [("duplicate_id", "a")]
 
 
 def test_containers_stand_at_most_five_deep() -> None:

@@ -1,0 +1,1 @@
+"""Measures this orchestrator beside a plain Celery canvas of the same shape, in the same run, on the same machine."""

@@ -1,0 +1,165 @@
+"""The two systems under test: each with a Redis of its own, one prefork worker of two children, and beat."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any, Protocol, Self
+
+from celery import Celery, chain
+
+from bench.meters import flush
+from bench.plain import URL, plain_app
+from orchestrator import Meta, Orchestrator, Settings, Start, Step, define_workflow
+from orchestrator.local import Fleet, LocalRedis, beat_command, environment, worker_command
+
+STEPS = 10
+WAIT_S = 120.0
+PRODUCER_DB = 1
+"""A database that no worker listens to: what a producer alone can do."""
+
+
+class System(Protocol):
+    """What can be measured of either system. Databases: 0 has the workers, PRODUCER_DB has none."""
+
+    name: str
+    fleet: Fleet
+    server: LocalRedis
+
+    def run(self, count: int) -> None:
+        """Start so many runs of ten steps and wait for the results of all."""
+
+    def clear(self) -> None:
+        """Take away what was started where nobody works it off."""
+
+    def start(self, count: int) -> None:
+        """Start so many runs one by one where nobody works them off."""
+
+    def start_many(self, count: int) -> None:
+        """Start so many runs at once where nobody works them off."""
+
+
+class _Deployed(AbstractContextManager["_Deployed"]):
+    """A server, a worker and beat, from entry to exit."""
+
+    name = ""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    def commands(self) -> tuple[list[str], list[str], dict[str, str]]:
+        """The worker's command line, beat's, and their environment."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        with self._stack:
+            self.server = self._stack.enter_context(LocalRedis())
+            worker, beat, env = self.commands()
+            self.fleet = self._stack.enter_context(Fleet(env=env))
+            self.fleet.start("beat", beat).wait_for_line("beat: Starting")
+            self.fleet.start("worker", worker).wait_for_line("ready.")
+            self.open()
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def open(self) -> None:
+        """Connect the client."""
+        raise NotImplementedError
+
+
+class Plain(_Deployed):
+    """Celery chains, with results."""
+
+    name = "plain Celery"
+
+    def commands(self) -> tuple[list[str], list[str], dict[str, str]]:
+        """As our own, with another app."""
+        plain = [sys.executable, "-m", "celery", "-q", "-A", "bench.plain"]
+        schedule = ["-s", str(self.server.folder / "beat-schedule")]
+        worker = worker_command(("celery",), name="plain")
+        return (
+            [*plain, *worker[worker.index("worker") :]],
+            [*plain, "beat", "-l", "INFO", *schedule],
+            environment(self.server.url()) | {URL: self.server.url()},
+        )
+
+    def open(self) -> None:
+        """One app a database."""
+        self._app = plain_app(self.server.url())
+        self._producer = plain_app(self.server.url(PRODUCER_DB))
+        self.run(1)
+
+    def run(self, count: int) -> None:
+        """Send chains and get their last results."""
+        results = [_chain(self._app).apply_async() for _ in range(count)]
+        for result in results:
+            result.get(timeout=WAIT_S)
+            result.forget()
+
+    def clear(self) -> None:
+        """Empty the producer's database."""
+        flush(self.server.url(PRODUCER_DB))
+
+    def start(self, count: int) -> None:
+        """Send chains."""
+        for _ in range(count):
+            _chain(self._producer).apply_async()
+
+    def start_many(self, count: int) -> None:
+        """Celery has nothing of the kind: one by one."""
+        self.start(count)
+
+
+class Ours(_Deployed):
+    """This orchestrator, with everything durable as by default."""
+
+    def __init__(self, operation: str, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self._spec = define_workflow(
+            meta=Meta(key="bench.chain", version="1.0.0"),
+            steps=[Step(id=f"step-{number}", operation=operation) for number in range(1, STEPS + 1)],
+        )
+
+    def commands(self) -> tuple[list[str], list[str], dict[str, str]]:
+        """The commands that everybody starts."""
+        return worker_command(), beat_command(), environment(self.server.url(), operations=["bench.operations"])
+
+    def open(self) -> None:
+        """Publish to both databases, and run once."""
+        self._client, self._producer = (self._connect(db) for db in (0, PRODUCER_DB))
+        self.run(1)
+
+    def run(self, count: int) -> None:
+        """Start runs and get their results."""
+        handles = [self._client.start(self._spec.meta.key) for _ in range(count)]
+        for handle in handles:
+            handle.result(WAIT_S)
+
+    def clear(self) -> None:
+        """Empty the producer's database, and publish again."""
+        flush(self.server.url(PRODUCER_DB))
+        self._producer.publish(self._spec)
+
+    def start(self, count: int) -> None:
+        """Start runs, one call each."""
+        for _ in range(count):
+            self._producer.start(self._spec.meta.key)
+
+    def start_many(self, count: int) -> None:
+        """Start runs, one call for all."""
+        self._producer.start_many([Start(self._spec.meta.key)] * count)
+
+    def _connect(self, db: int) -> Orchestrator:
+        settings = Settings(redis_url=self.server.url(db), operations=["bench.operations"])
+        client = Orchestrator.connect(settings=settings)
+        client.publish(self._spec)
+        return client
+
+
+def _chain(app: Celery) -> Any:
+    step = app.signature("plain.noop", immutable=True)
+    return chain(*[step.clone() for _ in range(STEPS)], app=app)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+
+from orchestrator.engine.commit import NEVER, Answer, Changes, Commit, Due, Stage
+from orchestrator.store.keys import Keys
+from orchestrator.store.wire import decode, encode
+
+KEYS = Keys("o", 16)
+
+
+def test_what_is_empty_is_not_sent() -> None:
+    """A commit costs what it changes."""
+    _, args = encode(Commit("run", None, (Stage({}, Changes()),)), KEYS, 100)
+
+    assert args == ['{"stages":[{"c":{}}],"reads":[]}', "run", "100"]
+
+
+def test_indexes_are_positions_among_the_keys() -> None:
+    """Each index is named once, however often it is used."""
+    stages = (Stage({}, Changes(index={"a": True})), Stage({}, Changes(index={"a": False, "b": True})))
+
+    keys, args = encode(Commit("run", "1", stages), KEYS, 100)
+
+    first, second = (stage["c"] for stage in json.loads(args[0])["stages"])
+    assert list(keys[5:]) == [KEYS.index(KEYS.shard_of("run"), name) for name in ("a", "b")]
+    assert (first["into"], first["out"]) == ([6], [])
+    assert (second["into"], second["out"]) == ([7], [6])
+
+
+def test_events_are_positions_among_the_arguments() -> None:
+    """Their texts are not encoded twice, and have nothing but ASCII."""
+    stages = (Stage({}, Changes(events=({"type": "ü\ud800"}, {"type": "b"}))),)
+
+    _, args = encode(Commit("run", "1", stages), KEYS, 100)
+
+    assert json.loads(args[0])["stages"][0]["c"]["log"] == [4, 5]
+    assert list(args[3:]) == ['{"type":"\\u00fc\\ud800"}', '{"type":"b"}']
+
+
+def test_entries_carry_both_moments_or_none() -> None:
+    """Removed is null, never is two nulls."""
+    entries = {"gone": None, "never": NEVER, "both": Due(5, 7)}
+
+    _, args = encode(Commit("run", "1", (Stage({}, Changes(entries=entries)),)), KEYS, 100)
+
+    ledger = json.loads(args[0])["stages"][0]["c"]["ledger"]
+    assert ledger == {"gone": None, "never": [None, None], "both": [5, 7]}
+
+
+def test_each_letter_is_an_answer() -> None:
+    """One for each stage that was tried."""
+    commit = Commit("run", "1", (), reads=("a", "b"))
+
+    reply = decode(commit, ["ya", 17, ["1", None]])
+
+    assert reply.answers == (Answer.ALREADY, Answer.APPLIED)
+    assert (reply.now_ms, reply.values) == (17, {"a": "1", "b": None})
+    assert [decode(commit, [letter, 0, ["", ""]]).first for letter in "rg"] == [Answer.REFUSED, Answer.GONE]
