@@ -29,25 +29,31 @@ class Published:
 
 def publish(registry: Registry, spec: WorkflowSpec, *, operations: OperationRegistry = OPERATIONS) -> Published:
     """Check a spec and store it; SpecInvalid, NotYetSupported or VersionConflict if that is refused."""
+    found, warnings = examine(spec, operations, registry)
+    definition = define(spec, found)
+    created = registry.publish(definition)
+    return Published(spec.meta.key, spec.meta.version, definition.digest, created, warnings)
+
+
+def examine(
+    spec: WorkflowSpec, operations: OperationRegistry, registry: Registry | None
+) -> tuple[dict[str, OperationInfo], tuple[Problem, ...]]:
+    """The operations that a spec names, and the warnings about it; SpecInvalid or NotYetSupported if it is refused.
+
+    Without a registry, only the loaded modules are asked for operations.
+    """
     problems = check(spec)
     found, missing = find_operations(spec, operations, registry)
     problems += missing
-    errors = [problem for problem in problems if problem.severity == "error"]
-    if errors:
-        raise SpecInvalid(errors)
+    _refuse_errors(problems)
     unsupported = not_executed_yet(spec)
     if unsupported:
         raise NotYetSupported(
             "\n".join(str(problem) for problem in unsupported), problems=[str(problem) for problem in unsupported]
         )
     problems += check(spec, operations=found)
-    errors = [problem for problem in problems if problem.severity == "error"]
-    if errors:
-        raise SpecInvalid(errors)
-    definition = define(spec, found)
-    created = registry.publish(definition)
-    warnings = dict.fromkeys(problem for problem in [*problems, *without_effect(spec)])
-    return Published(spec.meta.key, spec.meta.version, definition.digest, created, tuple(warnings))
+    _refuse_errors(problems)
+    return found, tuple(dict.fromkeys([*problems, *without_effect(spec)]))
 
 
 def define(spec: WorkflowSpec, operations: Mapping[str, OperationInfo]) -> Definition:
@@ -92,6 +98,12 @@ def find_operations(
                 )
             )
     return found, problems
+
+
+def _refuse_errors(problems: Sequence[Problem]) -> None:
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise SpecInvalid(errors)
 
 
 def _registered(registry: Registry | None) -> list[OperationInfo]:

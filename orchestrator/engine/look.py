@@ -20,7 +20,7 @@ from orchestrator.engine.outcome import Failure
 from orchestrator.engine.retries import outlasts
 from orchestrator.engine.roots import roots_for, undo_root
 from orchestrator.engine.settle import SHORT_WAIT_MS, Ground, after_undo, complete_step, fail_attempt
-from orchestrator.engine.stages import claim, event, leave, when_drained
+from orchestrator.engine.stages import claim, event, leave, queued, when_drained
 from orchestrator.engine.state import SETTLED, StepHappening, StepState, move_step
 from orchestrator.engine.view import RunView
 from orchestrator.errors import ExpressionError
@@ -137,19 +137,17 @@ def _wake(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | None:
     if node_at(plan, address).delay is not None and not is_undo(address):
         ground = Ground(guards, state=StepState.WAITING)
         return complete_step(plan, view, address, "null", ground, terms)
-    woken = Stage(guards=guards, changes=waken(address, terms))
+    woken = Stage(guards=guards, changes=waken(plan, address, terms))
     claimed = _claim(plan, view, address, terms)
     if claimed.claims is None:
         return claimed
     return replace(claimed, commit=replace(claimed.commit, stages=(woken, *claimed.commit.stages)))
 
 
-def waken(address: str, terms: Terms) -> Changes:
+def waken(plan: Plan, address: str, terms: Terms) -> Changes:
     """A waiting step is ready again."""
-    return Changes(
-        set={fields.state(address): move_step(StepState.WAITING, StepHappening.WAKE)},
-        entries={address: Due(within_ms=terms.timing.resend_ms)},
-    )
+    ready = Changes(set={fields.state(address): move_step(StepState.WAITING, StepHappening.WAKE)})
+    return ready | queued(address, terms.timing, work_at(plan, address))
 
 
 def _wait(plan: Plan, view: RunView, address: str, ground: Ground, terms: Terms) -> Move:

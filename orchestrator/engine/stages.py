@@ -42,20 +42,23 @@ def attention(address: str) -> Changes:
     return Changes(set={fields.ATTENTION: UNKNOWN_EFFECT}, events=(event("attention", address, reason=UNKNOWN_EFFECT),))
 
 
+def queued(address: str, timing: Timing, work: Work | None) -> Changes:
+    """A ready step waits for a worker: when it is sent again, and when it has waited too long."""
+    limit_ms = work.queue_timeout_ms if work is not None else None
+    return Changes(
+        stamp={} if limit_ms is None else {fields.queue_deadline(address): limit_ms},
+        entries={address: Due(within_ms=min(timing.resend_ms, limit_ms or timing.resend_ms))},
+    )
+
+
 def reach(address: str, timing: Timing, *, work: Work | None = None, cause: str | None = None) -> Changes:
     """The flow has come to a step: it is ready, live, and sent again if nobody takes it."""
     state = move_step(StepState.PENDING, StepHappening.REACH)
-    first_look = timing.resend_ms
-    stamp: dict[str, int] = {}
-    if work is not None and work.queue_timeout_ms is not None:
-        stamp[fields.queue_deadline(address)] = work.queue_timeout_ms
-        first_look = min(first_look, work.queue_timeout_ms)
-    return Changes(
+    reached = Changes(
         set={fields.state(address): state, **({fields.cause(address): cause} if cause else {})},
-        stamp=stamp,
         add=((fields.LIVE_SET, address),),
-        entries={address: Due(within_ms=first_look)},
     )
+    return reached | queued(address, timing, work)
 
 
 def leave(

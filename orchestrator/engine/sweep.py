@@ -12,7 +12,7 @@ from orchestrator.engine.onward import Move, Terms, is_waited_for, work_at
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.retries import MAX_LOSSES
 from orchestrator.engine.settle import Ground, fail_attempt
-from orchestrator.engine.stages import event
+from orchestrator.engine.stages import event, queued
 from orchestrator.engine.start import time_out
 from orchestrator.engine.state import StepHappening, StepState, move_step
 from orchestrator.engine.view import RunView
@@ -46,7 +46,7 @@ def visit(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit | None
     if view.stopping and not is_undo(address):
         return _sent(cancel_step(plan, view, address, token=""))
     if state is StepState.WAITING:
-        return _wake(view, address, terms)
+        return _wake(plan, view, address, terms)
     queued_until = view.moment(fields.queue_deadline(address))
     if queued_until is not None and view.now_ms >= queued_until:
         return _queue_timeout(plan, view, address, terms)
@@ -71,9 +71,9 @@ def _end_lease(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
                 fields.state(address): move_step(StepState.RUNNING, StepHappening.LAPSE),
                 fields.losses(address): str(losses),
             },
-            entries={address: Due(within_ms=terms.timing.resend_ms)},
             events=(event("attempt_lost", address, attempt=view.attempt(address)),),
         )
+        changes |= queued(address, terms.timing, work)
         commit = Commit(view.run_id, view.incarnation, (ground.stage(changes),))
         return Visit(Move(commit), send=address)
     lost = Failure("worker_lost", "the worker was lost in mid-attempt", retryable=False, reported=False)
@@ -90,9 +90,9 @@ def _timeout(view: RunView, address: str) -> Failure | None:
     return None
 
 
-def _wake(view: RunView, address: str, terms: Terms) -> Visit:
+def _wake(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
     guards: Guards = {fields.state(address): StepState.WAITING}
-    stage = Stage(guards=guards, due=(address,), changes=waken(address, terms))
+    stage = Stage(guards=guards, due=(address,), changes=waken(plan, address, terms))
     return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), send=address)
 
 

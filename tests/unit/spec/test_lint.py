@@ -43,7 +43,7 @@ def test_id_is_unique_in_the_whole_spec_with_dash_and_underscore_the_same() -> N
 
 def test_flows_are_not_judged_while_two_steps_share_an_id() -> None:
     """A target could mean either, and the second problem would only confuse."""
-    assert rules({"id": "a", **WORK}, {"id": "a", **WORK}) == [("duplicate_id", "a")]
+    assert rules(*({"id": name, **WORK} for name in "aba")) == [("duplicate_id", "a")]
 
 
 def test_containers_stand_at_most_five_deep() -> None:
