@@ -63,6 +63,10 @@ chaos: $(READY) ## Run the fault storms
 bench: $(READY) ## Measure against plain Celery; writes bench/RESULTS.md
 	@$(BIN)/python -m bench
 
+.PHONY: docs
+docs: $(READY) ## Draw the diagrams of the documentation anew
+	@$(BIN)/python -m orchestrator.engine.diagrams docs/lifecycle.md
+
 .PHONY: format
 format: $(READY) ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix --exit-zero --quiet

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery
 from celery.canvas import Signature
 from kombu.exceptions import OperationalError
 
+from orchestrator.broker.envelopes import Envelope, must_build_each
 from orchestrator.broker.signatures import to_celery, to_signature, to_signatures
 from orchestrator.errors import Unreachable
 from orchestrator.plan.canvas import DRAIN_ADDRESS, Chain, drain_signature, main_chain, undo_chain
@@ -17,6 +18,8 @@ from orchestrator.plan.graph import Plan
 from orchestrator.settings import Settings
 
 UNDO_MARK = "~"
+ENVELOPES_KEPT = 1024
+"""Rendered messages that a process keeps, of some kilobytes each."""
 
 
 class Dispatcher:
@@ -25,6 +28,7 @@ class Dispatcher:
     def __init__(self, app: Celery, settings: Settings) -> None:
         self.app = app
         self.settings = settings
+        self._envelopes: dict[tuple[str, str, str], Envelope] = {}
 
     def canvas(self, plan: Plan, address: str) -> Chain:
         """The chain from an address on: the rest of the main path, an undo, or the flow's undo."""
@@ -36,13 +40,28 @@ class Dispatcher:
 
     def send(self, plan: Plan, run_id: str, address: str, *, countdown_s: float | None = None) -> None:
         """Send the canvas from an address on; Unreachable if the broker does not take it."""
+        if countdown_s is None and not must_build_each(self.app):
+            self._publish_one(self._envelope(plan, address), run_id)
+            return
         signature = to_celery(self.app, run_id, self.canvas(plan, address), drain_signature(plan))
         self._publish(signature, countdown_s)
 
-    def send_many(self, starts: Iterable[tuple[Plan, str, str]]) -> None:
-        """Send the canvases of many runs (plan, run id, address) over one connection."""
-        for plan, run_id, address in starts:
-            self.send(plan, run_id, address)
+    def send_many(self, frontiers: Sequence[tuple[Plan, str, str]]) -> None:
+        """Send the canvases of many runs (plan, run id, address), together where the broker can."""
+        if len(frontiers) == 1 or must_build_each(self.app):
+            for plan, run_id, address in frontiers:
+                self.send(plan, run_id, address)
+            return
+        filled = [(self._envelope(plan, address), run_id) for plan, run_id, address in frontiers]
+        try:
+            with self.app.producer_or_acquire() as producer, producer.batch():
+                for envelope, run_id in filled:
+                    envelope.publish(producer, run_id)
+        except BatchPublishError:  # some of them may have arrived; twice does no harm
+            for envelope, run_id in filled:
+                self._publish_one(envelope, run_id)
+        except OperationalError as error:
+            raise Unreachable(f"the broker does not answer: {error}") from error
 
     def send_parked(self, text: str, *, countdown_s: float | None = None) -> None:
         """Send a signature that was put aside."""
@@ -69,6 +88,23 @@ class Dispatcher:
                 return 0
             except lost as error:
                 raise Unreachable(f"the broker does not answer: {error}") from error
+
+    def _envelope(self, plan: Plan, address: str) -> Envelope:
+        name = (plan.name, plan.digest, address)
+        envelope = self._envelopes.get(name)
+        if envelope is None:
+            if len(self._envelopes) >= ENVELOPES_KEPT:
+                self._envelopes.clear()
+            envelope = Envelope.of(self.app, self.canvas(plan, address), drain_signature(plan))
+            self._envelopes[name] = envelope
+        return envelope
+
+    def _publish_one(self, envelope: Envelope, run_id: str) -> None:
+        try:
+            with self.app.producer_or_acquire() as producer:
+                envelope.publish(producer, run_id)
+        except OperationalError as error:
+            raise Unreachable(f"the broker does not answer: {error}") from error
 
     def _publish(self, signature: Signature[Any], countdown_s: float | None) -> None:
         options: dict[str, Any] = {} if countdown_s is None else {"countdown": countdown_s}

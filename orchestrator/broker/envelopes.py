@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery, signals
-from celery.canvas import Signature
 
-from orchestrator.broker.signatures import to_celery
+from orchestrator.broker.signatures import to_signatures
 from orchestrator.plan import canvas
 
 Names = tuple[str, ...]
@@ -57,15 +56,17 @@ class Envelope:
     @staticmethod
     def of(app: Celery, chain: canvas.Chain, errback: canvas.Signature) -> Envelope:
         """What Celery makes of a chain."""
-        run, *tasks = marks = (_mark(), *(_mark() for _ in chain.signatures))
-        signature = to_celery(app, run, chain, errback)
-        for one, task in zip(getattr(signature, "tasks", [signature]), tasks, strict=True):
-            one.set(task_id=task)
+        run, *tasks = marks = tuple(secrets.token_hex(16) for _ in range(len(chain.signatures) + 1))
+        signatures = to_signatures(app, run, chain, errback)
+        for signature, task in zip(signatures, tasks, strict=True):
+            signature.freeze(task)
+        first, *others = signatures
         sent = _Recorder(app)
-        signature.apply_async(producer=sent)
-        headers = sent.delivery.pop("headers")
-        del sent.delivery["correlation_id"], sent.delivery["serializer"], sent.delivery["compression"]
-        return Envelope(len(tasks), Blank.of(json.dumps(sent.body), marks), Blank.of(json.dumps(headers), marks), sent.delivery)
+        first.apply_async(producer=sent, chain=others[::-1])
+        own = ("headers", "correlation_id", "serializer", "compression")
+        delivery = {name: value for name, value in sent.delivery.items() if name not in own}
+        headers = json.dumps(sent.delivery["headers"])
+        return Envelope(len(tasks), Blank.of(json.dumps(sent.body), marks), Blank.of(headers, marks), delivery)
 
     def publish(self, producer: Any, run_id: str) -> None:
         """Send it, as Celery would."""
@@ -94,18 +95,14 @@ class _Recorder:
         self.body, self.delivery = body, delivery
 
 
-def must_see_each(app: Celery) -> bool:
-    """Whether somebody wants to see, or to change, each message that is sent: Celery then has to build every one."""
-    listened = signals.before_task_publish.receivers or signals.after_task_publish.receivers or signals.task_sent.receivers
-    return bool(listened or app.conf.task_send_sent_event or app.current_worker_task)
-
-
-def _mark() -> str:
-    return secrets.token_hex(16)
+def must_build_each(app: Celery) -> bool:
+    """Whether somebody sees, or changes, every message that Celery builds."""
+    watched = (signals.before_task_publish, signals.after_task_publish, signals.task_sent)
+    return any(one.receivers for one in watched) or bool(app.conf.task_send_sent_event or app.current_worker_task)
 
 
 def _task_ids(count: int) -> list[str]:
-    """So many random ids, as UUIDs of version 4 are written."""
+    """So many random ids, written as UUIDs of version 4 are."""
     digits = secrets.token_hex(16 * count)
     return [_uuid(digits[at : at + 32]) for at in range(0, 32 * count, 32)]
 

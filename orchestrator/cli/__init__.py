@@ -1,0 +1,14 @@
+"""The command line: parses, calls, renders."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """The console script `orchestrator`."""
+    from orchestrator.cli.app import app  # noqa: PLC0415  # whoever imports this package needs no typer
+
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # as for `python -m`: operations and specs import what stands in the current folder
+    app(prog_name="orchestrator")

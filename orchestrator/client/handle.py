@@ -73,11 +73,16 @@ class RunHandle:
         """What happened, oldest first, after the event with this id."""
         return self.store.history(self.run_id, after, limit)
 
-    def follow(self, after: str = "0") -> Iterator[HistoryEntry]:
-        """What happened and what happens, until the run is over."""
+    def follow(self, after: str = "0", timeout: float | None = None) -> Iterator[HistoryEntry]:
+        """What happened after that event and what happens, until the run is over; WaitTimeout after so many seconds."""
+        deadline = None if timeout is None else elapsed_s() + timeout
         while True:
-            over = self.status() in OVER
-            events = self.store.history(self.run_id, after) if over else self.store.wait_history(self.run_id, after, 1)
+            status = self.status()
+            over = status in OVER
+            left_s = 1.0 if deadline is None else min(deadline - elapsed_s(), 1.0)
+            if left_s <= 0 and not over:
+                raise WaitTimeout(f"run {self.run_id} is still {status}", run_id=self.run_id, status=status.value)
+            events = self.history(after) if over else self.store.wait_history(self.run_id, after, left_s)
             yield from events
             after = events[-1].id if events else after
             if over and not events:

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from orchestrator.engine.state import OVER, RUN_TABLE, SETTLED, STEP_TABLE
 
 
-def state_diagram(table: Mapping[tuple[StrEnum, StrEnum], StrEnum], final: Iterable[StrEnum]) -> str:
+def state_diagram(table: Mapping[Any, StrEnum], final: Iterable[StrEnum]) -> str:
     """A Mermaid state diagram: an arrow for each pair of states, with the happenings that lead along it."""
     arrows: dict[tuple[str, str], list[str]] = {}
     for (state, happening), after in table.items():

@@ -1,0 +1,1 @@
+"""Pure: what authors write, expressions, operations, and the lint."""

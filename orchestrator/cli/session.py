@@ -1,0 +1,92 @@
+"""What a command works with: the settings, the operations of their modules, and a client."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from orchestrator.client.sync import Orchestrator
+from orchestrator.errors import InvalidInput, InvalidRequest, InvalidSettings, Problem, SpecInvalid
+from orchestrator.settings import Settings
+from orchestrator.spec.durations import parse_duration
+from orchestrator.spec.loader import LoadedSpec, load_path
+from orchestrator.spec.operations import OPERATIONS, load_operations
+
+
+def read_settings() -> Settings:
+    """The settings; InvalidSettings names what is wrong with them."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"`{'.'.join(map(str, one['loc']))}`: {one['msg']}" for one in error.errors())
+        raise InvalidSettings(f"the settings cannot be used: {wrong}") from error
+
+
+def connect() -> Orchestrator:
+    """A client of what the settings name."""
+    return Orchestrator.connect(settings=read_settings())
+
+
+def import_operations(settings: Settings) -> None:
+    """Load the modules of the setting `operations`; InvalidSettings if one cannot be imported."""
+    for module in settings.operations:
+        try:
+            load_operations([module])
+        except ImportError as error:
+            raise InvalidSettings(
+                f"module {module!r} of the setting `operations` cannot be imported: {error}", module=module
+            ) from error
+
+
+def load_specs(paths: Sequence[Path]) -> list[LoadedSpec]:
+    """Every workflow of these files and folders; SpecInvalid lists the problems of all of them."""
+    loaded: list[LoadedSpec] = []
+    problems: list[Problem] = []
+    for path in paths:
+        try:
+            loaded += load_path(path, OPERATIONS)
+        except SpecInvalid as error:
+            problems += error.problems
+    if problems:
+        raise SpecInvalid(problems)
+    return loaded
+
+
+def json_argument(text: str, name: str) -> Any:
+    """The value of an option that takes JSON, `@file`, or `-` for stdin; InvalidInput if it is no JSON."""
+    try:
+        if text == "-":
+            source = sys.stdin.read()
+        elif text.startswith("@"):
+            source = Path(text[1:]).read_text(encoding="utf-8")
+        else:
+            source = text
+        return json.loads(source)
+    except OSError as error:
+        raise InvalidInput(f"{name}: {text[1:]} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise InvalidInput(f"{name} is not JSON: {error}") from error
+
+
+def seconds_argument(text: str | None, name: str) -> float | None:
+    """The seconds of an option that takes a duration such as `30s`."""
+    if text is None:
+        return None
+    try:
+        return parse_duration(text).total_seconds()
+    except ValueError as error:
+        raise InvalidRequest(f"{name}: {error}") from error
+
+
+def user_name() -> str:
+    """Who runs this command, or nothing where the system does not know."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""

@@ -1,0 +1,209 @@
+"""How runs, steps and problems look in a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.client.description import RunDescription, StepDescription
+from orchestrator.errors import Problem
+
+WIDE: Final = 110
+"""From so many columns on there is room for the operations' names."""
+
+_LOOKS: Final[Mapping[str, tuple[str, str]]] = {
+    "pending": ("·", "dim"),
+    "ready": ("○", "cyan"),
+    "running": ("●", "bold cyan"),
+    "waiting": ("◌", "yellow"),
+    "paused": ("◌", "yellow"),
+    "compensating": ("↩", "yellow"),
+    "completed": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "lost": ("✗", "red"),
+    "skipped": ("–", "dim"),
+    "cancelled": ("–", "magenta"),
+}
+_MINUTE_MS: Final = 60_000
+_HOUR_MS: Final = 3_600_000
+
+
+def style_of(state: str) -> str:
+    """The colour of a step's state or a run's status."""
+    return _LOOKS[state][1]
+
+
+def state_text(state: str) -> Text:
+    """A state with its sign and colour."""
+    sign, style = _LOOKS[state]
+    return Text(f"{sign} {state}", style=style)
+
+
+def took(duration_ms: int | None) -> str:
+    """A duration as short as it can be read: `63 ms`, `1.2 s`, `3 m 20 s`."""
+    if duration_ms is None:
+        return ""
+    if duration_ms < 1_000:
+        return f"{duration_ms} ms"
+    if duration_ms < _MINUTE_MS:
+        return f"{duration_ms / 1000:.1f} s"
+    if duration_ms < _HOUR_MS:
+        return f"{duration_ms // _MINUTE_MS} m {duration_ms % _MINUTE_MS // 1000} s"
+    return f"{duration_ms // _HOUR_MS} h {duration_ms % _HOUR_MS // _MINUTE_MS} m"
+
+
+def moment(rfc3339: str) -> str:
+    """`2026-01-31 12:00:00`, as it is in UTC."""
+    return rfc3339[:19].replace("T", " ")
+
+
+def error_text(error: Mapping[str, Any]) -> str:
+    """`code: message`; the code alone if the message says nothing else."""
+    code, message = error.get("code", ""), error.get("message", "")
+    return code if message in {"", code} else f"{code}: {message}"
+
+
+def compact(value: Any) -> str:
+    """JSON on one line."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def problem_line(problem: Problem) -> Text:
+    """`file:line:column: error: message [rule]`, as editors find it."""
+    place = ":".join(str(part) for part in (problem.file, problem.line or "", problem.column or "") if part)
+    colour = "red" if problem.severity == "error" else "yellow"
+    return Text.assemble(
+        (f"{place}: " if place else "", "bold"),
+        (problem.severity, colour),
+        f": {problem.message}",
+        (f" at {problem.path}" if problem.path else "", "dim"),
+        (f" [{problem.rule}]", "dim"),
+    )
+
+
+def status_line(run: RunDescription) -> Text:
+    """How a run stands, in one line."""
+    line = state_text(run.status)
+    line.append(f" {'in' if run.ended_at else 'for'} {took(run.duration_ms)}", style="default")
+    if run.error:
+        step = run.error.get("step")
+        line.append(f"  {f'{step}: ' if step else ''}{error_text(run.error)}")
+    if run.compensation != "none":
+        line.append(f"  undo {run.compensation}", style=_undo_style(run.compensation))
+    return line
+
+
+def run_facts(run: RunDescription) -> RenderableType:
+    """What is known of a run, but its steps."""
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column(overflow="fold")
+    facts.add_row("run", Text(run.run_id, style="bold"))
+    facts.add_row("workflow", f"{run.workflow} {run.version}")
+    facts.add_row("status", state_text(run.status))
+    facts.add_row("started", f"{moment(run.created_at)} UTC{f' by {run.started_by}' if run.started_by else ''}")
+    facts.add_row("took" if run.ended_at else "runs for", took(run.duration_ms))
+    facts.add_row("input", compact(run.input))
+    if run.ctx:
+        facts.add_row("ctx", compact(run.ctx))
+    if run.output is not None:
+        facts.add_row("output", compact(run.output))
+    if run.error:
+        step = run.error.get("step")
+        facts.add_row("error", Text(f"{error_text(run.error)}{f', at {step}' if step else ''}", style="red"))
+    if run.compensation != "none":
+        facts.add_row("undo", Text(run.compensation, style=_undo_style(run.compensation)))
+    if run.attention:
+        facts.add_row("attention", Text(run.attention, style="bold red"))
+    return facts
+
+
+def steps_table(run: RunDescription, width: int, *, later_ms: int = 0) -> Table:
+    """The steps of a run, its undos below them; `later_ms` after the description was made."""
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
+    table.add_column("step", no_wrap=True)
+    if width >= WIDE:
+        table.add_column("operation", style="dim", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("tries", justify="right")
+    table.add_column("took", justify="right", no_wrap=True)
+    table.add_column("result", no_wrap=True, overflow="ellipsis", ratio=1)
+    undoing = False
+    for step in run.steps:
+        if step.undoes and not undoing:
+            table.add_section()
+        undoing = step.undoes is not None
+        operation = [step.operation or ("" if step.undoes else step.kind)] if width >= WIDE else []
+        table.add_row(*[_step_name(step), *operation, *_step_cells(step, later_ms)])
+    return table
+
+
+def runs_table(runs: Sequence[RunDescription]) -> Table:
+    """Runs, one a line."""
+    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
+    table.add_column("run", no_wrap=True, overflow="fold")
+    table.add_column("workflow", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("started (UTC)", no_wrap=True)
+    table.add_column("took", justify="right", no_wrap=True)
+    table.add_column("error", no_wrap=True, overflow="ellipsis")
+    for run in runs:
+        error = Text(str(run.error.get("code", "")) if run.error else "", style="red")
+        started = moment(run.created_at)
+        table.add_row(
+            run.run_id, f"{run.workflow} {run.version}", state_text(run.status), started, took(run.duration_ms), error
+        )
+    return table
+
+
+def indented(renderable: RenderableType) -> RenderableType:
+    """Two columns to the right."""
+    grid = Table.grid(expand=True)
+    grid.add_column(width=2)
+    grid.add_column(ratio=1)
+    grid.add_row("", renderable)
+    return grid
+
+
+def headed(title: str, renderable: RenderableType) -> RenderableType:
+    """A part of a page, under its title."""
+    return Group(Text(), Text(title, style="bold"), indented(renderable))
+
+
+def _step_name(step: StepDescription) -> Text:
+    if step.undoes:
+        return Text.assemble(("undo ", "yellow"), step.undoes)
+    return Text(step.address, style="dim" if step.state == "pending" else "")
+
+
+def _step_cells(step: StepDescription, later_ms: int) -> list[RenderableType]:
+    if step.state == "pending":
+        return [state_text(step.state), "", "", ""]
+    running = step.state == "running"
+    duration = step.duration_ms
+    if running and duration is not None:
+        duration += later_ms
+    return [
+        state_text(step.state),
+        str(step.attempt) if step.operation else "",
+        took(duration),
+        _step_result(step),
+    ]
+
+
+def _step_result(step: StepDescription) -> Text:
+    until = f"until {step.waits_until[11:19]} UTC" if step.waits_until else ""
+    if step.state == "completed":
+        return Text("" if step.output is None else compact(step.output), style="dim")
+    if step.error:
+        return Text(f"{until}{' after ' if until else ''}{error_text(step.error)}", style=style_of(step.state))
+    return Text(until, style="yellow")
+
+
+def _undo_style(compensation: str) -> str:
+    return {"failed": "bold red", "completed": "green"}.get(compensation, "yellow")
