@@ -67,6 +67,10 @@ bench: $(READY) ## Measure against plain Celery; writes bench/RESULTS.md
 docs: $(READY) ## Draw the diagrams of the documentation anew
 	@$(BIN)/python -m orchestrator.engine.diagrams docs/lifecycle.md
 
+.PHONY: digests
+digests: $(READY) ## Note the digests of specs/ anew, after a version was added
+	@$(BIN)/orchestrator validate --digests specs > specs/digests.txt
+
 .PHONY: format
 format: $(READY) ## Format the code and mend what can be mended
 	@$(BIN)/ruff check --fix --exit-zero --quiet

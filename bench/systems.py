@@ -15,6 +15,7 @@ from orchestrator.local import Fleet, LocalRedis, beat_command, environment, wor
 
 STEPS = 10
 WAIT_S = 120.0
+INPUT = {"order": "A-2041-77", "customer": "c-000184", "lines": [{"sku": "TEA-500", "count": 2}], "total": 2590}
 PRODUCER_DB = 1
 """A database that no worker listens to: what a producer alone can do."""
 
@@ -135,7 +136,7 @@ class Ours(_Deployed):
 
     def run(self, count: int) -> None:
         """Start runs and get their results."""
-        handles = [self._client.start(self._spec.meta.key) for _ in range(count)]
+        handles = [self._client.start(self._spec.meta.key, INPUT) for _ in range(count)]
         for handle in handles:
             handle.result(WAIT_S)
 
@@ -147,11 +148,11 @@ class Ours(_Deployed):
     def start(self, count: int) -> None:
         """Start runs, one call each."""
         for _ in range(count):
-            self._producer.start(self._spec.meta.key)
+            self._producer.start(self._spec.meta.key, INPUT)
 
     def start_many(self, count: int) -> None:
         """Start runs, one call for all."""
-        self._producer.start_many([Start(self._spec.meta.key)] * count)
+        self._producer.start_many([Start(self._spec.meta.key, INPUT)] * count)
 
     def _connect(self, db: int) -> Orchestrator:
         settings = Settings(redis_url=self.server.url(db), operations=["bench.operations"])

@@ -19,7 +19,6 @@ class Settings(BaseSettings):
     namespace: str = Field("orchestrator", description="First part of every key of ours.")
     shards: int = Field(16, ge=1, le=256, description="Slots that runs spread over; fixed for the life of the data.")
     operations: list[str] = Field(default_factory=list, description="Modules that define operations.")
-    default_queue: str = Field("default", description="Queue of steps whose spec and operation name none.")
 
     lease_ms: int = Field(15_000, ge=200, description="A worker that is silent for so long is taken for dead.")
     heartbeat_ms: int = Field(5_000, ge=50, description="How often a worker renews its leases.")

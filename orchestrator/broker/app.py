@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import Celery
 
+from orchestrator.plan.plan import DEFAULT_QUEUE
 from orchestrator.settings import Settings
 
 TOP_PRIORITY = 9
@@ -30,7 +31,7 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "task_store_errors_even_if_ignored": False,
         "task_serializer": "json",
         "accept_content": ["json"],
-        "task_default_queue": settings.default_queue,
+        "task_default_queue": DEFAULT_QUEUE,
         "task_publish_retry_policy": {
             "max_retries": 60,
             "interval_start": 0.2,

@@ -55,8 +55,9 @@ class Dispatcher:
         filled = [(self._envelope(plan, address), run_id) for plan, run_id, address in frontiers]
         try:
             with self.app.producer_or_acquire() as producer, producer.batch():
-                for envelope, run_id in filled:
-                    envelope.publish(producer, run_id)
+                for number, (envelope, run_id) in enumerate(filled):
+                    again = number > 0 and envelope is filled[number - 1][0]
+                    envelope.publish(producer, run_id, **({"declare": None} if again else {}))
         except BatchPublishError:  # some of them may have arrived; twice does no harm
             for envelope, run_id in filled:
                 self._publish_one(envelope, run_id)

@@ -68,8 +68,8 @@ class Envelope:
         headers = json.dumps(sent.delivery["headers"])
         return Envelope(len(tasks), Blank.of(json.dumps(sent.body), marks), Blank.of(headers, marks), delivery)
 
-    def publish(self, producer: Any, run_id: str) -> None:
-        """Send it, as Celery would."""
+    def publish(self, producer: Any, run_id: str, **delivery: Any) -> None:
+        """Send it, as Celery would but for what `delivery` says otherwise."""
         names = (run_id, *_task_ids(self.tasks))
         headers = json.loads(self.headers.filled(names))
         producer.publish(
@@ -78,7 +78,7 @@ class Envelope:
             content_encoding="utf-8",
             headers=headers,
             correlation_id=headers["id"],
-            **self.delivery,
+            **{**self.delivery, **delivery},
         )
 
 

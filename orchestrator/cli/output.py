@@ -13,7 +13,9 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from orchestrator.cli.views import problem_line
-from orchestrator.errors import OrchestratorError, SpecInvalid
+from orchestrator.errors import OrchestratorError, SpecInvalid, Unreachable
+
+UNREACHABLE_HINT = "ORCHESTRATOR_REDIS_URL says where it is; `orchestrator dev` starts one on this machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class Output:
             count = sum(problem.severity == "error" for problem in error.problems)
             message = f"{count} problem{'' if count == 1 else 's'} to mend"
         self.errors.print(Text.assemble(("error: ", "bold red"), message, (f" [{error.code}]", "dim")), soft_wrap=True)
+        if isinstance(error, Unreachable):
+            self.errors.print(Text(UNREACHABLE_HINT, style="dim"), soft_wrap=True)
 
 
 @contextmanager

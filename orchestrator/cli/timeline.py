@@ -15,7 +15,8 @@ Event = Mapping[str, Any]
 
 _TELLERS: Final[Mapping[str, Callable[[Event], tuple[str, str]]]] = {
     "run_started": lambda event: (f"run of {event['workflow']} {event['version']} started", "bold"),
-    "run_stopping": lambda event: (f"run stops: {error_text(event['error'])}", "yellow"),
+    "run_stopping": lambda event: (f"run stops: {_reason(event)}", "yellow"),
+    "run_repaired": lambda event: (f"run repaired: {', '.join(event['steps']) or 'the run'} had no entry", "yellow"),
     "compensation_started": lambda event: (f"undo begins: {', '.join(map(_name, event['undo']))}", "yellow"),
     "run_completed": lambda _: ("run completed", "bold green"),
     "run_failed": lambda event: (f"run failed{_undone(event)}", "bold red"),
@@ -48,7 +49,7 @@ def tell(event: Event) -> Text:
 def line(entry: HistoryEntry, began_ms: int) -> Text:
     """An event, behind the time since the run began."""
     since = f"+{(entry.at_ms - began_ms) / 1000:.3f} s"
-    return Text(f"{since:>12}  ", style="dim").append_text(tell(entry.event))
+    return Text.assemble((f"{since:>10}  ", "dim"), tell(entry.event))
 
 
 def timeline(entries: Iterable[HistoryEntry]) -> Text:
@@ -73,6 +74,12 @@ def _attempt(event: Event) -> str:
 
 def _error(event: Event) -> str:
     return error_text(event["error"])
+
+
+def _reason(event: Event) -> str:
+    """What stopped the run; the message of a step's error stands in the step's own line."""
+    error = event["error"]
+    return str(error["code"]) if error.get("step") else error_text(error)
 
 
 def _undone(event: Event) -> str:

@@ -29,6 +29,10 @@ _LOOKS: Final[Mapping[str, tuple[str, str]]] = {
     "skipped": ("–", "dim"),
     "cancelled": ("–", "magenta"),
 }
+_GAP: Final = 2
+_NARROWEST: Final = 12
+_NUMBERS: Final = frozenset({"attempt", "took"})
+_SECOND_MS: Final = 1_000
 _MINUTE_MS: Final = 60_000
 _HOUR_MS: Final = 3_600_000
 
@@ -48,7 +52,7 @@ def took(duration_ms: int | None) -> str:
     """A duration as short as it can be read: `63 ms`, `1.2 s`, `3 m 20 s`."""
     if duration_ms is None:
         return ""
-    if duration_ms < 1_000:
+    if duration_ms < _SECOND_MS:
         return f"{duration_ms} ms"
     if duration_ms < _MINUTE_MS:
         return f"{duration_ms / 1000:.1f} s"
@@ -86,15 +90,16 @@ def problem_line(problem: Problem) -> Text:
     )
 
 
-def status_line(run: RunDescription) -> Text:
-    """How a run stands, in one line."""
-    line = state_text(run.status)
-    line.append(f" {'in' if run.ended_at else 'for'} {took(run.duration_ms)}", style="default")
+def status_line(run: RunDescription, *, later_ms: int = 0) -> Text:
+    """How a run stands, in one line; `later_ms` after the description was made."""
+    line = Text.assemble(
+        state_text(run.status), f" {'after' if run.ended_at else 'for'} {took(run.duration_ms + later_ms)}"
+    )
+    if run.compensation != "none":
+        line.append(f", undo {run.compensation}", style=_undo_style(run.compensation))
     if run.error:
         step = run.error.get("step")
         line.append(f"  {f'{step}: ' if step else ''}{error_text(run.error)}")
-    if run.compensation != "none":
-        line.append(f"  undo {run.compensation}", style=_undo_style(run.compensation))
     return line
 
 
@@ -125,39 +130,36 @@ def run_facts(run: RunDescription) -> RenderableType:
 
 def steps_table(run: RunDescription, width: int, *, later_ms: int = 0) -> Table:
     """The steps of a run, its undos below them; `later_ms` after the description was made."""
-    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
-    table.add_column("step", no_wrap=True)
-    if width >= WIDE:
-        table.add_column("operation", style="dim", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("tries", justify="right")
-    table.add_column("took", justify="right", no_wrap=True)
-    table.add_column("result", no_wrap=True, overflow="ellipsis", ratio=1)
-    undoing = False
-    for step in run.steps:
-        if step.undoes and not undoing:
-            table.add_section()
-        undoing = step.undoes is not None
-        operation = [step.operation or ("" if step.undoes else step.kind)] if width >= WIDE else []
-        table.add_row(*[_step_name(step), *operation, *_step_cells(step, later_ms)])
+    shown = ["step", "operation", "state", "attempt", "took"]
+    if width < WIDE:
+        shown.remove("operation")
+    rows = [_step_cells(step, later_ms) for step in run.steps]
+    room = width - _GAP
+    table = Table(box=None, padding=(0, _GAP, 0, 0), header_style="dim")
+    for name in shown:
+        table.add_column(name, no_wrap=True, justify="right" if name in _NUMBERS else "left")
+        room -= max([len(name), *(len(row[name]) for row in rows)]) + _GAP
+    table.add_column("result", no_wrap=True)
+    for row in rows:
+        row["result"].truncate(max(room, _NARROWEST), overflow="ellipsis")
+        table.add_row(*(row[name] for name in [*shown, "result"]))
     return table
 
 
-def runs_table(runs: Sequence[RunDescription]) -> Table:
-    """Runs, one a line."""
-    table = Table(box=None, padding=(0, 1), pad_edge=False, header_style="dim")
-    table.add_column("run", no_wrap=True, overflow="fold")
-    table.add_column("workflow", no_wrap=True)
-    table.add_column("status", no_wrap=True)
-    table.add_column("started (UTC)", no_wrap=True)
-    table.add_column("took", justify="right", no_wrap=True)
-    table.add_column("error", no_wrap=True, overflow="ellipsis")
-    for run in runs:
-        error = Text(str(run.error.get("code", "")) if run.error else "", style="red")
-        started = moment(run.created_at)
-        table.add_row(
-            run.run_id, f"{run.workflow} {run.version}", state_text(run.status), started, took(run.duration_ms), error
-        )
+def runs_table(runs: Sequence[RunDescription], width: int) -> Table:
+    """Runs, one a line; where there is room, how long they took and why they failed."""
+    shown = ["run", "workflow", "status", "started (UTC)", "took", "error"]
+    if width < WIDE:
+        shown = shown[:-2]
+    rows = [_run_cells(run) for run in runs]
+    widths = {name: max([len(name), *(len(row[name]) for row in rows)]) for name in shown}
+    room = width - sum(widths[name] + _GAP for name in shown) + widths["workflow"]
+    table = Table(box=None, padding=(0, _GAP, 0, 0), header_style="dim")
+    for name in shown:
+        table.add_column(name, no_wrap=True, justify="right" if name in _NUMBERS else "left")
+    for row in rows:
+        row["workflow"].truncate(max(room, _NARROWEST), overflow="ellipsis")
+        table.add_row(*(row[name] for name in shown))
     return table
 
 
@@ -175,25 +177,29 @@ def headed(title: str, renderable: RenderableType) -> RenderableType:
     return Group(Text(), Text(title, style="bold"), indented(renderable))
 
 
-def _step_name(step: StepDescription) -> Text:
-    if step.undoes:
-        return Text.assemble(("undo ", "yellow"), step.undoes)
-    return Text(step.address, style="dim" if step.state == "pending" else "")
+def _run_cells(run: RunDescription) -> dict[str, Text]:
+    return {
+        "run": Text(run.run_id),
+        "workflow": Text(f"{run.workflow} {run.version}"),
+        "status": state_text(run.status),
+        "started (UTC)": Text(moment(run.created_at)),
+        "took": Text(took(run.duration_ms)),
+        "error": Text(str(run.error.get("code", "")) if run.error else "", style="red"),
+    }
 
 
-def _step_cells(step: StepDescription, later_ms: int) -> list[RenderableType]:
-    if step.state == "pending":
-        return [state_text(step.state), "", "", ""]
+def _step_cells(step: StepDescription, later_ms: int) -> dict[str, Text]:
+    reached = step.state != "pending"
     running = step.state == "running"
     duration = step.duration_ms
-    if running and duration is not None:
-        duration += later_ms
-    return [
-        state_text(step.state),
-        str(step.attempt) if step.operation else "",
-        took(duration),
-        _step_result(step),
-    ]
+    return {
+        "step": Text.assemble(("undo ", "yellow"), step.undoes) if step.undoes else Text(step.address),
+        "operation": Text(step.operation or step.kind, style="dim"),
+        "state": state_text(step.state),
+        "attempt": Text(str(step.attempt) if reached and step.operation else ""),
+        "took": Text(took(duration + later_ms if running and duration is not None else duration)),
+        "result": _step_result(step),
+    }
 
 
 def _step_result(step: StepDescription) -> Text:

@@ -22,6 +22,7 @@ class Versions:
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
         self._plans: OrderedDict[tuple[str, str], tuple[Definition, Plan]] = OrderedDict()
+        self._latest: dict[str, tuple[frozenset[str], str]] = {}
 
     def plan(self, key: str, version: str) -> Plan:
         """The plan of a published version; UnknownWorkflow if there is none."""
@@ -42,6 +43,13 @@ class Versions:
         """The version that a new run takes: the one that is asked for, else the highest stable one."""
         if version is not None:
             return self.published(key, version)
+        numbers = self.registry.numbers(key)
+        found = self._latest.get(key)
+        if found is None or found[0] != numbers:
+            found = self._latest[key] = numbers, self._find_latest(key)
+        return self.published(key, found[1])
+
+    def _find_latest(self, key: str) -> str:
         stabilities = {one.version: one.stability for one in self.registry.versions(key)}
         latest = latest_stable(stabilities)
         if latest is None:
@@ -50,7 +58,7 @@ class Versions:
                 if stabilities
                 else f"no workflow {key!r} is published"
             )
-        return self.published(key, latest)
+        return latest
 
 
 def compile_definition(definition: Definition) -> Plan:

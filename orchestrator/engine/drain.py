@@ -24,17 +24,21 @@ def drain(plan: Plan, view: RunView, terms: Terms) -> Move | None:
         set={
             fields.state(DRAIN): move_step(StepState.READY, StepHappening.COMPLETE),
             fields.UNDO_LIST: json.dumps(undos),
+            fields.settled_by(DRAIN): terms.token,
         },
         remove=((fields.LIVE_SET, DRAIN),),
         entries={DRAIN: None},
     )
     guards = {fields.state(DRAIN): StepState.READY, fields.LIVE_COUNT: "1", fields.PAUSED: "0"}
+    already = {fields.settled_by(DRAIN): terms.token}
     if not undos:
-        stage = Stage(guards=guards, changes=left | end(reason, "none"))
+        result = "failed" if view[fields.UNDO_FAILED] == "1" else "none"
+        stage = Stage(guards=guards, already=already, changes=left | end(reason, result))
         return Move(Commit(view.run_id, view.incarnation, (stage,)))
     started = Changes(set={fields.COMPENSATION: "running"}, events=(event("compensation_started", undo=undos),))
-    view.learn((left | started).set, view.now_ms)
-    return begin(plan, view, undos[0], terms).move(view, Stage(guards=guards, changes=left | started))
+    first = Stage(guards=guards, already=already, changes=left | started)
+    view.learn(first.changes.set, view.now_ms)
+    return begin(plan, view, undos[0], terms).move(view, first)
 
 
 def to_undo(plan: Plan, view: RunView) -> list[str]:

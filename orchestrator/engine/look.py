@@ -47,6 +47,17 @@ def look(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | str | 
     return _begin(plan, view, address, terms)
 
 
+def reads_to_look(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
+    """The fields that a look takes besides the heads: those of a settle, if it may settle without an attempt."""
+    if view.over or address == DRAIN or view.state(address) not in (StepState.READY, StepState.WAITING):
+        return ()
+    work = work_at(plan, address)
+    out_of_time = work is not None and work.retry.max_elapsed_ms is not None and view.attempt(address) > 1
+    if work is None or out_of_time or (is_undo(address) and not _is_owed(view, address)):
+        return reads_for(plan, view, address)
+    return ()
+
+
 def cancel_step(plan: Plan, view: RunView, address: str, *, token: str) -> Move:
     """Settle a live step of a stopping flow: cancelled, or lost if an attempt of it has not reported a failure.
 
@@ -92,14 +103,18 @@ def _follower(plan: Plan, view: RunView, address: str) -> str | None:
 
 def _begin(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
     node = node_at(plan, address)
-    if is_undo(address) and not view.returned(undone_by(address)) and not view.unreported(undone_by(address)):
+    if is_undo(address) and not _is_owed(view, address):
         return _skip_undo(plan, view, address, terms)
     if work_at(plan, address) is not None:
         return _claim(plan, view, address, terms)
-    ground = Ground({fields.state(address): StepState.READY, **_OPEN}, state=StepState.READY)
+    ground = Ground({fields.state(address): StepState.READY, **_OPEN}, by=terms.token, state=StepState.READY)
     if node.kind is StepKind.CHOICE:
         return complete_step(plan, view, address, "null", ground, terms)
     return _wait(plan, view, address, ground, terms)
+
+
+def _is_owed(view: RunView, undo: str) -> bool:
+    return view.returned(undone_by(undo)) or view.unreported(undone_by(undo)) > 0
 
 
 _OPEN: Guards = {fields.STOPPING: "0", fields.PAUSED: "0"}
@@ -123,7 +138,8 @@ def _out_of_time(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
     last = view.json(fields.error(address)) or {}
     details = {**last.get("details", {}), "retries_ended": "max_elapsed"}
     failure = Failure(last.get("code", "max_elapsed"), last.get("message", ""), details, retryable=False)
-    ground = Ground({fields.state(address): state, fields.token(address): view[fields.token(address)]}, state=state)
+    guards: Guards = {fields.state(address): state, fields.token(address): view[fields.token(address)]}
+    ground = Ground(guards, by=terms.token, state=state)
     return fail_attempt(plan, view, address, failure, ground, terms)
 
 
@@ -135,12 +151,13 @@ def _wake(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | None:
     if is_undo(address):
         guards = {name: value for name, value in guards.items() if name != fields.STOPPING}
     if node_at(plan, address).delay is not None and not is_undo(address):
-        ground = Ground(guards, state=StepState.WAITING)
+        ground = Ground(guards, by=terms.token, state=StepState.WAITING)
         return complete_step(plan, view, address, "null", ground, terms)
-    woken = Stage(guards=guards, changes=waken(plan, address, terms))
     claimed = _claim(plan, view, address, terms)
     if claimed.claims is None:
         return claimed
+    taken: Guards = {fields.state(address): StepState.RUNNING, fields.token(address): terms.token}
+    woken = Stage(guards=guards, already=taken, changes=waken(plan, address, terms))
     return replace(claimed, commit=replace(claimed.commit, stages=(woken, *claimed.commit.stages)))
 
 
@@ -166,7 +183,7 @@ def _wait(plan: Plan, view: RunView, address: str, ground: Ground, terms: Terms)
         entries={address: Due(within_ms=look_ms)},
         events=(event("step_waiting", address, for_ms=delay),),
     )
-    commit = Commit(view.run_id, view.incarnation, (ground.stage(changes, hurry),))
+    commit = Commit(view.run_id, view.incarnation, (ground.stage(address, changes, hurry),))
     return Move(commit, parks_for_ms=delay)
 
 
@@ -205,11 +222,12 @@ def _skip_undo(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
     """Every attempt of the step has reported a failure by now: there is nothing to undo."""
     ground = Ground(
         {fields.state(address): StepState.READY, fields.open_count(undone_by(address)): view[_open(address)]},
+        by=terms.token,
         state=StepState.READY,
     )
     onward = after_undo(plan, view, address, terms, failed=False)
     changes = leave(address, move_step(StepState.READY, StepHappening.SKIP))
-    return onward.move(view, ground.stage(changes | Changes(events=(event("step_skipped", address),))))
+    return onward.move(view, ground.stage(address, changes | Changes(events=(event("step_skipped", address),))))
 
 
 def _open(address: str) -> str:

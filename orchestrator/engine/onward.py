@@ -12,7 +12,7 @@ from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, is_undo, parse_address, undone_by
 from orchestrator.engine.commit import Changes, Commit, Stage, Then
 from orchestrator.engine.outcome import Failure
-from orchestrator.engine.roots import fields_for, roots_for, settle_expressions
+from orchestrator.engine.roots import fields_for, output_expressions, roots_for, settle_expressions
 from orchestrator.engine.stages import Timing, claim, complete, reach, stop, when_drained
 from orchestrator.engine.state import RunStatus
 from orchestrator.engine.view import RunView
@@ -100,17 +100,29 @@ def input_expressions(plan: Plan, address: str) -> tuple[Expression, ...]:
 
 def reads_for(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
     """The fields that executing and settling a step will take, as far as they have not been read."""
-    needed = dict.fromkeys((fields.CREATED_AT, *fields_for(plan, input_expressions(plan, address))))
     if is_undo(address):
+        needed = dict.fromkeys((fields.CREATED_AT, *fields_for(plan, input_expressions(plan, address))))
         undone = undone_by(address)
         needed.update(dict.fromkeys(fields.recorded_outputs(undone)))
         needed.update(dict.fromkeys((fields.state(undone), fields.done(undone), fields.cause(undone))))
+        if view[fields.after_undo(address)] == END:
+            needed.update(dict.fromkeys((fields.output(undone), *fields_for(plan, output_expressions(plan)))))
     else:
-        needed.update(dict.fromkeys(fields_for(plan, settle_expressions(plan, node_at(plan, address)), own=address)))
+        needed = dict.fromkeys(_step_reads(plan, address))
     cause = view[fields.cause(undone_by(address))]
     if cause:
         needed[fields.error(cause)] = None
     return view.missing(needed)
+
+
+def _step_reads(plan: Plan, address: str) -> tuple[str, ...]:
+    """The fields that executing and settling a step always takes; worked out once, for it depends on the plan alone."""
+    known = plan.step_reads.get(address)
+    if known is None:
+        inputs = fields_for(plan, input_expressions(plan, address))
+        onward = fields_for(plan, settle_expressions(plan, node_at(plan, address)), own=address)
+        known = plan.step_reads[address] = tuple(dict.fromkeys((fields.CREATED_AT, *inputs, *onward)))
+    return known
 
 
 def success_target(plan: Plan, view: RunView, address: str, output: str) -> str | Failure:

@@ -53,7 +53,12 @@ def settle_expressions(plan: Plan, node: Node) -> tuple[Expression, ...]:
     """What may be evaluated when the step settles: its transitions, and the run's output."""
     written = [route.when for route in node.routes] + [route.when for route in node.failures]
     conditions = [when for when in written if when is not None]
-    return (*conditions, *(plan.output.expressions if plan.output is not None else ()))
+    return (*conditions, *output_expressions(plan))
+
+
+def output_expressions(plan: Plan) -> tuple[Expression, ...]:
+    """What may be evaluated when the run completes."""
+    return plan.output.expressions if plan.output is not None else ()
 
 
 def roots_for(plan: Plan, view: RunView, expressions: Iterable[Expression], *, address: str) -> dict[str, Any]:

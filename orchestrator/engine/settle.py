@@ -27,19 +27,22 @@ class Ground:
     """What a settle stands on: its guards, and the attempt and state that it ends."""
 
     guards: Guards
-    already: Guards | None = None
+    by: str
+    """Who settles, so that sending the settle twice is known: the attempt's token, else one drawn for this settle."""
     token: str = ""
+    """The attempt that is settled; none if the step is not running."""
     due: tuple[str, ...] = ()
     state: StepState = StepState.RUNNING
 
     @staticmethod
     def of_attempt(address: str, token: str) -> Ground:
         """The ground of an attempt that reports its outcome: its token, and nothing else."""
-        return Ground({fields.token(address): token}, {fields.settled_by(address): token}, token)
+        return Ground({fields.token(address): token}, by=token, token=token)
 
-    def stage(self, changes: Changes, *then: Then) -> Stage:
-        """These changes, on this ground."""
-        return Stage(guards=self.guards, already=self.already, due=self.due, changes=changes, then=then)
+    def stage(self, address: str, changes: Changes, *then: Then) -> Stage:
+        """These changes to a step, on this ground."""
+        mark = {fields.settled_by(address): self.by}
+        return Stage(guards=self.guards, already=mark, due=self.due, changes=changes | Changes(set=mark), then=then)
 
 
 def settle(plan: Plan, view: RunView, address: str, token: str, outcome: Outcome, terms: Terms) -> Move:
@@ -53,8 +56,6 @@ def settle(plan: Plan, view: RunView, address: str, token: str, outcome: Outcome
 def complete_step(plan: Plan, view: RunView, address: str, output: str, ground: Ground, terms: Terms) -> Move:
     """The step has its result; what follows is ready."""
     values = {fields.output(address): output}
-    if ground.token:
-        values[fields.settled_by(address)] = ground.token
     if is_undo(address):
         onward = _alerting(after_undo(plan, view, address, terms, failed=False), view, address)
     else:
@@ -64,7 +65,7 @@ def complete_step(plan: Plan, view: RunView, address: str, output: str, ground: 
         values[fields.went_to(address)] = target
         onward = go(plan, view, target, terms, origin=address, error=error_before(view, address))
     changes = leave(address, move_step(ground.state, StepHappening.COMPLETE), values=values, struck=ground.token)
-    return onward.move(view, ground.stage(changes | Changes(events=(event("step_completed", address),))))
+    return onward.move(view, ground.stage(address, changes | Changes(events=(event("step_completed", address),))))
 
 
 def fail_attempt(
@@ -94,8 +95,6 @@ def fail_attempt(
             return Move(Commit(view.run_id, view.incarnation, (stage,)), parks_for_ms=delay)
         record["details"] = {**failure.details, "retries_ended": "max_elapsed"}
     values = {fields.error(address): json.dumps(record), **(recorded or {})}
-    if ground.token:
-        values[fields.settled_by(address)] = ground.token
     if failure.returned:
         values[fields.done(address)] = "1"
     ended = move_step(ground.state, ended_as)
@@ -104,7 +103,7 @@ def fail_attempt(
     view.learn(changes.set, view.now_ms)
     onward = _after_failure(plan, view, address, record, terms, happened=happened)
     failed = event(f"step_{ended.value}", address, error=record)
-    return onward.move(view, ground.stage(changes | Changes(events=(failed,))))
+    return onward.move(view, ground.stage(address, changes | Changes(events=(failed,))))
 
 
 def after_undo(plan: Plan, view: RunView, address: str, terms: Terms, *, failed: bool) -> Onward:
@@ -166,7 +165,6 @@ def _retry(
         set={
             fields.state(address): waits,
             fields.token(address): "",
-            fields.settled_by(address): ground.token,
             fields.attempt(address): str(attempt + 1),
             fields.losses(address): "0",
             fields.error(address): json.dumps(record),
@@ -177,6 +175,6 @@ def _retry(
         events=(event("attempt_failed", address, attempt=attempt, error=record, retry_in_ms=delay),),
     )
     if is_undo(address):
-        return ground.stage(changes)
+        return ground.stage(address, changes)
     hurry = Then({fields.STOPPING: "1", fields.state(address): waits}, Changes(entries={address: NOW}))
-    return ground.stage(changes, hurry)
+    return ground.stage(address, changes, hurry)

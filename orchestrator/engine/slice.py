@@ -15,7 +15,7 @@ from orchestrator.engine.address import DRAIN, is_undo, undo_of, undone_by
 from orchestrator.engine.commit import Answer, Changes, Commit, Reply
 from orchestrator.engine.drain import drain
 from orchestrator.engine.late import record_late
-from orchestrator.engine.look import evaluate_inputs, look
+from orchestrator.engine.look import evaluate_inputs, look, reads_to_look
 from orchestrator.engine.onward import Move, Terms, reads_for, work_at
 from orchestrator.engine.outcome import Failure, Outcome
 from orchestrator.engine.roots import idempotency_key
@@ -144,7 +144,7 @@ def run_slice(run_id: str, address: str, terms: SliceTerms) -> Steps:
 def head_fields(address: str) -> tuple[str, ...]:
     """What a look at an address begins with."""
     if address == DRAIN:
-        return fields.HEAD
+        return (*fields.HEAD, fields.state(DRAIN), fields.resends(DRAIN))
     undone = fields.step_head(undone_by(address)) if is_undo(address) else ()
     return (*fields.HEAD, *fields.step_head(address), *undone)
 
@@ -162,6 +162,7 @@ class _Slice:
             if not read:
                 yield from self.read(address)
             read = False
+            yield from self.learn(reads_to_look(self.plan, self.view, address))
             here = self.draw()
             move = drain(self.plan, self.view, here) if address == DRAIN else look(self.plan, self.view, address, here)
             if isinstance(move, str):
@@ -206,11 +207,8 @@ class _Slice:
 
     def attempt(self, address: str, token: str) -> Generator[Effect, Any, Outcome | None]:
         """Evaluate the inputs and call the operation."""
-        missing = reads_for(self.plan, self.view, address)
-        while missing:
-            now_ms, values = yield Read(self.view.run_id, missing)
-            self.view.learn(values, now_ms)
-            missing = reads_for(self.plan, self.view, address)
+        while missing := reads_for(self.plan, self.view, address):
+            yield from self.learn(missing)
         work = work_at(self.plan, address)
         if work is None:
             raise ValueError(f"{address} is not an operation")
@@ -254,11 +252,14 @@ class _Slice:
                 return
 
     def read(self, address: str) -> Generator[Effect, Any, None]:
+        """Begin a new view: what was read before may have changed while others moved the run."""
         names = None if address == DRAIN else head_fields(address)
         now_ms, values = yield Read(self.view.run_id, names)
-        if names is None:
-            self.view = RunView(self.view.run_id, values, now_ms)
-        else:
+        self.view = RunView(self.view.run_id, values, now_ms)
+
+    def learn(self, names: tuple[str, ...]) -> Generator[Effect, Any, None]:
+        if names:
+            now_ms, values = yield Read(self.view.run_id, names)
             self.view.learn(values, now_ms)
 
     def draw(self) -> Terms:
@@ -269,9 +270,7 @@ class _Slice:
 
     def serves(self, move: Move) -> bool:
         """Whether this worker can execute what the move claims first of all."""
-        if move.claims is None or len(move.commit.stages) > 1:
-            return True
-        work = work_at(self.plan, move.claims)
+        work = None if move.claims is None else work_at(self.plan, move.claims)
         return work is None or self.terms.serves(work)
 
     def next_work(self, address: str) -> Work | None:

@@ -8,7 +8,7 @@ from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_undo
 from orchestrator.engine.commit import Changes, Commit, Due, Guards, Stage
 from orchestrator.engine.look import cancel_step, waken
-from orchestrator.engine.onward import Move, Terms, is_waited_for, work_at
+from orchestrator.engine.onward import Move, Terms, is_waited_for, reads_for, work_at
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.retries import MAX_LOSSES
 from orchestrator.engine.settle import Ground, fail_attempt
@@ -46,11 +46,22 @@ def visit(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit | None
     if view.stopping and not is_undo(address):
         return _sent(cancel_step(plan, view, address, token=""))
     if state is StepState.WAITING:
-        return _wake(plan, view, address, terms)
+        return _end_wait(plan, view, address, terms)
     queued_until = view.moment(fields.queue_deadline(address))
     if queued_until is not None and view.now_ms >= queued_until:
         return _queue_timeout(plan, view, address, terms)
     return _send_again(view, address, terms)
+
+
+def reads_to_visit(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
+    """The fields that a visit takes besides the head: those of a settle, if it may settle the step."""
+    if not view.exists or view.over or address in (RUN, DRAIN):
+        return ()
+    queued_until = view.moment(fields.queue_deadline(address))
+    untaken = queued_until is not None and view.now_ms >= queued_until
+    if view.state(address) is StepState.RUNNING or (view.state(address) is StepState.READY and untaken):
+        return reads_for(plan, view, address)
+    return ()
 
 
 def _end_lease(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
@@ -58,8 +69,13 @@ def _end_lease(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
     token = view[fields.token(address)] or ""
     if view.stopping and not is_waited_for(plan, address):
         return _sent(cancel_step(plan, view, address, token=token))
-    guards: Guards = {fields.state(address): StepState.RUNNING, fields.token(address): token}
-    ground = Ground(guards, token=token, due=(address,))
+    silent = fields.silent_at(address)
+    guards: Guards = {
+        fields.state(address): StepState.RUNNING,
+        fields.token(address): token,
+        silent: view[silent],
+    }
+    ground = Ground(guards, by=terms.token, token=token, due=(address,))
     failure = _timeout(view, address)
     if failure is not None:
         return _sent(fail_attempt(plan, view, address, failure, ground, terms))
@@ -74,8 +90,8 @@ def _end_lease(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
             events=(event("attempt_lost", address, attempt=view.attempt(address)),),
         )
         changes |= queued(address, terms.timing, work)
-        commit = Commit(view.run_id, view.incarnation, (ground.stage(changes),))
-        return Visit(Move(commit), send=address)
+        stage = Stage(guards=guards, due=(address,), changes=changes)
+        return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), send=address)
     lost = Failure("worker_lost", "the worker was lost in mid-attempt", retryable=False, reported=False)
     return _sent(fail_attempt(plan, view, address, lost, ground, terms, ended_as=StepHappening.LOSE))
 
@@ -90,16 +106,28 @@ def _timeout(view: RunView, address: str) -> Failure | None:
     return None
 
 
-def _wake(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
+def _end_wait(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
+    until = view.moment(fields.until(address))
+    if until is not None and view.now_ms < until:
+        return _put_off(view, address, until)
+    if work_at(plan, address) is None:
+        return _send_again(view, address, terms)
     guards: Guards = {fields.state(address): StepState.WAITING}
     stage = Stage(guards=guards, due=(address,), changes=waken(plan, address, terms))
     return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), send=address)
 
 
+def _put_off(view: RunView, address: str, until_ms: int) -> Visit:
+    """A stop looks at everything that waits at once, but the delay of an undo's retry stands."""
+    guards: Guards = {fields.state(address): StepState.WAITING, fields.until(address): str(until_ms)}
+    stage = Stage(guards=guards, due=(address,), changes=Changes(entries={address: Due(at_ms=until_ms)}))
+    return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))))
+
+
 def _queue_timeout(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
     failure = Failure("queue_timeout", "no worker took the step in time")
     guards: Guards = {fields.state(address): StepState.READY, fields.token(address): view[fields.token(address)]}
-    ground = Ground(guards, due=(address,), state=StepState.READY)
+    ground = Ground(guards, by=terms.token, due=(address,), state=StepState.READY)
     return _sent(fail_attempt(plan, view, address, failure, ground, terms))
 
 
@@ -111,7 +139,7 @@ def _send_again(view: RunView, address: str, terms: Terms) -> Visit:
             address: Due(within_ms=terms.timing.resend(resends + 1), at_ms=view.moment(fields.queue_deadline(address)))
         },
     )
-    stage = Stage(guards={fields.state(address): StepState.READY}, due=(address,), changes=changes)
+    stage = Stage(guards={fields.state(address): view.state(address)}, due=(address,), changes=changes)
     return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), send=address)
 
 

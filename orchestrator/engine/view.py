@@ -38,22 +38,19 @@ class RunView:
         self.now_ms = reply.now_ms
         for stage, answer in zip(commit.stages, reply.answers, strict=False):
             if answer.stands:
-                for name, value in stage.changes.set.items():
-                    self._write(name, value)
-                for name in stage.changes.delete:
-                    self._write(name, None)
+                self._write(stage.changes.set)
+                self._write(dict.fromkeys(stage.changes.delete))
         self.learn(reply.values, reply.now_ms)
 
     def learn(self, values: Mapping[str, str | None], now_ms: int) -> None:
         """Take over fields that were read."""
         self.now_ms = now_ms
-        for name, value in values.items():
-            self._write(name, value)
+        self._write(values)
 
-    def _write(self, name: str, value: str | None) -> None:
-        if self._values.get(name) != value:
-            self._json.pop(name, None)
-        self._values[name] = value
+    def _write(self, values: Mapping[str, str | None]) -> None:
+        for name in self._json.keys() & values.keys():
+            del self._json[name]
+        self._values.update(values)
 
     def json(self, name: str) -> Any:
         """The field's JSON value; None if it is absent."""

@@ -126,6 +126,8 @@ class Plan:
     undo_on_cancel: bool
     successors: Mapping[str, str] = field(default_factory=dict)
     """Step -> what follows on the main path; a conditional step's default, or its last target."""
+    step_reads: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
+    """Address -> the fields that the engine reads for it, as far as it has worked them out."""
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from celery import Celery
-from celery.signals import worker_process_init, worker_ready, worker_shutting_down
+from celery.signals import beat_init, worker_process_init, worker_ready, worker_shutting_down
 
 from orchestrator import logs
 from orchestrator.broker.app import make_app
@@ -36,6 +36,7 @@ def _connect_signals(settings: Settings) -> None:
     def withdraw(**_: object) -> None:
         announcer.stop()
 
+    beat_init.connect(configure_logs, weak=False)
     worker_process_init.connect(configure_logs, weak=False)
     worker_ready.connect(announce, weak=False)
     worker_shutting_down.connect(withdraw, weak=False)

@@ -11,7 +11,8 @@ from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN
-from orchestrator.engine.onward import Terms, work_at
+from orchestrator.engine.drain import drain
+from orchestrator.engine.onward import Terms
 from orchestrator.engine.repair import repair
 from orchestrator.engine.slice import head_fields
 from orchestrator.engine.stages import Timing, status_index
@@ -101,9 +102,7 @@ class Sweeper:
         if view.state(address) is StepState.RUNNING and elapsed_s() < self._ends_leases_from_s:
             return 0
         plan = self.versions.plan(view[fields.WORKFLOW] or "", view[fields.VERSION] or "")
-        chance = random.random()  # noqa: S311  # spreads retries, keeps no secret
-        terms = Terms(self.timing, secrets.token_hex(8), chance, fuses=lambda _: False)
-        found = visit(plan, view, address, terms)
+        found = visit(plan, view, address, self._terms())
         if found is None:
             return 0
         reply = self.store.apply(found.move.commit)
@@ -113,6 +112,10 @@ class Sweeper:
             self._send(plan, view, found)
         return 1
 
+    def _terms(self) -> Terms:
+        chance = random.random()  # noqa: S311  # spreads retries, keeps no secret
+        return Terms(self.timing, secrets.token_hex(8), chance, fuses=lambda _: False)
+
     def _drop_running(self, plan: Plan, run_id: str) -> None:
         now_ms, values = self.store.read_all(run_id)
         for move in drop_running(plan, RunView(run_id, values, now_ms)):
@@ -120,8 +123,12 @@ class Sweeper:
 
     def _send(self, plan: Plan, view: RunView, found: Visit) -> None:
         address = found.send or DRAIN
-        work = None if address in (DRAIN, RUN) else work_at(plan, address)
-        queue = work.queue if work else self.settings.default_queue
+        if address == DRAIN:
+            following = self._drain(plan, view.run_id)
+            if following is None:
+                return
+            address = following
+        queue = self.dispatcher.canvas(plan, address).signatures[0].queue
         if not self._is_short(queue):
             return
         parked = view[fields.parked(address)]
@@ -131,6 +138,12 @@ class Sweeper:
             self.dispatcher.send(plan, view.run_id, address)
         self._depths[queue] += 1
         log.debug("sent_again", run_id=view.run_id, step=address)
+
+    def _drain(self, plan: Plan, run_id: str) -> str | None:
+        """Begin the undo of a run, or end it, right here: that needs no operation, so it waits for no worker."""
+        now_ms, values = self.store.read_all(run_id)
+        move = drain(plan, RunView(run_id, values, now_ms), self._terms())
+        return move.to if move is not None and self.store.apply(move.commit).first.stands else None
 
     def _is_short(self, queue: str) -> bool:
         if queue not in self._depths:

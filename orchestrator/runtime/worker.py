@@ -34,6 +34,7 @@ from orchestrator.engine.slice import (
 from orchestrator.engine.stages import Timing
 from orchestrator.errors import Unreachable
 from orchestrator.plan.graph import Plan, Work
+from orchestrator.plan.plan import DEFAULT_QUEUE
 from orchestrator.runtime.executor import Executor, to_json_text
 from orchestrator.runtime.heartbeat import Heartbeat, Lease
 from orchestrator.settings import Settings
@@ -79,7 +80,7 @@ class Message:
         self.task = task
         self.run_id = run_id
         self.began_s = elapsed_s()
-        self.queue = (task.request.delivery_info or {}).get("routing_key") or worker.settings.default_queue
+        self.queue = (task.request.delivery_info or {}).get("routing_key") or DEFAULT_QUEUE
         self.plan: Plan | None = None
         self.parked: str | None = None
         self.lease: Lease | None = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
 from collections.abc import Callable, Sequence
 from importlib import resources
 from typing import Any, TypeVar
@@ -11,7 +13,7 @@ from urllib.parse import urlsplit
 import redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -44,6 +46,12 @@ class Connection:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._place = f"{parts.hostname or parts.path}:{parts.port or 6379}"
+        self._retry = Retry(
+            ExponentialBackoff(cap=1, base=0.05),
+            RETRIES,
+            supported_errors=(RedisConnectionError, RedisTimeoutError, OSError),
+        )
+        self._own = threading.local()
         self._client: Any = redis.Redis.from_url(  # Any: what we use of it has no types
             url,
             protocol=2,
@@ -52,11 +60,7 @@ class Connection:
             socket_timeout=_SOCKET_TIMEOUT_S,
             socket_connect_timeout=_CONNECT_TIMEOUT_S,
             health_check_interval=30,
-            retry=Retry(
-                ExponentialBackoff(cap=1, base=0.05),
-                RETRIES,
-                supported_errors=(RedisConnectionError, RedisTimeoutError, OSError),
-            ),
+            retry=self._retry,
         )
 
     def execute(self, *command: Any) -> Any:
@@ -92,15 +96,40 @@ class Connection:
     def close(self) -> None:
         """Close the sockets; the next command opens new ones."""
         self._client.close()
+        self._own = threading.local()
 
     def _run(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
         try:
-            return self._client.execute_command("EVALSHA", script.digest, len(keys), *keys, *args)
+            return self._ask("EVALSHA", script.digest, len(keys), *keys, *args)
         except NoScriptError:
-            return self._client.execute_command("EVAL", script.text, len(keys), *keys, *args)
+            return self._ask("EVAL", script.text, len(keys), *keys, *args)
+
+    def _ask(self, *command: Any) -> Any:
+        """The answer to a command, over this thread's own socket: redis-py's pool takes longer than a short script."""
+        connection = self._socket()
+        return self._retry.call_with_retry(lambda: _exchange(connection, command), lambda _: connection.disconnect())
+
+    def _socket(self) -> Any:
+        maker, connection = getattr(self._own, "made", (0, None))
+        if maker != os.getpid():
+            pool = self._client.connection_pool
+            connection = pool.connection_class(**pool.connection_kwargs)
+            self._own.made = os.getpid(), connection
+        return connection
 
     def _reach(self, call: Callable[[], _Result]) -> _Result:
         try:
             return call()
         except (RedisConnectionError, RedisTimeoutError) as error:
             raise Unreachable(f"Redis at {self._place} does not answer: {error}", place=self._place) from error
+
+
+def _exchange(connection: Any, command: Sequence[Any]) -> Any:
+    try:
+        connection.send_command(*command)
+        return connection.read_response()
+    except ResponseError:
+        raise
+    except BaseException:  # whatever interrupts it: an answer that comes late must not meet the next question
+        connection.disconnect()
+        raise

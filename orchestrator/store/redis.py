@@ -38,6 +38,8 @@ class RedisStore:
 
     def apply_many(self, commits: Sequence[Commit]) -> list[Reply]:
         """Apply commits, each atomically and in this order; others' may come between them."""
+        if len(commits) == 1:
+            return [self.apply(commits[0])]
         replies: list[Reply] = []
         for first in range(0, len(commits), _BATCH):
             batch = commits[first : first + _BATCH]

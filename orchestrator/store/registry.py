@@ -59,6 +59,9 @@ class Registry(Protocol):
     def versions(self, key: str) -> list[Definition]:
         """All versions of a workflow, in the order of publication."""
 
+    def numbers(self, key: str) -> frozenset[str]:
+        """The numbers of all versions of a workflow: what is cheap to ask for at every start."""
+
     def workflows(self) -> list[str]:
         """The keys of all workflows, sorted."""
 
@@ -102,6 +105,10 @@ class RedisRegistry:
         """All versions of a workflow, in the order of publication."""
         records = self._connection.execute("HVALS", self._keys.definitions(key))
         return sorted((Definition(**json.loads(record)) for record in records), key=_publication)
+
+    def numbers(self, key: str) -> frozenset[str]:
+        """The numbers of all versions of a workflow: what is cheap to ask for at every start."""
+        return frozenset(self._connection.execute("HKEYS", self._keys.definitions(key)))
 
     def workflows(self) -> list[str]:
         """The keys of all workflows, sorted."""
@@ -156,6 +163,11 @@ class MemoryRegistry:
         """All versions of a workflow, in the order of publication."""
         with self._lock:
             return sorted(self._definitions.get(key, {}).values(), key=_publication)
+
+    def numbers(self, key: str) -> frozenset[str]:
+        """The numbers of all versions of a workflow: what is cheap to ask for at every start."""
+        with self._lock:
+            return frozenset(self._definitions.get(key, {}))
 
     def workflows(self) -> list[str]:
         """The keys of all workflows, sorted."""

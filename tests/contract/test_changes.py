@@ -34,6 +34,15 @@ def test_fields_are_set_deleted_stamped_numbered_in_this_order(arena: Arena) -> 
     assert fields["numbered"] == "1"
 
 
+def test_a_deleted_field_is_absent(arena: Arena) -> None:
+    """One that an earlier commit wrote as well; what was never there may be deleted."""
+    arena.start(set={"a": "1", "b": "1"})
+
+    arena.change(delete=("a", "never"))
+
+    assert set(arena.fields()) == {"incarnation", "paused", "created_at", "b"}
+
+
 def test_numbers_of_a_run_grow_by_one(arena: Arena) -> None:
     """Completions have an order that no clock decides, across commits and runs apart."""
     arena.start(number=("a",))

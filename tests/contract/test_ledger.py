@@ -70,7 +70,7 @@ def test_the_end_deletes_the_ledger(arena: Arena) -> None:
     """A run that is over has no entry, nor has its shard; entries of the same commit go with it."""
     arena.start(entries={"$": NEVER, "a": NOW})
 
-    arena.change(entries={"b": NOW}, expedite=(":state", "x"), end=True)
+    arena.change(entries={"b": NOW}, end=True)
 
     assert arena.store.entries("run") == {}
     assert arena.store.shard_entry("run") is None
@@ -109,6 +109,15 @@ def test_expedite_makes_everything_due_but_what_has_the_value_and_the_run(arena:
     now = reply.now_ms
     assert arena.store.entries("run") == {"$": later, "runs": later, "waits": now, "bare": now, "new": now}
     assert arena.store.shard_entry("run") == now
+
+
+def test_expedite_sees_the_fields_of_its_own_commit(arena: Arena) -> None:
+    """What the commit itself sets running is waited for."""
+    start = arena.start(set={"a:state": "ready"}, entries={"a": LATER})
+
+    arena.change(set={"a:state": "running"}, expedite=(":state", "running"))
+
+    assert arena.store.entries("run") == {"a": start.now_ms + 60_000}
 
 
 def test_expedite_does_not_put_off_what_is_due(arena: Arena) -> None:

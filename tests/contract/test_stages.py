@@ -186,6 +186,15 @@ def test_then_blocks_are_judged_one_after_the_other(arena: Arena) -> None:
     assert set(arena.store.entries("run")) == {"~"}
 
 
+def test_then_blocks_are_judged_on_what_was_there_before(arena: Arena) -> None:
+    """A field that only the block's guard names is that of the run."""
+    arena.start(set={"stopping": "1"})
+
+    arena.store.apply(commit(stage(then=(Then({"stopping": "1"}, stage(set={"drain": "ready"}).changes),))))
+
+    assert arena.fields()["drain"] == "ready"
+
+
 def test_then_blocks_of_a_refused_stage_do_nothing(arena: Arena) -> None:
     """They belong to the stage; one that was applied before set them off then."""
     arena.start(set={"by": "t1"})

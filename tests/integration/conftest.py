@@ -15,16 +15,22 @@ LINES = 60
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[LocalRedis]:
+def shared_server() -> Iterator[LocalRedis]:
     """One Redis for all systems, each with a namespace of its own."""
     with LocalRedis() as redis:
         yield redis
 
 
+@pytest.fixture
+def server(shared_server: LocalRedis) -> LocalRedis:
+    """The Redis of a test's own systems; a module whose tests harm it has another."""
+    return shared_server
+
+
 @pytest.fixture(scope="session")
-def fleet_system(server: LocalRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def shared_system(shared_server: LocalRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The system that most tests share: two workers and a beat."""
-    system = System(server, tmp_path_factory.mktemp("system"), broker_url=server.url(1))
+    system = System(shared_server, tmp_path_factory.mktemp("system"), broker_url=shared_server.url(1))
     system.publish()
     for name in ("worker-1", "worker-2"):
         system.start_worker(name)
@@ -34,10 +40,10 @@ def fleet_system(server: LocalRedis, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def system(fleet_system: System) -> Iterator[System]:
+def system(shared_system: System) -> Iterator[System]:
     """The shared system, whole: whoever the test before has killed is there again."""
-    yield fleet_system.ready()
-    fleet_system.release()
+    yield shared_system.ready()
+    shared_system.release()
 
 
 @pytest.fixture
@@ -46,12 +52,10 @@ def make_system(server: LocalRedis, tmp_path: Path, request: pytest.FixtureReque
     made: list[System] = []
 
     def make(**settings: object) -> System:
-        broker = {"broker_url": server.url(2)}
-        system = System(settings.pop("server", server), tmp_path, **{**broker, **settings})  # type: ignore[arg-type]
-        made.append(system)
-        request.node.stash.setdefault(_SYSTEMS, []).append(system)
-        return system
+        made.append(System(server, tmp_path, broker_url=server.url(2), **settings))
+        return made[-1]
 
+    request.node.stash[_SYSTEMS] = made
     yield make
     for system in made:
         system.close()
@@ -61,9 +65,7 @@ _SYSTEMS = pytest.StashKey[list[System]]()
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Add the last lines of each process to the report of a failure."""
     report = yield
     if report.failed:

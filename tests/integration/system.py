@@ -59,17 +59,17 @@ class Gate:
 class System:
     """One namespace and one broker database of a Redis, with the processes that a test asks for."""
 
-    def __init__(self, server: LocalRedis, folder: Path, **settings: object) -> None:
+    def __init__(self, server: LocalRedis, folder: Path, *, broker_url: str, **settings: object) -> None:
         self.server = server
         self.folder = folder
         chosen: dict[str, Any] = {
             "namespace": f"test-{secrets.token_hex(4)}",
             "operations": list(OPERATIONS),
-            "broker_url": server.url(1 + secrets.randbelow(15)),
+            "broker_url": broker_url,
             **SHORT,
             **settings,
         }
-        self.broker = redis.Redis.from_url(chosen["broker_url"])
+        self.broker = redis.Redis.from_url(broker_url)
         self.broker.flushdb()
         self.client = Orchestrator.connect(settings=Settings(redis_url=server.url(), **chosen))
         self.provider = Provider(folder / "provider.sqlite")
@@ -80,7 +80,7 @@ class System:
             "ORCHESTRATOR_GATES": str(folder / "gates"),
         }
         self._env = {**environment(server.url(), **chosen), **surroundings}
-        self.fleet = Fleet(env=self._env)
+        self.fleet = Fleet(env=self._env, logs=folder)
         self._lines: dict[str, str] = {}
         self._gates: list[Gate] = []
 
@@ -157,9 +157,8 @@ class System:
             process.thaw()
 
     def close(self) -> None:
-        """End every process and close every socket."""
-        self.release()
-        self.fleet.stop(grace_s=3.0)
+        """Kill every process and close every socket."""
+        self.fleet.stop(grace_s=0.0)
         self.client.dispatcher.app.close()
         self.broker.close()
 

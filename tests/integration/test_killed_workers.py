@@ -64,15 +64,14 @@ def test_a_lost_attempt_is_taken_up_by_another_process(system: System, kill: Kil
     assert len({call.pid for call in system.calls(run, "charge")}) == 2
 
 
-@pytest.mark.parametrize("kill", [kill_all, kill_main, kill_child])
-def test_a_slice_that_is_cut_off_goes_on_where_it_was(system: System, kill: Kill) -> None:
+def test_a_slice_that_is_cut_off_goes_on_where_it_was(system: System) -> None:
     """Killed between two steps of one message: what was committed is not executed again."""
     gate = system.gate()
     run = system.pay(f"pm_pregate_{gate.name}")
     holder = gate.reached()
     assert happened(run, "step_completed", "validate-payment")
 
-    kill(system.holder(holder), holder)
+    system.holder(holder).kill()
     gate.open()
     ended(run)
 

@@ -1,0 +1,123 @@
+"""`orchestrator dev`: Redis, a worker and beat in one terminal, until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from rich.text import Text
+
+from orchestrator.cli.output import Output
+from orchestrator.cli.session import import_operations, load_specs, read_settings
+from orchestrator.cli.specs import published_line
+from orchestrator.client.sync import Orchestrator
+from orchestrator.errors import ProcessFailed
+from orchestrator.local import Fleet, LocalRedis, beat_command, environment, labelled, worker_command
+from orchestrator.settings import Settings
+
+DATA: Final = Path(".orchestrator/redis")
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOK_S: Final = 0.5
+_SAMPLES: Final[Mapping[Any, Any]] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}
+
+
+def run(output: Output, specs: Sequence[Path], *, queues: Sequence[str], concurrency: int) -> None:
+    """Start what is missing, publish the specs, and go on until somebody says stop or a process ends."""
+    settings = read_settings()
+    import_operations(settings)
+    loaded = load_specs(specs)
+    with _until_stopped() as stopped, ExitStack() as stack:
+        on_line = labelled(output.console)
+        if _needs_redis(settings.redis_url):
+            port = urlsplit(settings.redis_url).port or 6379
+            DATA.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(LocalRedis(DATA, port=port, on_line=on_line))
+            _say(output, f"Redis at {settings.redis_url}, its data in {DATA}/")
+        else:
+            _say(output, f"Redis at {settings.redis_url} was there already")
+        client = Orchestrator.connect(settings=settings)
+        client.store.ping()
+        fleet = stack.enter_context(Fleet(env=environment(settings.redis_url), on_line=on_line))
+        worker = fleet.start("worker", worker_command(queues, concurrency=concurrency))
+        beat = fleet.start("beat", beat_command())
+        worker.wait_for_line("ready.")
+        beat.wait_for_line("beat: Starting")
+        for one in loaded:
+            _say(output, published_line(client.publish(one.spec)))
+        _say_ready(output, client, settings)
+        _watch(fleet, stopped)
+        _say(output, "stopping")
+
+
+def _needs_redis(url: str) -> bool:
+    """Whether the URL names this machine, and nothing listens there."""
+    parts = urlsplit(url)
+    if parts.hostname not in LOOPBACK:
+        return False
+    try:
+        socket.create_connection((parts.hostname, parts.port or 6379), timeout=1.0).close()
+    except OSError:
+        return True
+    return False
+
+
+def _watch(fleet: Fleet, stopped: threading.Event) -> None:
+    """Return when somebody says stop; ProcessFailed if a process ends before."""
+    while not stopped.wait(LOOK_S):
+        for process in fleet.ended():
+            raise ProcessFailed(f"{process.name} ended with code {process.returncode}", name=process.name)
+
+
+@contextmanager
+def _until_stopped() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set; the second Ctrl-C interrupts as usual."""
+    stopped = threading.Event()
+
+    def stop(number: int, _: FrameType | None) -> None:
+        stopped.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say(output: Output, text: str | Text) -> None:
+    output.say(Text.assemble(("dev      │ ", "bold"), text))
+
+
+def _say_ready(output: Output, client: Orchestrator, settings: Settings) -> None:
+    workflows = client.registry.workflows()
+    _say(output, f"state {settings.redis_url}, broker {settings.broker}")
+    _say(output, f"workflows: {', '.join(workflows) or 'none yet'}")
+    _say(output, Text("ready; in another terminal, try:", style="bold green"))
+    for command in _suggestions(client, workflows):
+        _say(output, f"  orchestrator {command}")
+    _say(output, "Ctrl-C stops everything that was started here")
+
+
+def _suggestions(client: Orchestrator, workflows: Sequence[str]) -> Iterator[str]:
+    if not workflows:
+        yield "publish specs/"
+        return
+    newest = client.registry.versions(workflows[0])[-1]
+    sample = json.dumps(_sample(newest.input_schema or {}))
+    yield f"start {newest.key} --version {newest.version} --input '{sample}' --wait"
+    yield "runs"
+
+
+def _sample(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """An input with what the schema requires, to be edited."""
+    properties = schema.get("properties", {})
+    return {name: _SAMPLES.get(properties.get(name, {}).get("type"), "text") for name in schema.get("required", ())}

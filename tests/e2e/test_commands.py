@@ -1,0 +1,146 @@
+"""Commands against a running system: what they print, and the exit codes that scripts rely on."""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+
+from tests.e2e.command_line import ROOT, orchestrator
+from tests.e2e.conftest import Command
+
+pytestmark = pytest.mark.integration
+
+GREETING = '{"name": "ada"}'
+TRIP_TO_ATLANTIS = '{"city": "Atlantis", "traveller": "Ada Lovelace"}'
+
+
+def new_id() -> str:
+    """A run id that no other test has."""
+    return f"run-{secrets.token_hex(4)}"
+
+
+def test_publishing_again_changes_nothing_and_says_so(command: Command) -> None:
+    """One line a version, warnings below theirs."""
+    answer = command("publish", str(ROOT / "specs"))
+
+    assert answer.code == 0
+    assert answer.stdout.count("unchanged  ") == 6
+    assert "warning: `sla` is stored" in answer.stdout
+
+
+def test_a_run_that_completes_exits_with_0(command: Command) -> None:
+    """Outside a terminal its progress is lines, the last of which says how it ended."""
+    answer = command("start", "examples.sequence", "--input", GREETING, "--wait")
+
+    assert answer.code == 0
+    assert "greet completed" in answer.stdout
+    assert answer.stdout.splitlines()[-1].startswith("✓ completed after")
+
+
+def test_a_run_that_fails_exits_with_1_and_shows_its_undo(command: Command) -> None:
+    """As JSON: the run's description, and nothing else."""
+    answer = command("start", "examples.trip-saga", "--input", TRIP_TO_ATLANTIS, "--wait", "--json")
+
+    assert answer.code == 1
+    assert (answer.document["status"], answer.document["compensation"]) == ("failed", "completed")
+    assert [step["undoes"] for step in answer.document["steps"] if step["undoes"]] == ["hotel", "flight"]
+
+
+def test_input_comes_from_stdin_too(command: Command) -> None:
+    """`-` reads it."""
+    answer = command("start", "examples.sequence", "--input", "-", "--wait", "--json", stdin=GREETING)
+
+    assert answer.document["output"] == {"text": "Hello, ADA"}
+
+
+def test_the_same_id_is_the_same_run(command: Command) -> None:
+    """With another input it is a conflict."""
+    run = new_id()
+    first = command("start", "examples.sequence", "--input", GREETING, "--run-id", run, "--json")
+
+    again = command("start", "examples.sequence", "--input", GREETING, "--run-id", run, "--json")
+    other = command("start", "examples.sequence", "--input", '{"name": "bob"}', "--run-id", run, "--json")
+
+    assert first.document["run_id"] == again.document["run_id"] == run
+    assert other.code == 1
+    assert '"code": "run_conflict"' in other.stderr
+
+
+def test_watching_goes_on_after_the_event_that_was_seen_last(command: Command) -> None:
+    """One event a line, each with the id to go on from."""
+    run = new_id()
+    command("start", "examples.sequence", "--input", GREETING, "--run-id", run)
+
+    events = command("watch", run, "--json").records
+    rest = command("watch", run, "--json", "--after", events[2]["id"])
+
+    assert [event["type"] for event in events][-1] == "run_completed"
+    assert rest.code == 0
+    assert rest.records == events[3:]
+
+
+def test_a_wait_that_is_given_up_leaves_the_run_alone(command: Command) -> None:
+    """Exit code 1, and the run can still be watched to its end."""
+    run = new_id()
+
+    given_up = command(
+        "start", "examples.wait", "--input", '{"text": "x"}', "--run-id", run, "--wait", "--timeout", "1s"
+    )
+
+    assert given_up.code == 1
+    assert "[result_timeout]" in given_up.stderr
+    assert command("watch", run).code == 0
+
+
+def test_a_run_is_shown_with_its_steps_and_its_timeline(command: Command) -> None:
+    """For people as for programs."""
+    run = new_id()
+    command("start", "examples.trip-saga", "--input", TRIP_TO_ATLANTIS, "--run-id", run, "--wait")
+
+    text, document = command("show", run).stdout, command("show", run, "--json").document
+
+    assert "undo flight" in text
+    assert "undo begins: hotel, flight" in text
+    assert document["run"]["run_id"] == run
+    assert document["history"][0]["type"] == "run_started"
+
+
+def test_runs_are_listed_newest_first(command: Command) -> None:
+    """Narrowed down by workflow and status."""
+    runs = [new_id(), new_id()]
+    for run in runs:
+        command("start", "examples.branch", "--input", GREETING, "--run-id", run, "--wait")
+
+    listed = command("runs", "--workflow", "examples.branch", "--status", "completed", "--limit", "2", "--json")
+
+    assert [run["run_id"] for run in listed.document] == runs[::-1]
+    assert runs[0] in command("runs", "--limit", "100").stdout
+
+
+def test_a_run_is_cancelled_with_a_reason(command: Command) -> None:
+    """Once: after its end there is nothing to cancel."""
+    run = new_id()
+    command("start", "examples.wait", "--input", '{"text": "x"}', "--run-id", run)
+
+    assert command("cancel", run, "--reason", "changed my mind").code == 0
+    watched, again = command("watch", run), command("cancel", run)
+
+    assert watched.code == 1
+    assert "cancelled: changed my mind" in watched.stdout
+    assert "[run_over]" in again.stderr
+
+
+def test_unknown_names_exit_with_1(command: Command) -> None:
+    """A run and a workflow that are not there."""
+    assert "[unknown_run]" in command("show", "nobody").stderr
+    assert command("start", "no.such").code == 1
+
+
+def test_a_redis_that_does_not_answer_exits_with_3() -> None:
+    """And the error says how to get one."""
+    answer = orchestrator("runs", env={"ORCHESTRATOR_REDIS_URL": "redis://127.0.0.1:1/0"})
+
+    assert answer.code == 3
+    assert "[unreachable]" in answer.stderr
+    assert "orchestrator dev" in answer.stderr

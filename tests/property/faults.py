@@ -1,0 +1,174 @@
+"""What may happen to a run, drawn at random: each act is a value, so that a failing story shrinks to its few acts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from hypothesis import strategies as st
+
+from orchestrator.engine.address import DRAIN
+from tests.property.world import (
+    BREAKS_OFF,
+    DECLINES,
+    NEVER_CONNECTS,
+    OK,
+    OVERRUNS,
+    REFUSES,
+    RETURNS_RUBBISH,
+    Behaviour,
+    World,
+)
+
+
+class Act(Protocol):
+    """Something that happens in a world."""
+
+    def do(self, world: World) -> None:
+        """Let it happen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """A worker lets so many effects happen."""
+
+    worker: int
+    effects: int
+    behaviour: Behaviour
+
+    def do(self, world: World) -> None:
+        """Let it happen."""
+        world.go(self.worker, self.effects, self.behaviour)
+
+
+@dataclass(frozen=True, slots=True)
+class LoseReply:
+    """A worker's commit is applied and its reply lost."""
+
+    worker: int
+
+    def do(self, world: World) -> None:
+        """Let it happen."""
+        world.lose_reply(self.worker)
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A worker dies."""
+
+    worker: int
+    redelivered: bool
+
+    def do(self, world: World) -> None:
+        """Let it happen."""
+        world.crash(self.worker, redelivered=self.redelivered)
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A worker renews its lease, and its operation may report."""
+
+    worker: int
+    report: str | None
+
+    def do(self, world: World) -> None:
+        """Let it happen."""
+        world.beat(self.worker, self.report)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message is lost, doubled or put last; or somebody looks at an address for no reason."""
+
+    fault: str
+    place: int
+
+    def do(self, world: World) -> None:
+        """Let it happen."""
+        addresses = [DRAIN, *sorted(world.plan.nodes), *(f"{step}~" for step in sorted(world.plan.nodes))]
+        if self.fault == "stray":
+            world.messages.append(addresses[self.place % len(addresses)])
+        elif world.messages:
+            place = self.place % len(world.messages)
+            message = world.messages[place] if self.fault == "double" else world.messages.pop(place)
+            if self.fault != "lose":
+                world.messages.append(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A sweeper decides, or commits what it decided; it may die before it sends, or send its commit twice."""
+
+    sweeper: int
+    place: int
+    what: str
+
+    def do(self, world: World) -> None:
+        """Let it happen."""
+        if self.what in ("decides", "both"):
+            world.decide(self.sweeper, self.place)
+        if self.what != "decides":
+            world.commit(self.sweeper, sends=self.what != "silent", twice=self.what == "twice")
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Time passes: so many ms, or until the next entry falls due."""
+
+    ms: int | None
+
+    def do(self, world: World) -> None:
+        """Let it happen."""
+        if self.ms is None:
+            world.to_next_entry()
+        else:
+            world.pass_ms(self.ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Somebody cancels the run."""
+
+    drops: bool
+
+    def do(self, world: World) -> None:
+        """Let it happen."""
+        world.cancel(drops=self.drops)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Somebody pauses the run, or lets it go on."""
+
+    on: bool
+
+    def do(self, world: World) -> None:
+        """Let it happen."""
+        world.pause(on=self.on)
+
+
+_SEATS = st.integers(0, 2)
+_BEHAVIOURS = st.sampled_from(
+    [*[OK] * 12, DECLINES, DECLINES, REFUSES, BREAKS_OFF, NEVER_CONNECTS, RETURNS_RUBBISH, OVERRUNS]
+)
+_GOES = st.builds(Go, _SEATS, st.integers(1, 10), _BEHAVIOURS)
+
+_ACTS: st.SearchStrategy[Act] = st.one_of(
+    *[_GOES] * 6,
+    st.builds(Sweep, st.integers(0, 1), st.integers(0, 2), st.sampled_from(["both", "both", "decides", "silent", "twice"])),
+    st.builds(Pass, st.sampled_from([None, None, None, 500, 4_000, 16_000])),
+    st.builds(LoseReply, _SEATS),
+    st.builds(Crash, _SEATS, st.booleans()),
+    st.builds(Message, st.sampled_from(["lose", "double", "last", "stray"]), st.integers(0, 20)),
+    st.builds(Beat, _SEATS, st.sampled_from([None, "half"])),
+    st.builds(Pause, st.sampled_from([True, False, False])),
+)
+
+
+@st.composite
+def stories(draw: st.DrawFn, least: int = 0, most: int = 60) -> list[Act]:
+    """What happens to a run, one after the other; it is cancelled once at most."""
+    acts = draw(st.lists(_ACTS, min_size=least, max_size=most))
+    cancelled = draw(st.sampled_from([False, False, True]))
+    place = draw(st.integers(0, len(acts))) if cancelled else 0
+    return [*acts[:place], Cancel(draw(st.booleans())), *acts[place:]] if cancelled else acts

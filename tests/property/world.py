@@ -1,0 +1,423 @@
+"""One run in a world of faults: the real engine and memory store, and everything around them at a test's command.
+
+A worker holds the generator of its message and is advanced one effect at a time, so that any order of any two workers
+is possible, a crash between any two effects, and a lease that lapses while its holder lives. Messages are a multiset;
+what operations do outside is kept apart from what the run knows of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.engine import fields
+from orchestrator.engine.address import DRAIN, RUN, is_undo, undone_by
+from orchestrator.engine.commit import Answer, Changes, Commit, Reply, Stage
+from orchestrator.engine.lease import progress, renewal
+from orchestrator.engine.onward import Terms, is_waited_for
+from orchestrator.engine.outcome import Failure, Outcome, Success
+from orchestrator.engine.settle import SHORT_WAIT_MS
+from orchestrator.engine.slice import (
+    Apply,
+    Attempt,
+    Effect,
+    Ending,
+    HandOver,
+    LoadPlan,
+    Parked,
+    Read,
+    SetAside,
+    SliceTerms,
+    Steps,
+    Stopped,
+    head_fields,
+    run_slice,
+)
+from orchestrator.engine.stages import Timing
+from orchestrator.engine.start import StartRequest, cancel, drop_running, start
+from orchestrator.engine.state import RunStatus, StepState
+from orchestrator.engine.sweep import Visit, reads_to_visit, visit
+from orchestrator.engine.view import RunView
+from orchestrator.plan.graph import Plan
+from orchestrator.settings import Settings
+from orchestrator.spec.operations import Effect as Declared
+from orchestrator.store.keys import shard_of
+from orchestrator.store.memory import MemoryStore
+from tests.property.laws import Record, check_begin, check_commit, check_end
+
+RUN_ID = "run"
+EPOCH_MS = 1_700_000_000_000
+TIMING = Timing(lease_ms=15_000, resend_ms=2_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """What an operation does outside, and what it tells."""
+
+    happens: bool
+    tells: str
+    """`ok`, or the code that it fails with."""
+    retryable: bool = True
+    reported: bool = True
+    returned: bool = False
+
+
+OK = Behaviour(happens=True, tells="ok")
+DECLINES = Behaviour(happens=False, tells="declined")
+REFUSES = Behaviour(happens=False, tells="refused", retryable=False)
+BREAKS_OFF = Behaviour(happens=True, tells="ConnectionError", reported=False)
+NEVER_CONNECTS = Behaviour(happens=False, tells="ConnectionError", reported=False)
+RETURNS_RUBBISH = Behaviour(happens=True, tells="invalid_output", retryable=False, returned=True)
+OVERRUNS = Behaviour(happens=True, tells="step_timeout", reported=False)
+
+
+@dataclass(slots=True)
+class Trial:
+    """One execution of an operation: what the world knows of it, whatever the run knows."""
+
+    address: str
+    token: str
+    number: int
+    key: str
+    happened: bool
+    outcome: Outcome
+    told: bool = False
+    """Whether the outcome has reached the state, as the settle or late."""
+    late: bool = False
+
+    @property
+    def denied(self) -> bool:
+        """Whether the run was told that nothing happened."""
+        return self.told and isinstance(self.outcome, Failure) and self.outcome.reported and not self.outcome.returned
+
+
+@dataclass(slots=True)
+class Hold:
+    """A lease that a worker believes to hold."""
+
+    address: str
+    token: str
+    sent_ms: int
+    ends_ms: int | None = None
+
+
+@dataclass(slots=True)
+class Worker:
+    """A seat for one message at a time."""
+
+    steps: Steps | None = None
+    message: str = ""
+    effect: Effect | None = None
+    sent: bool = False
+    """Whether the pending commit was applied already and its reply got lost."""
+    hold: Hold | None = None
+    asks: Hold | None = None
+    trial: Trial | None = None
+    telling: Trial | None = None
+    refused: bool = False
+
+
+@dataclass(slots=True)
+class Sweeper:
+    """What a sweeper has decided and not committed yet."""
+
+    found: Visit | None = None
+    address: str = ""
+
+
+@dataclass
+class World:
+    """A run of a plan, three workers, two sweepers and a clock that stands still."""
+
+    plan: Plan
+    given: Mapping[str, Any] = field(default_factory=dict)
+    fuses: bool = True
+    workers: list[Worker] = field(default_factory=lambda: [Worker() for _ in range(3)])
+    sweepers: list[Sweeper] = field(default_factory=lambda: [Sweeper(), Sweeper()])
+    messages: list[str] = field(default_factory=list)
+    trials: dict[str, list[Trial]] = field(default_factory=lambda: defaultdict(list))
+    outside: list[tuple[str, str, Trial]] = field(default_factory=list)
+    """("did" | "undid", idempotency key of the step, trial), in order."""
+    record: Record = field(default_factory=Record)
+    now_ms: int = EPOCH_MS
+    tokens: int = 0
+
+    def __post_init__(self) -> None:
+        self.settings = Settings(shards=1)
+        self.store = MemoryStore(self.settings, lambda: self.now_ms)
+        request = StartRequest(RUN_ID, input=json.dumps(dict(self.given)), ctx="{}", started_by="test")
+        self.apply(start(self.plan, request, TIMING))
+        self.messages.append(self.plan.entry)
+
+    # What the run says.
+
+    def values(self) -> dict[str, str]:
+        """Every field of the run."""
+        return self.store.read_all(RUN_ID)[1]
+
+    def view(self) -> RunView:
+        """The whole run."""
+        return RunView(RUN_ID, self.values(), self.now_ms)
+
+    @property
+    def status(self) -> RunStatus:
+        """Where the run is."""
+        return self.view().status
+
+    def state(self, address: str) -> StepState:
+        """Where a step is."""
+        return self.view().state(address)
+
+    def ran(self, address: str) -> int:
+        """How often an operation was executed at an address."""
+        return len(self.trials[address])
+
+    def undid(self) -> list[str]:
+        """The steps whose effects were undone outside, in order."""
+        return [undone_by(trial.address) for kind, _, trial in self.outside if kind == "undid"]
+
+    def events(self, kind: str) -> list[Mapping[str, Any]]:
+        """The run's events of a kind, oldest first."""
+        return [entry.event for entry in self.store.history(RUN_ID) if entry.event["type"] == kind]
+
+    # Commits.
+
+    def apply(self, commit: Commit) -> Reply:
+        """Apply a commit, and hold what it did against the laws."""
+        before, entries = self.store.read_all(commit.run_id)[1], self.store.entries(commit.run_id)
+        reply = self.store.apply(commit)
+        after = self.store.read_all(commit.run_id)[1]
+        check_commit(self.record, self.store, commit, reply, before, after, entries)
+        return reply
+
+    def draw(self) -> str:
+        """A token that nobody else has."""
+        self.tokens += 1
+        return f"t{self.tokens}"
+
+    # Workers.
+
+    def take(self, seat: int, address: str | None = None) -> bool:
+        """A free worker takes a message: the oldest, or one for that address."""
+        worker = self.workers[seat]
+        address = address or (self.messages[0] if self.messages else None)
+        if worker.steps is not None or address not in self.messages:
+            return False
+        self.messages.remove(address)
+        terms = SliceTerms(TIMING, self.draw, lambda: 0.5, lambda _: True, lambda _: self.fuses)
+        steps = run_slice(RUN_ID, address, terms)
+        self.workers[seat] = Worker(steps, message=address)
+        self._send(self.workers[seat], None)
+        return True
+
+    def go(self, seat: int, effects: int = 1, behaviour: Behaviour = OK) -> None:
+        """Let a worker make so many effects happen; one that is free takes a message."""
+        for _ in range(effects):
+            if self.workers[seat].steps is None and not self.take(seat):
+                return
+            self._advance(self.workers[seat], behaviour)
+
+    def finish(self, seat: int, behaviour: Behaviour = OK) -> None:
+        """Let a worker go on to the end of its message."""
+        while self.workers[seat].steps is not None:
+            self.go(seat, 1, behaviour)
+
+    def until(self, seat: int, kind: type[Any], behaviour: Behaviour = OK) -> None:
+        """Let a worker, on a message that it has or takes, go on until its next effect is of a kind or it is done."""
+        self.take(seat)
+        while self.workers[seat].steps is not None and not isinstance(self.workers[seat].effect, kind):
+            self.go(seat, 1, behaviour)
+
+    def begin(self, seat: int, behaviour: Behaviour = OK) -> None:
+        """Let a worker come to its next attempt and execute it, but not tell its outcome."""
+        self.until(seat, Attempt, behaviour)
+        self.go(seat, 1, behaviour)
+
+    def lose_reply(self, seat: int) -> None:
+        """The worker's commit is applied, but the reply gets lost: it will send it again."""
+        worker = self.workers[seat]
+        if isinstance(worker.effect, Apply) and not worker.sent:
+            self._commit(worker, worker.effect)
+            worker.sent = True
+
+    def crash(self, seat: int, *, redelivered: bool = False) -> None:
+        """The worker dies; its message may come back."""
+        worker = self.workers[seat]
+        if worker.steps is not None and redelivered:
+            self.messages.append(worker.message)
+        self.workers[seat] = Worker()
+
+    def beat(self, seat: int, report: Any = None) -> None:
+        """The worker's heartbeat renews its leases, the one that it asks for included; the operation may report."""
+        worker = self.workers[seat]
+        for hold in filter(None, (worker.hold, worker.asks if worker.sent else None)):
+            waited = is_waited_for(self.plan, hold.address)
+            lease = TIMING.lease_ms
+            self.apply(
+                renewal(RUN_ID, "1", hold.address, hold.token, lease_ms=lease, deadline_ms=hold.ends_ms, waited_for=waited)
+            )
+        if worker.trial is not None and worker.hold is not None and report is not None:
+            silence_ms = None if (work := self._work(worker)) is None else work.heartbeat_timeout_ms
+            self.apply(progress(RUN_ID, "1", worker.hold.address, worker.hold.token, json.dumps(report), silence_ms))
+
+    def _work(self, worker: Worker) -> Any:
+        return worker.effect.work if isinstance(worker.effect, Attempt) else None
+
+    def _advance(self, worker: Worker, behaviour: Behaviour) -> None:
+        match worker.effect:
+            case Read(names=None):
+                self._send(worker, self.store.read_all(RUN_ID))
+            case Read(names=names):
+                self._send(worker, self.store.read(RUN_ID, names or ()))
+            case LoadPlan():
+                self._send(worker, self.plan)
+            case SetAside():
+                self._send(worker, "parked")
+            case Apply() as effect:
+                self._send(worker, self._commit(worker, effect))
+            case Attempt() as effect:
+                self._execute(worker, effect, behaviour)
+
+    def _send(self, worker: Worker, answer: Any) -> None:
+        if worker.steps is None:
+            return
+        worker.sent, worker.asks = False, None
+        try:
+            worker.effect = worker.steps.send(answer)
+        except StopIteration as end:
+            self._leave(worker, end.value)
+
+    def _leave(self, worker: Worker, ending: Ending) -> None:
+        self.workers[self.workers.index(worker)] = Worker()
+        match ending:
+            case HandOver(address=address):
+                self.messages.append(address)
+            case Parked(address=address, for_ms=for_ms) if for_ms < SHORT_WAIT_MS:
+                self.messages.append(address)
+            case Stopped():
+                self.messages.append(DRAIN)
+
+    def _commit(self, worker: Worker, effect: Apply) -> Reply:
+        if effect.claims is not None and worker.asks is None:
+            worker.asks = Hold(effect.claims, effect.token, sent_ms=self.now_ms)
+        reply = self.apply(effect.commit)
+        self._note_told(worker, reply)
+        granted = len(reply.answers) == len(effect.commit.stages) and reply.answers[-1].stands
+        if worker.asks is not None and granted:
+            work = self.plan.nodes[undone_by(worker.asks.address)]
+            limit = (work.undo if is_undo(worker.asks.address) else work.work)
+            worker.asks.ends_ms = None if limit is None else reply.now_ms + limit.timeout_ms
+            worker.hold = worker.asks
+        return reply
+
+    def _note_told(self, worker: Worker, reply: Reply) -> None:
+        if worker.telling is None:
+            return
+        if reply.first.stands:
+            worker.telling.told, worker.telling.late = True, worker.refused
+            worker.telling, worker.refused = None, False
+        elif reply.first is Answer.REFUSED:
+            worker.refused = True
+
+    def _execute(self, worker: Worker, effect: Attempt, behaviour: Behaviour) -> None:
+        if worker.trial is not None:
+            worker.telling, worker.trial, worker.refused = worker.trial, None, False
+            self._send(worker, worker.telling.outcome)
+            return
+        writes = effect.work.effect is not Declared.NONE
+        hold = worker.hold
+        if hold is None or (writes and self.now_ms - hold.sent_ms >= TIMING.lease_ms):
+            self._send(worker, None)
+            return
+        reported = behaviour.reported or not writes
+        outcome: Outcome = Failure(
+            behaviour.tells, retryable=behaviour.retryable, reported=reported, returned=behaviour.returned
+        )
+        if behaviour.tells == "ok":
+            outcome = Success(json.dumps({"n": len(self.outside) + 1}))
+        trial = Trial(effect.address, effect.token, effect.number, effect.idempotency_key, behaviour.happens, outcome)
+        check_begin(self.record, self.store, effect, self.trials[effect.address])
+        self.trials[effect.address].append(trial)
+        worker.trial = trial
+        if behaviour.happens and writes:
+            undone = effect.inputs["idempotency_key"] if is_undo(effect.address) else effect.idempotency_key
+            self.outside.append(("undid" if is_undo(effect.address) else "did", undone, trial))
+
+    # Everybody else.
+
+    def decide(self, sweeper: int, place: int = 0) -> None:
+        """A sweeper reads one of the entries that are due and decides; the decision is not committed yet."""
+        due = [address for run in self.store.due(shard_of(RUN_ID, 1), 100) for address in run.addresses]
+        if not due:
+            return
+        address = due[place % len(due)]
+        names = (*fields.HEAD, fields.RUN_DEADLINE) if address == RUN else head_fields(address)
+        now_ms, values = self.store.read(RUN_ID, names)
+        view = RunView(RUN_ID, values, now_ms)
+        missing = reads_to_visit(self.plan, view, address)
+        view.learn(*reversed(self.store.read(RUN_ID, missing)))  # type: ignore[arg-type]
+        terms = Terms(TIMING, self.draw(), 0.5, fuses=lambda _: False)
+        self.sweepers[sweeper] = Sweeper(visit(self.plan, view, address, terms), address)
+
+    def commit(self, sweeper: int, *, sends: bool = True, twice: bool = False) -> None:
+        """The sweeper commits what it decided and sends; it may die before it sends, or lose a reply."""
+        found = self.sweepers[sweeper].found
+        self.sweepers[sweeper] = Sweeper()
+        if found is None:
+            return
+        replies = [self.apply(found.move.commit) for _ in range(1 + twice)]
+        if replies[-1].first.stands and found.send is not None and sends:
+            self.messages.append(found.send)
+
+    def sweep(self) -> None:
+        """One pass of a healthy sweeper over what is due now."""
+        for place in range(len(self.store.entries(RUN_ID))):
+            self.decide(0, place)
+            self.commit(0)
+
+    def cancel(self, *, drops: bool = True) -> None:
+        """Somebody cancels the run; the canceller may die before it settles what nobody waits for."""
+        move = cancel(self.view(), "enough", "someone") if not self.view().over else None
+        if move is not None:
+            self.apply(move.commit)
+        if drops and self.view().stopping and not self.view().over:
+            for dropped in drop_running(self.plan, self.view()):
+                self.apply(dropped.commit)
+
+    def pause(self, *, on: bool) -> None:
+        """Somebody pauses the run, or lets it go on."""
+        guards = {fields.STATUS: self.status.value, fields.PAUSED: "0" if on else "1"}
+        if not self.view().over:
+            changes = Changes(set={fields.PAUSED: "1" if on else "0"})
+            self.apply(Commit(RUN_ID, "1", (Stage(guards, changes),)))
+
+    def pass_ms(self, ms: int) -> None:
+        """Let so much time pass."""
+        self.now_ms += ms
+
+    def to_next_entry(self) -> None:
+        """Let time pass until the ledger wants a look at the run."""
+        at_ms = self.store.shard_entry(RUN_ID)
+        if at_ms is not None and at_ms != float("inf"):
+            self.now_ms = max(self.now_ms, int(at_ms))
+
+    def settle_down(self, behaviour: Behaviour = OK, *, limit_ms: int = 3_600_000, rounds: int = 300) -> None:
+        """No more faults: everything goes on until the run has ended, which it must in a bounded time."""
+        began_ms = self.now_ms
+        self.pause(on=False)
+        for _ in range(rounds):
+            for seat in range(len(self.workers)):
+                self.finish(seat, behaviour)
+            while self.messages:
+                self.go(0, 1, behaviour)
+                self.finish(0, behaviour)
+            if self.view().over:
+                break
+            self.to_next_entry()
+            self.sweep()
+        assert self.view().over, f"never over: {self.values()}"
+        assert self.now_ms - began_ms <= limit_ms
+        check_end(self)
