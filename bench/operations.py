@@ -8,12 +8,12 @@ from orchestrator import operation
 
 
 @operation("bench.read", version="1.0.0", effect="none")
-def Read(given: Any) -> Any:  # noqa: N802  # operations are spelled as nouns
+def Read(_given: Any) -> Any:  # noqa: N802  # operations are spelled as nouns
     """Nothing, with no effect outside."""
     return None
 
 
 @operation("bench.write", version="1.0.0", effect="write", idempotent=True)
-def Write(given: Any) -> Any:  # noqa: N802
+def Write(_given: Any) -> Any:  # noqa: N802
     """Nothing, but declared as something that changes the world."""
     return None

@@ -23,12 +23,12 @@ def plain_app(url: str) -> Celery:
         worker_send_task_events=False,
         broker_connection_retry_on_startup=True,
     )
-    made.task(noop, name="plain.noop", ignore_result=False)
+
+    @made.task(name="plain.noop")
+    def noop() -> None:
+        """Nothing."""
+
     return made
-
-
-def noop() -> None:
-    """Nothing."""
 
 
 app = plain_app(os.environ.get(URL, "redis://127.0.0.1:6379/0"))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager, ExitStack
-from typing import Any, Protocol, Self
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+from typing import Any, Self
 
 from celery import Celery, chain
 
@@ -20,37 +21,37 @@ PRODUCER_DB = 1
 """A database that no worker listens to: what a producer alone can do."""
 
 
-class System(Protocol):
-    """What can be measured of either system. Databases: 0 has the workers, PRODUCER_DB has none."""
-
-    name: str
-    fleet: Fleet
-    server: LocalRedis
-
-    def run(self, count: int) -> None:
-        """Start so many runs of ten steps and wait for the results of all."""
-
-    def clear(self) -> None:
-        """Take away what was started where nobody works it off."""
-
-    def start(self, count: int) -> None:
-        """Start so many runs one by one where nobody works them off."""
-
-    def start_many(self, count: int) -> None:
-        """Start so many runs at once where nobody works them off."""
-
-
-class _Deployed(AbstractContextManager["_Deployed"]):
-    """A server, a worker and beat, from entry to exit."""
+class System(ABC):
+    """A server, a worker and beat, from entry to exit. Of the databases, 0 has the workers, PRODUCER_DB has none."""
 
     name = ""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
 
+    @abstractmethod
     def commands(self) -> tuple[list[str], list[str], dict[str, str]]:
         """The worker's command line, beat's, and their environment."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def open(self) -> None:
+        """Connect the client, and run once."""
+
+    @abstractmethod
+    def run(self, count: int) -> None:
+        """Start so many runs of ten steps and wait for the results of all."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Take away what was started where nobody works it off."""
+
+    @abstractmethod
+    def start(self, count: int) -> None:
+        """Start so many runs one by one where nobody works them off."""
+
+    @abstractmethod
+    def start_many(self, count: int) -> None:
+        """Start so many runs at once where nobody works them off."""
 
     def __enter__(self) -> Self:
         with self._stack:
@@ -66,12 +67,8 @@ class _Deployed(AbstractContextManager["_Deployed"]):
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def open(self) -> None:
-        """Connect the client."""
-        raise NotImplementedError
 
-
-class Plain(_Deployed):
+class Plain(System):
     """Celery chains, with results."""
 
     name = "plain Celery"
@@ -114,7 +111,7 @@ class Plain(_Deployed):
         self.start(count)
 
 
-class Ours(_Deployed):
+class Ours(System):
     """This orchestrator, with everything durable as by default."""
 
     def __init__(self, operation: str, name: str) -> None:
@@ -136,8 +133,7 @@ class Ours(_Deployed):
 
     def run(self, count: int) -> None:
         """Start runs and get their results."""
-        handles = [self._client.start(self._spec.meta.key, INPUT) for _ in range(count)]
-        for handle in handles:
+        for handle in self._client.start_many([Start(self._spec.meta.key, INPUT)] * count):
             handle.result(WAIT_S)
 
     def clear(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from celery import Celery
 from celery.canvas import Signature
-from kombu.exceptions import OperationalError
+from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore[attr-defined]  # new in kombu 5.7
 
 from orchestrator.broker.envelopes import Envelope, must_build_each
 from orchestrator.broker.signatures import to_celery, to_signature, to_signatures

@@ -1,7 +1,7 @@
 """Envelopes: what Celery publishes for a canvas, rendered once and filled in for each run.
 
-Celery takes about a millisecond to build the messages of a chain of ten steps, and they differ between runs of a version
-only in the run's id and the tasks' ids. So it builds them once, with marks in those places.
+Celery takes about a millisecond to build the message of a chain of ten steps, and those of a version's runs differ only
+in the run's id and the tasks' ids. So it builds one, with marks in those places.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Envelope:
         for signature, task in zip(signatures, tasks, strict=True):
             signature.freeze(task)
         first, *others = signatures
-        sent = _Recorder(app)
+        sent: Any = _Recorder(app)
         first.apply_async(producer=sent, chain=others[::-1])
         own = ("headers", "correlation_id", "serializer", "compression")
         delivery = {name: value for name, value in sent.delivery.items() if name not in own}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
@@ -11,4 +12,5 @@ def main() -> None:
 
     if "" not in sys.path:
         sys.path.insert(0, "")  # as for `python -m`: operations and specs import what stands in the current folder
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # either way, what was started is stopped in good order
     app(prog_name="orchestrator")

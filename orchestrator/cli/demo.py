@@ -47,7 +47,7 @@ STORIES: Final = (
     Story("A payment", "The card is good, the receipt is sent.", "pm_ok", "ada@example.com", "completed", "none"),
     Story(
         "A card that is declined",
-        "The charge fails, and its handler tells the administrators. Nothing is to be undone.",
+        "The charge fails, its handler tells the administrators. Nothing is to be undone.",
         "pm_declined",
         "ada@example.com",
         "failed",
@@ -88,7 +88,7 @@ def _checkout() -> Path:
 def _fleet(output: Output, folder: Path) -> Iterator[Orchestrator]:
     """A client of a Redis of its own, with a worker and a beat that listen and the specs published."""
     with LocalRedis(log=folder / "redis.log") as redis:
-        _started(output, "Redis", redis.pid, f"{redis.url()}, its data in a temporary folder")
+        _started(output, "Redis", redis.pid, f"{redis.url()}, in a temporary folder")
         env = environment(
             redis.url(),
             broker_url=redis.url(),

@@ -9,10 +9,11 @@ from rich.text import Text
 
 from orchestrator.cli.output import Output
 from orchestrator.cli.progress import show_progress, stream
-from orchestrator.cli.session import connect, json_argument, seconds_argument, user_name
+from orchestrator.cli.session import connect, object_argument, seconds_argument
 from orchestrator.cli.timeline import timeline
 from orchestrator.cli.views import headed, run_facts, runs_table, state_text, steps_table
 from orchestrator.client.description import RunDescription
+from orchestrator.client.sync import user_name
 from orchestrator.engine.state import RunStatus
 
 HISTORY_LIMIT = 100_000
@@ -35,7 +36,7 @@ class StartOptions:
 
 def start(output: Output, options: StartOptions) -> bool:
     """Start a run; False if it was waited for and did not complete."""
-    given, ctx = json_argument(options.input, "--input"), json_argument(options.ctx, "--ctx")
+    given, ctx = object_argument(options.input, "--input"), object_argument(options.ctx, "--ctx")
     timeout_s = seconds_argument(options.timeout, "--timeout")
     handle = connect().start(
         options.workflow,

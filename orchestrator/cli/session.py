@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 from collections.abc import Sequence
@@ -26,11 +25,17 @@ def read_settings() -> Settings:
     except ValidationError as error:
         wrong = "; ".join(f"`{'.'.join(map(str, one['loc']))}`: {one['msg']}" for one in error.errors())
         raise InvalidSettings(f"the settings cannot be used: {wrong}") from error
+    except ValueError as error:  # a file that is no TOML, a variable that is no JSON
+        raise InvalidSettings(f"the settings cannot be read: {error}") from error
 
 
 def connect() -> Orchestrator:
     """A client of what the settings name."""
-    return Orchestrator.connect(settings=read_settings())
+    settings = read_settings()
+    try:
+        return Orchestrator.connect(settings=settings)
+    except ValueError as error:
+        raise InvalidSettings(f"{settings.redis_url!r} is not the URL of a Redis: {error}") from error
 
 
 def import_operations(settings: Settings) -> None:
@@ -58,8 +63,8 @@ def load_specs(paths: Sequence[Path]) -> list[LoadedSpec]:
     return loaded
 
 
-def json_argument(text: str, name: str) -> Any:
-    """The value of an option that takes JSON, `@file`, or `-` for stdin; InvalidInput if it is no JSON."""
+def object_argument(text: str, name: str) -> dict[str, Any]:
+    """The value of an option that takes a JSON object, `@file`, or `-` for stdin; InvalidInput if it is none."""
     try:
         if text == "-":
             source = sys.stdin.read()
@@ -67,11 +72,14 @@ def json_argument(text: str, name: str) -> Any:
             source = Path(text[1:]).read_text(encoding="utf-8")
         else:
             source = text
-        return json.loads(source)
+        value = json.loads(source)
     except OSError as error:
         raise InvalidInput(f"{name}: {text[1:]} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise InvalidInput(f"{name} is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise InvalidInput(f"{name} is not a JSON object")
+    return value
 
 
 def seconds_argument(text: str | None, name: str) -> float | None:
@@ -82,11 +90,3 @@ def seconds_argument(text: str | None, name: str) -> float | None:
         return parse_duration(text).total_seconds()
     except ValueError as error:
         raise InvalidRequest(f"{name}: {error}") from error
-
-
-def user_name() -> str:
-    """Who runs this command, or nothing where the system does not know."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""

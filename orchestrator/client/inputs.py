@@ -8,9 +8,6 @@ from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.protocols import Validator
-
 from orchestrator.errors import InvalidInput, PayloadTooLarge
 
 
@@ -38,7 +35,9 @@ def checked_input(value: Any, schema: Mapping[str, Any] | None, limit: int, *, n
 
 
 @lru_cache(maxsize=512)
-def _validator(schema: str) -> Validator:
+def _validator(schema: str) -> Any:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  # a large import, and workers check no inputs
+
     return Draft202012Validator(json.loads(schema), format_checker=Draft202012Validator.FORMAT_CHECKER)
 
 

@@ -147,7 +147,7 @@ class Orchestrator:
             run_id=_run_id(one),
             input=checked_input({} if given is None else given, plan.input_schema, limit),
             ctx=checked_input({} if one.ctx is None else one.ctx, plan.ctx_schema, limit, name="ctx"),
-            started_by=_who(),
+            started_by=user_name(),
             timeout_ms=_timeout_ms(one.timeout),
         )
         return plan, start(plan, request, self._timing)
@@ -186,7 +186,8 @@ def _timeout_ms(timeout: timedelta | str | int | None) -> int | None:
 
 
 @lru_cache(maxsize=1)
-def _who() -> str:
+def user_name() -> str:
+    """Who runs this process, or nothing where the system does not know."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

@@ -193,7 +193,7 @@ def _canvas_lines(chain: Chain) -> Iterator[str]:
         branch, rail = ("└─", "  ") if number == last else ("├─", "│ ")
         yield f"  {branch} {signature.shadow}"
         yield from (f"  {rail}   {fact}" for fact in _signature_facts(signature))
-    if False:
+    if chain.cut:
         yield "  └─ … the tail is compiled when it is reached: a message stays under its limit"
 
 

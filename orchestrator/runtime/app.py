@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+
 from celery import Celery
-from celery.signals import beat_init, worker_process_init, worker_ready, worker_shutting_down
+from celery.signals import (
+    beat_init,
+    worker_before_create_process,
+    worker_process_init,
+    worker_ready,
+    worker_shutting_down,
+)
 
 from orchestrator import logs
 from orchestrator.broker.app import make_app
@@ -36,6 +44,11 @@ def _connect_signals(settings: Settings) -> None:
     def withdraw(**_: object) -> None:
         announcer.stop()
 
+    def share_memory(**_: object) -> None:
+        gc.collect()
+        gc.freeze()  # a collection in a child would write to, and so copy, every page that it shares
+
+    worker_before_create_process.connect(share_memory, weak=False)
     beat_init.connect(configure_logs, weak=False)
     worker_process_init.connect(configure_logs, weak=False)
     worker_ready.connect(announce, weak=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-import cel
+from orchestrator.spec.cel_binding import cel
 
 _CONVERSIONS: Final = frozenset(("string", "bytes", "double", "int", "uint", "dyn", "type", "duration", "timestamp"))
 _OF_TEXTS: Final = frozenset(("size", "contains", "startsWith", "endsWith", "matches"))

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
-import cel
-
 from orchestrator.errors import ExpressionError
+from orchestrator.spec.cel_binding import cel
 from orchestrator.spec.cel_source import Reads, Refused, StepRead, reads, tokens
 
 __all__ = [

@@ -10,7 +10,6 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar, Self
 
-import jsonschema
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -234,6 +233,8 @@ def _read_schema(value: Any) -> Any:
         value = value.model_json_schema(by_alias=True, mode="validation")
     if not isinstance(value, Mapping):
         raise PydanticCustomError("invalid_schema", "this must be a JSON Schema (a mapping) or a pydantic model")
+    import jsonschema  # noqa: PLC0415  # a large import, for specs that have a schema
+
     schema = _read_data(value)
     try:
         jsonschema.Draft202012Validator.check_schema(schema)

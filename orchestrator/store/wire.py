@@ -17,10 +17,11 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pydantic_core import to_json
+
 from orchestrator.engine.commit import Answer, Changes, Commit, Reply, Stage, count_field, member_field
 from orchestrator.store.keys import Keys
 
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 _ascii_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 _ANSWERS = {"a": Answer.APPLIED, "y": Answer.ALREADY, "r": Answer.REFUSED, "g": Answer.GONE}
@@ -37,11 +38,11 @@ class _Call:
         self._run_id = run_id
         self._index_keys: dict[str, int] = {}
         self.keys = keys.of_commit(run_id)
-        self.args = ["", run_id, str(feed_length)]
+        self.args: list[str | bytes] = ["", run_id, str(feed_length)]
         body: dict[str, Any] = {"stages": [self._stage(stage) for stage in commit.stages], "reads": commit.reads}
         if commit.incarnation is not None:
             body["inc"] = commit.incarnation
-        self.args[0] = _json(body)
+        self.args[0] = to_json(body)
 
     def _stage(self, stage: Stage) -> dict[str, Any]:
         encoded: dict[str, Any] = {"c": self._changes(stage.changes)}
@@ -95,7 +96,7 @@ class _Call:
         return len(self.args)
 
 
-def encode(commit: Commit, keys: Keys, feed_length: int) -> tuple[Sequence[str], Sequence[str]]:
+def encode(commit: Commit, keys: Keys, feed_length: int) -> tuple[Sequence[str], Sequence[str | bytes]]:
     """KEYS and ARGV of the call that applies a commit."""
     call = _Call(commit, keys, feed_length)
     return call.keys, call.args

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from typing import Any
 import redis
 
 from orchestrator import Orchestrator, RunHandle, Settings, WorkflowSpec
-from orchestrator.clock import elapsed_s
 from orchestrator.client.description import RunDescription
+from orchestrator.clock import elapsed_s
 from orchestrator.errors import RunFailed
 from orchestrator.local import Fleet, LocalRedis, ManagedProcess, beat_command, environment, worker_command
 from orchestrator.spec.loader import load_path
@@ -165,10 +166,8 @@ class System:
 
 def ended(run: RunHandle, timeout_s: float = DEADLINE_S) -> RunDescription:
     """The run as it ended; it has left nothing in the ledger, and no step has been settled twice."""
-    try:
+    with suppress(RunFailed):
         run.result(timeout_s)
-    except RunFailed:
-        pass
     assert run.store.entries(run.run_id) == {}
     assert run.store.shard_entry(run.run_id) is None
     completed = [event["step"] for event in events(run, "step_completed")]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import redis
 
+from orchestrator import Start
 from orchestrator.errors import (
     InvalidInput,
     InvalidRequest,
@@ -64,8 +65,6 @@ def test_a_start_that_is_refused_stores_nothing(
 
 def test_one_bad_input_refuses_all_of_start_many(make_system: MakeSystem) -> None:
     """Inputs are checked before the first run is started."""
-    from orchestrator import Start
-
     system = make_system()
     system.publish()
     before = stored(system)
@@ -102,7 +101,7 @@ def test_a_run_that_is_not_there_is_unknown(make_system: MakeSystem) -> None:
 
     for ask in (lambda: system.client.get("absent"), absent.status, absent.describe, absent.cancel, absent.result):
         with pytest.raises(UnknownRun) as refused:
-            ask()  # type: ignore[operator]
+            ask()
         assert refused.value.code == "unknown_run"
 
     assert stored(system) == before

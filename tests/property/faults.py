@@ -66,14 +66,17 @@ class Crash:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A worker renews its lease, and its operation may report."""
+    """A worker renews its lease, or its operation reports."""
 
     worker: int
     report: str | None
 
     def do(self, world: World) -> None:
         """Let it happen."""
-        world.beat(self.worker, self.report)
+        if self.report is None:
+            world.beat(self.worker)
+        else:
+            world.report(self.worker, self.report)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,9 @@ _GOES = st.builds(Go, _SEATS, st.integers(1, 10), _BEHAVIOURS)
 
 _ACTS: st.SearchStrategy[Act] = st.one_of(
     *[_GOES] * 6,
-    st.builds(Sweep, st.integers(0, 1), st.integers(0, 2), st.sampled_from(["both", "both", "decides", "silent", "twice"])),
+    st.builds(
+        Sweep, st.integers(0, 1), st.integers(0, 2), st.sampled_from(["both", "both", "decides", "silent", "twice"])
+    ),
     st.builds(Pass, st.sampled_from([None, None, None, 500, 4_000, 16_000])),
     st.builds(LoseReply, _SEATS),
     st.builds(Crash, _SEATS, st.booleans()),

@@ -168,12 +168,36 @@ def check_end(world: World) -> None:
         order = sorted(own, key=lambda step: world.record.settled[undo_of(step)])
         newest_first = sorted(own, key=lambda step: world.record.settled[step], reverse=True)
         assert order == newest_first
+    _check_path(world, values, states)
     _check_compensation(values, states, own)
     _check_outside(world, values, states)
 
 
+def _check_path(world: World, values: Mapping[str, str], states: Mapping[str, StepState]) -> None:
+    """The run went where its routes say; every condition of the random specs is `input.flag`, and none raises."""
+    flag = bool(world.given.get("flag"))
+    errors = {address: json.loads(values.get(f"{address}:err", "{}")).get("code", "") for address in states}
+    assert "expression_error" not in errors.values()
+    for step, node in world.plan.nodes.items():
+        if states.get(step) is StepState.COMPLETED:
+            taken = [route.to for route in node.routes if route.when is None or flag]
+            assert values[f"{step}:to"] == taken[0]
+        elif _failed(states.get(step, StepState.PENDING)) and values["status"] == RunStatus.COMPLETED:
+            handlers = [to.to for to in node.failures if to.takes(errors[step]) and (to.when is None or flag)]
+            assert handlers, f"{step} failed, and nobody handled it"
+            assert handlers[0] in {"$end", *states}
+    if values["status"] == RunStatus.COMPLETED and world.plan.output is not None:
+        for step, shown in json.loads(values["output"])["reads"].items():
+            assert shown == json.loads(values.get(f"{step}:out", "null"))
+
+
 def _check_undo(
-    world: World, step: str, values: Mapping[str, str], states: Mapping[str, StepState], tried: list[str], own: list[str]
+    world: World,
+    step: str,
+    values: Mapping[str, str],
+    states: Mapping[str, StepState],
+    tried: list[str],
+    own: list[str],
 ) -> None:
     state = states.get(step, StepState.PENDING)
     claims = world.record.claims[step]

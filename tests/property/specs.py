@@ -36,6 +36,14 @@ def plan_of(*steps: Mapping[str, Any], **workflow: Any) -> Plan:
     return compile_plan(spec, operations, digest="digest")
 
 
+def write(name: str, **more: Any) -> dict[str, Any]:
+    """A step that writes and can be undone."""
+    return {"id": name, "operation": "do.write", "compensation": "undo.write", **more}
+
+
+TWICE = {"max_attempts": 2, "delay": "10s", "backoff": "constant"}
+"""A retry policy with one attempt more."""
+
 _MAYBE = st.booleans()
 _RETRIES = st.sampled_from(
     [
@@ -79,7 +87,7 @@ def _working(draw: st.DrawFn, name: str, before: list[str], targets: list[str]) 
 
 @st.composite
 def workflows(draw: st.DrawFn) -> dict[str, Any]:
-    """What `plan_of` takes: a workflow of what is executed now, with a short main path, failure paths, waits, choices and undos."""
+    """What `plan_of` takes, of all that is executed now: a short main path, failure paths, waits, choices, undos."""
     names = [f"s{n}" for n in range(draw(st.integers(1, 4)))]
     steps: list[dict[str, Any]] = []
     for place, name in enumerate(names):

@@ -41,12 +41,13 @@ from orchestrator.engine.start import StartRequest, cancel, drop_running, start
 from orchestrator.engine.state import RunStatus, StepState
 from orchestrator.engine.sweep import Visit, reads_to_visit, visit
 from orchestrator.engine.view import RunView
-from orchestrator.plan.graph import Plan
+from orchestrator.plan.graph import Plan, Work
 from orchestrator.settings import Settings
 from orchestrator.spec.operations import Effect as Declared
 from orchestrator.store.keys import shard_of
 from orchestrator.store.memory import MemoryStore
 from tests.property.laws import Record, check_begin, check_commit, check_end
+from tests.property.specs import plan_of
 
 RUN_ID = "run"
 EPOCH_MS = 1_700_000_000_000
@@ -135,6 +136,9 @@ class World:
     plan: Plan
     given: Mapping[str, Any] = field(default_factory=dict)
     fuses: bool = True
+    """Whether messages go on with the next step, or hand over."""
+    lacks: frozenset[str] = frozenset()
+    """Operations that the workers do not have, by reference."""
     workers: list[Worker] = field(default_factory=lambda: [Worker() for _ in range(3)])
     sweepers: list[Sweeper] = field(default_factory=lambda: [Sweeper(), Sweeper()])
     messages: list[str] = field(default_factory=list)
@@ -207,7 +211,7 @@ class World:
         if worker.steps is not None or address not in self.messages:
             return False
         self.messages.remove(address)
-        terms = SliceTerms(TIMING, self.draw, lambda: 0.5, lambda _: True, lambda _: self.fuses)
+        terms = SliceTerms(TIMING, self.draw, lambda: 0.5, self._serves, lambda _: self.fuses)
         steps = run_slice(RUN_ID, address, terms)
         self.workers[seat] = Worker(steps, message=address)
         self._send(self.workers[seat], None)
@@ -250,21 +254,31 @@ class World:
             self.messages.append(worker.message)
         self.workers[seat] = Worker()
 
-    def beat(self, seat: int, report: Any = None) -> None:
-        """The worker's heartbeat renews its leases, the one that it asks for included; the operation may report."""
+    def beat(self, seat: int) -> None:
+        """The worker's heartbeat thread renews its lease, and the one that it asks for."""
         worker = self.workers[seat]
         for hold in filter(None, (worker.hold, worker.asks if worker.sent else None)):
-            waited = is_waited_for(self.plan, hold.address)
-            lease = TIMING.lease_ms
             self.apply(
-                renewal(RUN_ID, "1", hold.address, hold.token, lease_ms=lease, deadline_ms=hold.ends_ms, waited_for=waited)
+                renewal(
+                    RUN_ID,
+                    "1",
+                    hold.address,
+                    hold.token,
+                    lease_ms=TIMING.lease_ms,
+                    deadline_ms=hold.ends_ms,
+                    waited_for=is_waited_for(self.plan, hold.address),
+                )
             )
-        if worker.trial is not None and worker.hold is not None and report is not None:
-            silence_ms = None if (work := self._work(worker)) is None else work.heartbeat_timeout_ms
-            self.apply(progress(RUN_ID, "1", worker.hold.address, worker.hold.token, json.dumps(report), silence_ms))
 
-    def _work(self, worker: Worker) -> Any:
-        return worker.effect.work if isinstance(worker.effect, Attempt) else None
+    def report(self, seat: int, said: Any) -> None:
+        """The operation that the worker executes says how far it is."""
+        worker = self.workers[seat]
+        if worker.trial is not None and isinstance(worker.effect, Attempt):
+            trial, silence_ms = worker.trial, worker.effect.work.heartbeat_timeout_ms
+            self.apply(progress(RUN_ID, "1", trial.address, trial.token, json.dumps(said), silence_ms))
+
+    def _serves(self, work: Work) -> bool:
+        return work.operation not in self.lacks
 
     def _advance(self, worker: Worker, behaviour: Behaviour) -> None:
         match worker.effect:
@@ -308,7 +322,7 @@ class World:
         granted = len(reply.answers) == len(effect.commit.stages) and reply.answers[-1].stands
         if worker.asks is not None and granted:
             work = self.plan.nodes[undone_by(worker.asks.address)]
-            limit = (work.undo if is_undo(worker.asks.address) else work.work)
+            limit = work.undo if is_undo(worker.asks.address) else work.work
             worker.asks.ends_ms = None if limit is None else reply.now_ms + limit.timeout_ms
             worker.hold = worker.asks
         return reply
@@ -421,3 +435,8 @@ class World:
         assert self.view().over, f"never over: {self.values()}"
         assert self.now_ms - began_ms <= limit_ms
         check_end(self)
+
+
+def world_of(*steps: Mapping[str, Any], given: Mapping[str, Any] | None = None, **workflow: Any) -> World:
+    """A run of these steps, its first message sent."""
+    return World(plan_of(*steps, **workflow), given or {})
