@@ -96,8 +96,8 @@ Measured on {date}, by `make bench`: {machine}.
 Each system has a Redis of its own (AOF every second), one prefork worker of two children, and beat. Client, workers and
 server share the machine. Plain Celery is the same chain of immutable no-op tasks, with late acknowledgement, JSON and
 results, sent one by one; ours are started by `start_many`, with an input of 100 bytes, and every step is claimed and
-settled by a commit of its own. Medians of {pairs} pairs, measured in turns; ratios are of one pair. Ratios hold, absolute
-figures drift with the machine and its load.
+settled by a commit of its own. Medians of {pairs} pairs, measured in turns; ratios are of one pair. Ratios hold,
+absolute figures drift with the machine and its load.
 
 {rows}
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import Celery
 
+from orchestrator.broker import transport
 from orchestrator.plan.plan import DEFAULT_QUEUE
 from orchestrator.settings import Settings
 
@@ -16,6 +17,7 @@ SETTINGS_KEY = "orchestrator_settings"
 
 def make_app(settings: Settings, name: str = "orchestrator") -> Celery:
     """A Celery app for our workers and producers."""
+    transport.install()
     app = Celery(name, broker=settings.broker)
     app.conf.update(celery_settings(settings), **{SETTINGS_KEY: settings})
     return app
@@ -40,7 +42,7 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         },
         "worker_prefetch_multiplier": 4,
         "worker_send_task_events": False,
-        "worker_hijack_root_logger": True,
+        "worker_redirect_stdouts": False,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_transport_options": {

@@ -23,6 +23,8 @@ from orchestrator.plan.graph import Plan
 from orchestrator.store.port import HistoryEntry, Store
 
 CANCEL_TRIES = 50
+ENDS = frozenset(f"run_{status.value}" for status in OVER)
+"""The events that end a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,7 @@ class RunHandle:
             left_s = 60.0 if deadline is None else deadline - elapsed_s()
             if left_s <= 0:
                 raise WaitTimeout(f"run {self.run_id} is still {status}", run_id=self.run_id, status=status)
-            events = self.store.wait_history(self.run_id, after, min(left_s, 60.0))
-            after = events[-1].id if events else after
+            after = self._wait_for_end(after, min(left_s, 60.0))
 
     def history(self, after: str = "0", limit: int = 1000) -> list[HistoryEntry]:
         """What happened, oldest first, after the event with this id."""
@@ -113,6 +114,15 @@ class RunHandle:
         _, values = self.store.read(self.run_id, (fields.state(DRAIN),))
         if values[fields.state(DRAIN)] == StepState.READY:
             self.dispatcher.send(plan, self.run_id, DRAIN)
+
+    def _wait_for_end(self, after: str, timeout_s: float) -> str:
+        """Wait for an event that ends the run, or until time is over; the id of the last event seen."""
+        deadline = elapsed_s() + timeout_s
+        while events := self.store.wait_history(self.run_id, after, deadline - elapsed_s()):
+            after = events[-1].id
+            if any(entry.event["type"] in ENDS for entry in events):
+                break
+        return after
 
     def _apply(self, view: RunView, move: Move) -> bool:
         reply = self.store.apply(move.commit)

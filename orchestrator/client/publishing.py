@@ -32,7 +32,8 @@ def publish(registry: Registry, spec: WorkflowSpec, *, operations: OperationRegi
     found, warnings = examine(spec, operations, registry)
     definition = define(spec, found)
     created = registry.publish(definition)
-    return Published(spec.meta.key, spec.meta.version, definition.digest, created, warnings)
+    unserved = _unserved(found, registry)
+    return Published(spec.meta.key, spec.meta.version, definition.digest, created, (*warnings, *unserved))
 
 
 def examine(
@@ -98,6 +99,20 @@ def find_operations(
                 )
             )
     return found, problems
+
+
+def _unserved(found: Mapping[str, OperationInfo], registry: Registry) -> list[Problem]:
+    """A warning for each operation that no live worker has, if there are workers: runs would wait for one that does."""
+    served = {info.reference for info in _registered(registry)}
+    missing = [info.reference for info in found.values() if info.reference not in served] if served else []
+    return [
+        Problem(
+            rule="operation_not_served",
+            message=f"no live worker has operation {reference!r}: its steps wait until one does (setting `operations`)",
+            severity="warning",
+        )
+        for reference in missing
+    ]
 
 
 def _refuse_errors(problems: Sequence[Problem]) -> None:

@@ -180,8 +180,11 @@ class Message:
         return self.parked
 
     def serves(self, work: Work) -> bool:
-        """Whether this worker has the operation."""
-        return work.operation in self.worker.operations
+        """Whether this worker has the operation; a step of one that it lacks is left to another worker."""
+        has_it = work.operation in self.worker.operations
+        if not has_it:
+            log.warning("operation_not_here", operation=work.operation, run_id=self.run_id)
+        return has_it
 
     def goes_on(self, work: Work | None) -> bool:
         """Whether this message has time left, and the step is on its queue."""

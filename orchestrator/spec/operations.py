@@ -140,8 +140,9 @@ class Operation:
 
     @property
     def source(self) -> str:
-        """Where its function is defined: `module:qualname`."""
-        return f"{self.function.__module__}:{self.function.__qualname__}"
+        """Where its function is defined, `file:qualname`: the same however its file was imported."""
+        file = getattr(inspect.unwrap(self.function), "__globals__", {}).get("__file__", self.function.__module__)
+        return f"{file}:{self.function.__qualname__}"
 
     @cached_property
     def is_async(self) -> bool:

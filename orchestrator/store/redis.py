@@ -82,13 +82,12 @@ class RedisStore:
     def wait_history(self, run_id: str, after: str, timeout_s: float) -> list[HistoryEntry]:
         """As `history`, but wait until there is one; empty if none came in time."""
         key, deadline = self.keys.history(run_id), elapsed_s() + timeout_s
-        while True:
-            entries = self._connection.execute("XRANGE", key, f"({after}", "+", "COUNT", 1000)
-            left_ms = math.ceil((deadline - elapsed_s()) * 1000)
-            if entries or left_ms <= 0:
-                return [_history_entry(*entry) for entry in entries]
+        while (left_ms := math.ceil((deadline - elapsed_s()) * 1000)) > 0:
             block_ms = min(left_ms, BLOCK_MS)
-            self._connection.execute("XREAD", "COUNT", 1, "BLOCK", block_ms, "STREAMS", key, after)
+            found = self._connection.execute("XREAD", "COUNT", 1000, "BLOCK", block_ms, "STREAMS", key, after)
+            if found:
+                return [_history_entry(*entry) for entry in found[0][1]]
+        return self.history(run_id, after)
 
     def feed(self, shard: int, after: str = "0", limit: int = 1000) -> list[FeedEntry]:
         """Events of a shard that came after the one with this id, oldest first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from tests.integration.system import System
 
 MakeSystem = Callable[..., System]
 LINES = 60
+_SYSTEMS = pytest.StashKey[list[System]]()
 
 
 @pytest.fixture(scope="session")
@@ -40,8 +41,9 @@ def shared_system(shared_server: LocalRedis, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture
-def system(shared_system: System) -> Iterator[System]:
+def system(shared_system: System, request: pytest.FixtureRequest) -> Iterator[System]:
     """The shared system, whole: whoever the test before has killed is there again."""
+    request.node.stash[_SYSTEMS] = [shared_system]
     yield shared_system.ready()
     shared_system.release()
 
@@ -61,16 +63,12 @@ def make_system(server: LocalRedis, tmp_path: Path, request: pytest.FixtureReque
         system.close()
 
 
-_SYSTEMS = pytest.StashKey[list[System]]()
-
-
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the last lines of each process to the report of a failure."""
     report = yield
     if report.failed:
-        shared = [item.funcargs["system"]] if "system" in item.funcargs else []
-        for system in [*shared, *item.stash.get(_SYSTEMS, [])]:
+        for system in item.stash.get(_SYSTEMS, []):
             for process in system.fleet:
                 report.sections.append((process.name, process.tail(LINES)))
     return report

@@ -150,10 +150,11 @@ def test_messages_of_a_long_chain_stay_small(make_system: MakeSystem, slice_ms: 
     system.start_worker()
     system.ready()
 
-    with system.broker.monitor() as monitor:
+    broker: Any = system.broker  # Any: redis-py has no types for its monitor
+    with broker.monitor() as monitor:
         run = system.client.start("tests.long")
         ended(run)
-        system.broker.echo("over")
+        broker.echo("over")
         commands = iter(lambda: str(monitor.next_command()["command"]), "ECHO over")
         sizes = [len(command) for command in commands if command.startswith("LPUSH")]
 

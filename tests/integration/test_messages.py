@@ -16,7 +16,7 @@ def test_a_message_that_is_delivered_twice_is_executed_once(make_system: MakeSys
     system = make_system()
     system.publish()
     run = system.pay("pm_ok")
-    [key] = [name for name in system.broker.keys() if name.startswith(b"default")]
+    [key] = system.broker.scan_iter("default*")
     [message] = system.broker.lrange(key, 0, -1)
 
     system.broker.lpush(key, message, message)

@@ -1,13 +1,14 @@
 """Redis as state: what it has written survives. Redis as broker: what it holds is disposable."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 import pytest
 
-from orchestrator import Start
+from orchestrator import RunHandle, Start
 from orchestrator.local import LocalRedis
 from tests.integration.conftest import MakeSystem
-from tests.integration.system import ended, until
+from tests.integration.system import ended, happened, until
 
 pytestmark = pytest.mark.integration
 
@@ -20,24 +21,34 @@ def server() -> Iterator[LocalRedis]:
 
 
 def test_runs_outlive_the_death_of_redis(make_system: MakeSystem, server: LocalRedis) -> None:
-    """Killed and started again on its files, with one charge made and unsettled, one run waiting, others on the way."""
+    """Killed and started again on its files, with two charges made and unsettled, a run waiting, others on the way."""
     system = make_system()
     system.publish()
     system.start_worker()
     system.start_beat()
     system.ready()
-    gate = system.gate()
-    gated = system.pay(f"pm_gate_{gate.name}")
+    gates = [system.gate() for _ in range(2)]
     waiting = system.client.start("examples.wait", {"text": "tea"})
-    gate.reached()
-    runs = [gated, waiting, *(system.pay("pm_ok") for _ in range(10))]
+    until(lambda: happened(waiting, "step_waiting", "a-while"), "a run waits")
+    runs = [system.pay(f"pm_gate_{gate.name}") for gate in gates]
+    for gate in gates:
+        gate.reached()
+    runs += [waiting, *(system.pay("pm_ok") for _ in range(4))]
+    until(lambda: system.queued() == 0, "the worker holds messages that it cannot begin, and asks for more")
 
     server.kill()
-    gate.open()
+    system.fleet["worker"].wait_for_line("Cannot connect to redis")
+    for gate in gates:
+        gate.open()
     server.start()
 
     assert [ended(run).status for run in runs] == ["completed"] * len(runs)
     assert {len(system.charges(run)) for run in runs if run is not waiting} == {1}
+
+
+def moved(runs: Sequence[RunHandle], count: int) -> bool:
+    """Whether so many runs have gone on from their start."""
+    return sum(len(run.history()) > 2 for run in runs) >= count
 
 
 def test_runs_outlive_the_loss_of_every_message(make_system: MakeSystem) -> None:
@@ -55,8 +66,8 @@ def test_runs_outlive_the_loss_of_every_message(make_system: MakeSystem) -> None
         + [Start("examples.wait", {"text": "tea"}) for _ in range(6)]
     )
 
-    for moved in (1, 10, 20):
-        until(lambda moved=moved: sum(len(run.history()) > 2 for run in runs) >= moved, f"{moved} runs have moved")
+    for count in (1, 10, 20):
+        until(partial(moved, runs, count), f"{count} runs have moved")
         system.broker.flushdb()
 
     assert [ended(run).status for run in runs] == ["completed"] * 20

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from hypothesis import strategies as st
 
 from orchestrator.engine.address import DRAIN
-from tests.property.world import (
+from tests.property.behaviours import (
     BREAKS_OFF,
     DECLINES,
     NEVER_CONNECTS,
@@ -17,8 +18,9 @@ from tests.property.world import (
     REFUSES,
     RETURNS_RUBBISH,
     Behaviour,
-    World,
 )
+from tests.property.specs import plan_of
+from tests.property.world import World
 
 
 class Act(Protocol):
@@ -177,3 +179,13 @@ def stories(draw: st.DrawFn, least: int = 0, most: int = 60) -> list[Act]:
     cancelled = draw(st.sampled_from([False, False, True]))
     place = draw(st.integers(0, len(acts))) if cancelled else 0
     return [*acts[:place], Cancel(draw(st.booleans())), *acts[place:]] if cancelled else acts
+
+
+def live_through(workflow: Mapping[str, Any], acts: Sequence[Act], *, flag: bool, fuses: bool) -> World:
+    """A run of that workflow, after all that happened to it and its end, held against every law."""
+    terms = {name: value for name, value in workflow.items() if name != "steps"}
+    world = World(plan_of(*workflow["steps"], **terms), {"flag": flag}, fuses=fuses)
+    for act in acts:
+        act.do(world)
+    world.settle_down()
+    return world

@@ -24,7 +24,8 @@ from orchestrator.engine.state import (
 from orchestrator.store.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from tests.property.world import Trial, World
+    from tests.property.behaviours import Trial
+    from tests.property.world import World
 
 
 @dataclass

@@ -6,23 +6,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.property.faults import Act, stories
-from tests.property.specs import plan_of, workflows
-from tests.property.world import World
+from tests.property.faults import Act, live_through, stories
+from tests.property.specs import workflows
 
 pytestmark = pytest.mark.property
 
 
 @settings(max_examples=700, deadline=None, suppress_health_check=list(HealthCheck))
-@given(workflow=workflows(), flag=st.booleans(), fuses=st.booleans(), acts=stories())
+@given(workflow=workflows(), acts=stories(), flag=st.booleans(), fuses=st.booleans())
 def test_every_run_ends_as_promised_whatever_happens_to_it(
-    workflow: dict[str, Any], flag: bool, fuses: bool, acts: list[Act]
+    workflow: dict[str, Any], acts: list[Act], flag: bool, fuses: bool
 ) -> None:
     """No crash, loss, delay or failure leaves a run unfinished, half undone, or undone twice (laws.py has the laws)."""
-    steps, terms = workflow["steps"], {name: value for name, value in workflow.items() if name != "steps"}
-    world = World(plan_of(*steps, **terms), {"flag": flag}, fuses=fuses)
-
-    for act in acts:
-        act.do(world)
-
-    world.settle_down()
+    live_through(workflow, acts, flag=flag, fuses=fuses)

@@ -15,8 +15,9 @@ from orchestrator.engine.commit import Commit, Stage
 from orchestrator.engine.slice import Attempt
 from orchestrator.engine.stages import Timing, leave, reach, stop, when_drained
 from orchestrator.engine.state import RunStatus, StepState
+from tests.property.behaviours import DECLINES, REFUSES
 from tests.property.specs import TWICE, write
-from tests.property.world import DECLINES, REFUSES, RUN_ID, world_of
+from tests.property.world import RUN_ID, world_of
 
 pytestmark = pytest.mark.property
 

@@ -12,8 +12,9 @@ import pytest
 from orchestrator.engine import fields
 from orchestrator.engine.slice import Attempt
 from orchestrator.engine.state import RunStatus, StepState
+from tests.property.behaviours import BREAKS_OFF, DECLINES, REFUSES, RETURNS_RUBBISH, Behaviour
 from tests.property.specs import TWICE, write
-from tests.property.world import BREAKS_OFF, DECLINES, REFUSES, RETURNS_RUBBISH, RUN_ID, Behaviour, world_of
+from tests.property.world import RUN_ID, world_of
 
 pytestmark = pytest.mark.property
 
@@ -329,3 +330,55 @@ def test_a_failure_that_the_sweeper_decides_takes_its_conditional_route() -> Non
 
     assert world.status is RunStatus.COMPLETED
     assert [trial.address for _, _, trial in world.outside] == ["a", "a~", "h"]
+
+
+def test_a_cancel_does_not_cut_the_delay_of_an_undos_retry_short() -> None:
+    """Everything that waits is looked at, but an undo goes on as its policy says, and once."""
+    undo = {"operation": "undo.write", "retry": TWICE}
+    world = world_of(
+        write("a", compensation=undo, on_failure="h", on_success="$end"),
+        {"id": "h", "operation": "do.write", "on_success": "$end"},
+    )
+    world.begin(0, BREAKS_OFF)
+    world.go(0)
+    world.begin(0, DECLINES)
+    world.finish(0)
+
+    world.cancel()
+    world.sweep()
+    waits, entry = world.state("a~"), world.store.entries(RUN_ID)["a~"]
+    world.settle_down()
+
+    assert (waits, entry - world.now_ms) == (StepState.WAITING, 0)
+    assert world.undid() == ["a"]
+    assert world.ran("h") == 0
+
+
+def test_nothing_is_undone_after_a_cancel_if_the_workflow_says_so() -> None:
+    """`compensation: {on_cancel: false}`; after a failure it is."""
+    world = world_of(write("a"), write("b"), compensation={"on_cancel": False})
+    world.begin(0)
+    world.go(0)
+    world.cancel()
+
+    world.settle_down()
+
+    assert world.undid() == []
+    assert world.values()["compensation"] == "none"
+
+
+def test_an_undo_that_failed_before_its_handler_is_not_forgotten() -> None:
+    """The run fails later with nothing else to undo: `compensation: failed`."""
+    undo = {"operation": "undo.write", "retry": {"max_attempts": 1}}
+    world = world_of(
+        write("a", compensation=undo, on_failure="h", on_success="$end"),
+        {"id": "h", "operation": "do.write", "on_success": "$fail"},
+    )
+    world.begin(0, BREAKS_OFF)
+    world.go(0)
+    world.begin(0, REFUSES)
+
+    world.settle_down()
+
+    assert world.status is RunStatus.FAILED
+    assert world.values()["compensation"] == "failed"

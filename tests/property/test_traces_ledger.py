@@ -11,6 +11,7 @@ import pytest
 
 from orchestrator.engine.slice import Apply, Attempt
 from orchestrator.engine.state import RunStatus, StepState
+from tests.property.behaviours import DECLINES
 from tests.property.specs import TWICE, write
 from tests.property.world import RUN_ID, world_of
 
@@ -160,3 +161,51 @@ def test_a_write_does_not_begin_once_its_lease_has_run_out() -> None:
     world.finish(0)
 
     assert world.ran("a") == 0
+
+
+def test_a_step_that_is_ready_again_has_its_whole_queue_timeout_again() -> None:
+    """It counts the time in which nobody took the step, not that of attempts and delays."""
+    world = world_of(write("a", retry={**TWICE, "max_attempts": 3}, queue_timeout="5s"))
+    world.begin(0, DECLINES)
+    world.finish(0)
+    world.to_next_entry()
+    world.sweep()
+    world.messages.clear()
+    for _ in range(2):
+        world.to_next_entry()
+        world.sweep()
+    waited = world.state("a"), world.store.entries(RUN_ID)["a"]
+
+    world.to_next_entry()
+    world.sweep()
+
+    assert waited[0] is StepState.READY
+    assert world.state("a") is StepState.WAITING
+    assert json.loads(world.values()["a:err"])["code"] == "queue_timeout"
+
+
+def test_no_attempt_starts_once_the_policys_time_is_over() -> None:
+    """`max_elapsed` is asked again by the claim, as nobody may have taken the step for a while."""
+    world = world_of(write("a", retry={**TWICE, "max_elapsed": "15s"}))
+    world.begin(0, DECLINES)
+    world.finish(0)
+    world.pass_ms(15_000)
+
+    world.settle_down()
+
+    error = json.loads(world.values()["error"])
+    assert world.ran("a") == 1
+    assert (error["code"], error["details"]["retries_ended"]) == ("declined", "max_elapsed")
+
+
+def test_a_dropped_steps_lease_is_not_renewed() -> None:
+    """Nobody waits for it, so a canceller that died before it settled the step keeps no run alive."""
+    world = world_of({"id": "a", "operation": "do.write"})
+    world.begin(0)
+    world.cancel(drops=False)
+    entry = world.store.entries(RUN_ID)["a"]
+    world.pass_ms(5_000)
+
+    world.beat(0)
+
+    assert world.store.entries(RUN_ID)["a"] == entry

@@ -14,8 +14,9 @@ from orchestrator.engine.lease import progress, renewal
 from orchestrator.engine.outcome import Success
 from orchestrator.engine.slice import Apply, Attempt
 from orchestrator.engine.state import RunStatus, StepState
+from tests.property.behaviours import DECLINES, OK, REFUSES
 from tests.property.specs import TWICE, write
-from tests.property.world import DECLINES, OK, REFUSES, RUN_ID, World, world_of
+from tests.property.world import RUN_ID, World, world_of
 
 pytestmark = pytest.mark.property
 

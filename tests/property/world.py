@@ -18,7 +18,6 @@ from orchestrator.engine.address import DRAIN, RUN, is_undo, undone_by
 from orchestrator.engine.commit import Answer, Changes, Commit, Reply, Stage
 from orchestrator.engine.lease import progress, renewal
 from orchestrator.engine.onward import Terms, is_waited_for
-from orchestrator.engine.outcome import Failure, Outcome, Success
 from orchestrator.engine.settle import SHORT_WAIT_MS
 from orchestrator.engine.slice import (
     Apply,
@@ -46,53 +45,13 @@ from orchestrator.settings import Settings
 from orchestrator.spec.operations import Effect as Declared
 from orchestrator.store.keys import shard_of
 from orchestrator.store.memory import MemoryStore
+from tests.property.behaviours import OK, Behaviour, Trial
 from tests.property.laws import Record, check_begin, check_commit, check_end
 from tests.property.specs import plan_of
 
 RUN_ID = "run"
 EPOCH_MS = 1_700_000_000_000
 TIMING = Timing(lease_ms=15_000, resend_ms=2_000)
-
-
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """What an operation does outside, and what it tells."""
-
-    happens: bool
-    tells: str
-    """`ok`, or the code that it fails with."""
-    retryable: bool = True
-    reported: bool = True
-    returned: bool = False
-
-
-OK = Behaviour(happens=True, tells="ok")
-DECLINES = Behaviour(happens=False, tells="declined")
-REFUSES = Behaviour(happens=False, tells="refused", retryable=False)
-BREAKS_OFF = Behaviour(happens=True, tells="ConnectionError", reported=False)
-NEVER_CONNECTS = Behaviour(happens=False, tells="ConnectionError", reported=False)
-RETURNS_RUBBISH = Behaviour(happens=True, tells="invalid_output", retryable=False, returned=True)
-OVERRUNS = Behaviour(happens=True, tells="step_timeout", reported=False)
-
-
-@dataclass(slots=True)
-class Trial:
-    """One execution of an operation: what the world knows of it, whatever the run knows."""
-
-    address: str
-    token: str
-    number: int
-    key: str
-    happened: bool
-    outcome: Outcome
-    told: bool = False
-    """Whether the outcome has reached the state, as the settle or late."""
-    late: bool = False
-
-    @property
-    def denied(self) -> bool:
-        """Whether the run was told that nothing happened."""
-        return self.told and isinstance(self.outcome, Failure) and self.outcome.reported and not self.outcome.returned
 
 
 @dataclass(slots=True)
@@ -346,13 +305,8 @@ class World:
         if hold is None or (writes and self.now_ms - hold.sent_ms >= TIMING.lease_ms):
             self._send(worker, None)
             return
-        reported = behaviour.reported or not writes
-        outcome: Outcome = Failure(
-            behaviour.tells, retryable=behaviour.retryable, reported=reported, returned=behaviour.returned
-        )
-        if behaviour.tells == "ok":
-            outcome = Success(json.dumps({"n": len(self.outside) + 1}))
-        trial = Trial(effect.address, effect.token, effect.number, effect.idempotency_key, behaviour.happens, outcome)
+        outcome = behaviour.outcome(json.dumps({"n": len(self.outside) + 1}), writes=writes)
+        trial = Trial(effect.address, effect.token, effect.number, effect.idempotency_key, outcome)
         check_begin(self.record, self.store, effect, self.trials[effect.address])
         self.trials[effect.address].append(trial)
         worker.trial = trial

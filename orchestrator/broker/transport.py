@@ -1,0 +1,32 @@
+"""Celery's Redis transport, but for a channel whose connection is gone: it says so with an error that Celery expects.
+
+Celery 5.7 collects a connection that was lost, and then closes its channels. A channel that still holds messages wants
+to put them back, asks the collected connection for its address, and an AttributeError ends the worker. Told that it is
+not connected, the worker connects again; what was not put back, the ledger sends again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kombu.transport import TRANSPORT_ALIASES, redis
+
+
+class Channel(redis.Channel):
+    """A channel that knows when its connection has been collected."""
+
+    def _connparams(self, *args: Any, **kwargs: Any) -> Any:
+        if self.connection.client is None:
+            raise ConnectionResetError("the connection of this channel has been given up")
+        return super()._connparams(*args, **kwargs)  # type: ignore[misc]  # not in celery-types
+
+
+class Transport(redis.Transport):
+    """The Redis transport with our channels."""
+
+    Channel = Channel
+
+
+def install() -> None:
+    """Have this process use it for `redis://` and `rediss://`."""
+    TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:Transport"))

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.property.faults import Act, live_through, stories
+from tests.property.specs import workflows
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3_600)]
+
+
+@settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(workflow=workflows(), acts=stories(20, 90), flag=st.booleans(), fuses=st.booleans())
+def test_every_run_ends_as_promised_after_a_long_story(
+    workflow: dict[str, Any], acts: list[Act], flag: bool, fuses: bool
+) -> None:
+    """The laws of tests/property, over many and long stories."""
+    live_through(workflow, acts, flag=flag, fuses=fuses)
