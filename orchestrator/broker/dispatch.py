@@ -11,7 +11,7 @@ from celery.canvas import Signature
 from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore[attr-defined]  # new in kombu 5.7
 
 from orchestrator.broker.envelopes import Envelope, must_build_each
-from orchestrator.broker.signatures import to_celery, to_signature, to_signatures
+from orchestrator.broker.signatures import to_celery, to_signatures
 from orchestrator.errors import Unreachable
 from orchestrator.plan.canvas import DRAIN_ADDRESS, Chain, drain_signature, main_chain, undo_chain
 from orchestrator.plan.graph import Plan
@@ -72,11 +72,6 @@ class Dispatcher:
         """The canvas from an address on as the rest of a message's chain: the next signature stands last."""
         signatures = to_signatures(self.app, run_id, self.canvas(plan, address), drain_signature(plan))
         return [dict(signature) for signature in reversed(signatures)]
-
-    def first(self, plan: Plan, run_id: str, address: str) -> Signature[Any]:
-        """The one message for an address, without what follows."""
-        chain = self.canvas(plan, address)
-        return to_signature(self.app, run_id, chain.signatures[0])
 
     def waiting_in(self, queue: str) -> int:
         """How many messages wait in a queue."""

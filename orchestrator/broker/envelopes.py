@@ -70,7 +70,7 @@ class Envelope:
 
     def publish(self, producer: Any, run_id: str, **delivery: Any) -> None:
         """Send it, as Celery would but for what `delivery` says otherwise."""
-        names = ("run-1", *_task_ids(self.tasks))
+        names = (run_id, *_task_ids(self.tasks))
         headers = json.loads(self.headers.filled(names))
         producer.publish(
             self.body.filled(names),

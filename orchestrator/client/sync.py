@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ from orchestrator.store.registry import RedisRegistry, Registry
 
 log = logs.get("client")
 
-RUN_ID_LIMIT = 200
+RUN_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +174,8 @@ def _run_id(one: Start) -> str:
         return f"{one.workflow}-{digest}"
     if one.run_id is None:
         return secrets.token_hex(12)
-    if not one.run_id or len(one.run_id) > RUN_ID_LIMIT or not all(c.isalnum() or c in "-_.:" for c in one.run_id):
-        raise InvalidRequest(f"a run id has 1 to {RUN_ID_LIMIT} letters, digits, and - _ . :, not {one.run_id!r}")
+    if not RUN_ID.fullmatch(one.run_id):
+        raise InvalidRequest(f"a run id has 1 to 200 letters, digits, and - _ . :, not {one.run_id!r}")
     return one.run_id
 
 

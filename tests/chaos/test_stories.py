@@ -12,7 +12,7 @@ from tests.property.specs import workflows
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3_600)]
 
 
-@settings(max_examples=20_000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(workflow=workflows(), acts=stories(20, 90), flag=st.booleans(), fuses=st.booleans())
 def test_every_run_ends_as_promised_after_a_long_story(
     workflow: dict[str, Any], acts: list[Act], flag: bool, fuses: bool

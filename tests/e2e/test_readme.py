@@ -23,7 +23,9 @@ README = (ROOT / "README.md").read_text()
 
 def code_after(mark: str) -> str:
     """The Python block that stands below a mark in the README."""
-    return re.findall(rf"<!-- {re.escape(mark)} -->\n```python\n(.*?)```", README, re.DOTALL)[0]
+    found = re.search(rf"<!-- {re.escape(mark)} -->\n```python\n(.*?)```", README, re.DOTALL)
+    assert found is not None
+    return found[1]
 
 
 def commands_with(word: str) -> list[list[str]]:

@@ -27,12 +27,16 @@ steps:
 
 @pytest.fixture
 def plan() -> Plan:
+    """The plan of three steps, one of which is tried again."""
     (loaded,) = load_text(SPEC, "mail.yaml")
-    return compile_plan(loaded.spec, {"text.pick": OperationInfo("text.pick", "1.0.0", Effect.NONE, True)}, digest="digest")
+    return compile_plan(
+        loaded.spec, {"text.pick": OperationInfo("text.pick", "1.0.0", Effect.NONE, True)}, digest="digest"
+    )
 
 
 @pytest.fixture
 def dispatcher() -> Iterator[Dispatcher]:
+    """A dispatcher to a broker in memory, which is emptied afterwards."""
     settings = Settings(broker_url="memory://")
     yield Dispatcher(make_app(settings), settings)
     taken()
@@ -66,6 +70,7 @@ def without_ids(value: Any) -> Any:
 
 
 def content(message: Any) -> Any:
+    """What two messages of one canvas have in common."""
     return without_ids([message.payload, message.headers, message.properties])
 
 
