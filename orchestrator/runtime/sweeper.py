@@ -18,7 +18,7 @@ from orchestrator.engine.slice import head_fields
 from orchestrator.engine.stages import Timing, status_index
 from orchestrator.engine.start import drop_running
 from orchestrator.engine.state import OVER, RunStatus, StepState
-from orchestrator.engine.sweep import Visit, visit
+from orchestrator.engine.sweep import Visit, reads_to_visit, visit
 from orchestrator.engine.view import RunView
 from orchestrator.errors import OrchestratorError, Unreachable
 from orchestrator.plan.graph import Plan
@@ -102,6 +102,10 @@ class Sweeper:
         if view.state(address) is StepState.RUNNING and elapsed_s() < self._ends_leases_from_s:
             return 0
         plan = self.versions.plan(view[fields.WORKFLOW] or "", view[fields.VERSION] or "")
+        missing = reads_to_visit(plan, view, address)
+        if missing:
+            now_ms, values = self.store.read(run_id, missing)
+            view.learn(values, now_ms)
         found = visit(plan, view, address, self._terms())
         if found is None:
             return 0
