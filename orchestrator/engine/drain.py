@@ -32,13 +32,20 @@ def drain(plan: Plan, view: RunView, terms: Terms) -> Move | None:
     guards = {fields.state(DRAIN): StepState.READY, fields.LIVE_COUNT: "1", fields.PAUSED: "0"}
     already = {fields.settled_by(DRAIN): terms.token}
     if not undos:
-        result = "failed" if view[fields.UNDO_FAILED] == "1" else "none"
-        stage = Stage(guards=guards, already=already, changes=left | end(reason, result))
+        stage = Stage(guards=guards, already=already, changes=left | end(reason, _undone_before(view)))
         return Move(Commit(view.run_id, view.incarnation, (stage,)))
     started = Changes(set={fields.COMPENSATION: "running"}, events=(event("compensation_started", undo=undos),))
     first = Stage(guards=guards, already=already, changes=left | started)
     view.learn(first.changes.set, view.now_ms)
     return begin(plan, view, undos[0], terms).move(view, first)
+
+
+def _undone_before(view: RunView) -> str:
+    """How the undos went that handled failures had led to before the run stopped."""
+    if view[fields.UNDO_FAILED] == "1":
+        return "failed"
+    made = any(is_undo(address) and view.state(address) is StepState.COMPLETED for address in view.addresses())
+    return "completed" if made else "none"
 
 
 def to_undo(plan: Plan, view: RunView) -> list[str]:

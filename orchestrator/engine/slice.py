@@ -287,7 +287,7 @@ class _Slice:
         if move.parks_for_ms is not None:
             return Parked(self.plan, address, move.parks_for_ms)
         if move.stops:
-            error = self.view.json(fields.error(address)) or {}
+            error = self.view.json(fields.ERROR) or self.view.json(fields.error(address)) or {}
             return Stopped(self.plan, address, f"{error.get('code', 'failed')}: {error.get('message', '')}")
         return Done() if following is None else HandOver(self.plan, following)
 

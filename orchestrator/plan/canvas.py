@@ -83,7 +83,7 @@ def drain_signature(plan: Plan) -> Signature:
     """The compensation errback: the message that asks for the undo of the run's flow."""
     return Signature(
         address=DRAIN_ADDRESS,
-        queue=_drain_queue(plan),
+        queue=_entry_queue(plan),
         priority=DEFAULT_PRIORITY,
         shadow=f"{plan.name}/{DRAIN_ADDRESS}",
     )
@@ -112,22 +112,27 @@ def _signatures(
     return [
         Signature(
             address=address,
-            queue=work.queue if work else DEFAULT_QUEUE,
+            queue=_queue(plan, works[place:]),
             priority=work.priority if work else DEFAULT_PRIORITY,
             shadow=f"{plan.name}/{address}",
             headers={"workflow": plan.name, **({"retry": retry_headers(work.retry)} if work else {})},
             time_limit=time_limit,
             errback=errback,
         )
-        for address, work in zip(addresses, works, strict=True)
+        for place, (address, work) in enumerate(zip(addresses, works, strict=True))
     ]
+
+
+def _queue(plan: Plan, works: Sequence[Work | None]) -> str:
+    """The queue of a step's operation; a step without one goes where the next operation goes, else where runs begin."""
+    return next((work.queue for work in works if work is not None), _entry_queue(plan))
 
 
 def _longest(message_bytes: int) -> int:
     return max(1, (message_bytes - _BASE_BYTES) // _STEP_BYTES)
 
 
-def _drain_queue(plan: Plan) -> str:
-    """The queue of the entry: some worker of the workflow is there."""
-    work = plan.nodes[plan.entry].work
-    return work.queue if work else DEFAULT_QUEUE
+def _entry_queue(plan: Plan) -> str:
+    """The queue of the first operation of the main path: some worker of the workflow is there."""
+    works = (plan.nodes[step].work for step in plan.main_path())
+    return next((work.queue for work in works if work is not None), DEFAULT_QUEUE)
