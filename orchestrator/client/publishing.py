@@ -49,8 +49,9 @@ def examine(
     _refuse_errors(problems)
     unsupported = not_executed_yet(spec)
     if unsupported:
+        named = "; ".join(f"{problem.message} ({problem.path})" for problem in unsupported)
         raise NotYetSupported(
-            "\n".join(str(problem) for problem in unsupported), problems=[str(problem) for problem in unsupported]
+            f"{spec.meta.key} {spec.meta.version}: {named}", problems=[str(problem) for problem in unsupported]
         )
     problems += check(spec, operations=found)
     _refuse_errors(problems)
