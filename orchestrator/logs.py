@@ -6,7 +6,13 @@ import logging
 import sys
 from typing import Any
 
-import structlog
+if "rich" in sys.modules:
+    import structlog
+else:
+    sys.modules["rich"] = None  # type: ignore[assignment]  # for its tracebacks, structlog would take 3 MB a process
+    import structlog
+
+    del sys.modules["rich"]
 
 
 def configure(*, json: bool | None = None, level: str = "INFO") -> None:

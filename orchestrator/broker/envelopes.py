@@ -65,8 +65,9 @@ class Envelope:
         first.apply_async(producer=sent, chain=others[::-1])
         own = ("headers", "correlation_id", "serializer", "compression")
         delivery = {name: value for name, value in sent.delivery.items() if name not in own}
+        body = json.dumps(sent.body, separators=(",", ":"))
         headers = json.dumps(sent.delivery["headers"])
-        return Envelope(len(tasks), Blank.of(json.dumps(sent.body), marks), Blank.of(headers, marks), delivery)
+        return Envelope(len(tasks), Blank.of(body, marks), Blank.of(headers, marks), delivery)
 
     def publish(self, producer: Any, run_id: str, **delivery: Any) -> None:
         """Send it, as Celery would but for what `delivery` says otherwise."""

@@ -38,6 +38,8 @@ from orchestrator.store.registry import RedisRegistry, Registry
 
 log = logs.get("client")
 
+BATCH = 100
+"""Runs stored, and then sent, together: workers begin with the first while the others are still being started."""
 RUN_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 
 
@@ -99,12 +101,14 @@ class Orchestrator:
         """Start runs, pipelined; all inputs are checked before the first is started."""
         resolved: dict[tuple[str, str | None], Plan] = {}
         prepared = [self._prepare(one, resolved) for one in starts]
-        replies = self.store.apply_many([commit for _, commit in prepared])
-        answers = [(plan, commit, reply.first) for (plan, commit), reply in zip(prepared, replies, strict=True)]
-        self._send([(plan, commit.run_id, plan.entry) for plan, commit, first in answers if first is Answer.APPLIED])
-        for _, commit, first in answers:
-            if first is not Answer.APPLIED:
-                self._check_same(commit)
+        existing: list[Commit] = []
+        broker_answers = True
+        for first in range(0, len(prepared), BATCH):
+            accepted, others = self._store(prepared[first : first + BATCH])
+            existing += others
+            broker_answers = broker_answers and self._send(accepted)
+        for commit in existing:
+            self._check_same(commit)
         return [self._handle(commit.run_id) for _, commit in prepared]
 
     def get(self, run_id: str) -> RunHandle:
@@ -131,12 +135,21 @@ class Orchestrator:
             handles = [one for one in handles if one.status() == status]
         return handles
 
-    def _send(self, accepted: list[tuple[Plan, str, str]]) -> None:
-        """Send the first messages. The runs are accepted: if the broker is away, the ledger sends them later."""
+    def _store(self, prepared: list[tuple[Plan, Commit]]) -> tuple[list[tuple[Plan, str, str]], list[Commit]]:
+        """Store runs: what is to be sent for them, and the commits of those that exist already."""
+        replies = self.store.apply_many([commit for _, commit in prepared])
+        answers = [(plan, commit, reply.first) for (plan, commit), reply in zip(prepared, replies, strict=True)]
+        accepted = [(plan, commit.run_id, plan.entry) for plan, commit, first in answers if first is Answer.APPLIED]
+        return accepted, [commit for _, commit, first in answers if first is not Answer.APPLIED]
+
+    def _send(self, accepted: list[tuple[Plan, str, str]]) -> bool:
+        """Whether the first messages were sent. The runs are accepted: what the broker misses, the ledger sends."""
         try:
             self.dispatcher.send_many(accepted)
         except Unreachable as error:
             log.warning("starts_not_sent", runs=len(accepted), error=error.message)
+            return False
+        return True
 
     def _prepare(self, one: Start, resolved: dict[tuple[str, str | None], Plan]) -> tuple[Plan, Commit]:
         plan = resolved.get((one.workflow, one.version))

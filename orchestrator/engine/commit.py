@@ -9,9 +9,11 @@ members and addresses are opaque to it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Any
+
+from orchestrator.engine.values import value
 
 Guards = Mapping[str, str | None]
 """Field -> the value that it must have; None: the field must be absent."""
@@ -32,7 +34,7 @@ def member_field(members: str, member: str) -> str:
     return f"m:{members}:{member}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Due:
     """When a ledger entry must be looked at: the earlier of the two; never, if neither is given.
 
@@ -47,7 +49,7 @@ NEVER = Due()
 NOW = Due(within_ms=0)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Changes:
     """What a stage does to a run, in this order: fields, members, ledger, indexes, events, end."""
 
@@ -88,7 +90,7 @@ class Changes:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Then:
     """Changes made after a stage's own if the guards hold by then: what the last arrival or departure sets off."""
 
@@ -96,7 +98,7 @@ class Then:
     changes: Changes
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Stage:
     """Guards, due entries and what to do if all of them hold."""
 
@@ -109,7 +111,7 @@ class Stage:
     then: tuple[Then, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Commit:
     """One atomic write to one run. `incarnation` None creates the run; else it must exist with that incarnation."""
 
@@ -135,7 +137,7 @@ class Answer(Enum):
         return self in (Answer.APPLIED, Answer.ALREADY)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reply:
     """A store's answer: one per stage tried, the moment (Redis's, ms) and the fields asked for."""
 

@@ -72,7 +72,7 @@ def cancel_step(plan: Plan, view: RunView, address: str, *, token: str) -> Move:
         guards = {**guards, fields.token(address): token}
     stage = Stage(
         guards=guards,
-        changes=leave(address, settled) | Changes(events=(event(f"step_{settled.value}", address),)),
+        changes=leave(address, settled),
         then=(when_drained(),),
     )
     return Move(Commit(view.run_id, view.incarnation, (stage,)), to=DRAIN)
@@ -227,7 +227,7 @@ def _skip_undo(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
     )
     onward = after_undo(plan, view, address, terms, failed=False)
     changes = leave(address, move_step(StepState.READY, StepHappening.SKIP))
-    return onward.move(view, ground.stage(address, changes | Changes(events=(event("step_skipped", address),))))
+    return onward.move(view, ground.stage(address, changes))
 
 
 def _open(address: str) -> str:

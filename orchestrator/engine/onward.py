@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +14,7 @@ from orchestrator.engine.outcome import Failure
 from orchestrator.engine.roots import fields_for, output_expressions, roots_for, settle_expressions
 from orchestrator.engine.stages import Timing, claim, complete, reach, stop, when_drained
 from orchestrator.engine.state import RunStatus
+from orchestrator.engine.values import value
 from orchestrator.engine.view import RunView
 from orchestrator.errors import ExpressionError
 from orchestrator.plan.graph import Node, Plan, Work
@@ -22,7 +22,7 @@ from orchestrator.spec.expressions import Expression
 from orchestrator.spec.flows import END, FAIL
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Terms:
     """What decisions are made with besides plan and view: timings, the next token, a draw for jitter."""
 
@@ -33,7 +33,7 @@ class Terms:
     """Whether what follows may be claimed by the same commit and executed right here."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Move:
     """A commit, and where to look once its first stage stands."""
 
@@ -47,7 +47,7 @@ class Move:
     """How long the step waits; its signature is put aside."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Onward:
     """What a settle adds to reach a target: changes of its own stage, what may follow, and the second stage."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from orchestrator.engine.values import value
 
 UNRETRIED = frozenset(
     {
@@ -27,7 +29,7 @@ UNRETRIED = frozenset(
 """Codes of ours that no policy retries."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Failure:
     """Why an attempt, a step or a run did not succeed."""
 
@@ -47,7 +49,7 @@ class Failure:
         return {**error, "details": self.details} if self.details else error
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Success:
     """What an operation returned, as JSON text."""
 

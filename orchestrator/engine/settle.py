@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.engine import fields
@@ -14,6 +14,7 @@ from orchestrator.engine.outcome import Failure, Outcome, Success
 from orchestrator.engine.retries import allows, delay_ms, outlasts
 from orchestrator.engine.stages import attention, end_stage, event, leave
 from orchestrator.engine.state import RunStatus, StepHappening, StepState, move_step
+from orchestrator.engine.values import value
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import Plan
 from orchestrator.spec.flows import FAIL
@@ -22,7 +23,7 @@ SHORT_WAIT_MS = 5_000
 """Shorter waits are also sent as a Celery countdown, beside the ledger entry."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ground:
     """What a settle stands on: its guards, and the attempt and state that it ends."""
 
@@ -64,8 +65,9 @@ def complete_step(plan: Plan, view: RunView, address: str, output: str, ground: 
             return fail_attempt(plan, view, address, target, ground, terms, recorded=values)
         values[fields.went_to(address)] = target
         onward = go(plan, view, target, terms, origin=address, error=error_before(view, address))
-    changes = leave(address, move_step(ground.state, StepHappening.COMPLETE), values=values, struck=ground.token)
-    return onward.move(view, ground.stage(address, changes | Changes(events=(event("step_completed", address),))))
+    completed = move_step(ground.state, StepHappening.COMPLETE)
+    changes = leave(address, completed, values=values, struck=ground.token)
+    return onward.move(view, ground.stage(address, changes))
 
 
 def fail_attempt(
@@ -98,12 +100,11 @@ def fail_attempt(
     if failure.returned:
         values[fields.done(address)] = "1"
     ended = move_step(ground.state, ended_as)
-    changes = leave(address, ended, values=values, struck=struck)
+    changes = leave(address, ended, values=values, struck=struck, error=record)
     happened = failure.returned or bool(ground.token and not struck) or view.unreported(address) > 0
     view.learn(changes.set, view.now_ms)
     onward = _after_failure(plan, view, address, record, terms, happened=happened)
-    failed = event(f"step_{ended.value}", address, error=record)
-    return onward.move(view, ground.stage(address, changes | Changes(events=(failed,))))
+    return onward.move(view, ground.stage(address, changes))
 
 
 def after_undo(plan: Plan, view: RunView, address: str, terms: Terms, *, failed: bool) -> Onward:

@@ -7,7 +7,7 @@ with Redis and Celery, the tests with the memory store and a crash between any t
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.engine import fields
@@ -21,6 +21,7 @@ from orchestrator.engine.outcome import Failure, Outcome
 from orchestrator.engine.roots import idempotency_key
 from orchestrator.engine.settle import settle
 from orchestrator.engine.stages import Timing
+from orchestrator.engine.values import value
 from orchestrator.engine.view import RunView
 from orchestrator.errors import ExpressionError
 from orchestrator.plan.graph import Plan, Work
@@ -29,7 +30,7 @@ MAX_LOOKS = 8
 """How often a refused decision is taken again before the message is left to the ledger."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Read:
     """Read fields of the run, or all of them -> (now_ms, values)."""
 
@@ -37,7 +38,7 @@ class Read:
     names: tuple[str, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LoadPlan:
     """Get the plan of the version that the run is pinned to -> Plan."""
 
@@ -46,7 +47,7 @@ class LoadPlan:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Apply:
     """Apply a commit -> Reply. `claims` is the address that it claims with `token`, if it does."""
 
@@ -55,7 +56,7 @@ class Apply:
     token: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Attempt:
     """Execute an operation -> Outcome, or None if its lease has run out before it began."""
 
@@ -70,7 +71,7 @@ class Attempt:
     user: Any
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SetAside:
     """Put the present message aside as the signature that goes on with this address later -> its text, or None."""
 
@@ -80,12 +81,12 @@ class SetAside:
 Effect = Read | LoadPlan | Apply | Attempt | SetAside
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Done:
     """There is nothing more to do with this message, or for this run."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HandOver:
     """The next step is ready and not for this message."""
 
@@ -93,7 +94,7 @@ class HandOver:
     address: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Parked:
     """The step waits for so many ms."""
 
@@ -102,7 +103,7 @@ class Parked:
     for_ms: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Stopped:
     """The step failed and nobody handles it: Celery is to call the errback."""
 
@@ -114,7 +115,7 @@ class Stopped:
 Ending = Done | HandOver | Parked | Stopped
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SliceTerms:
     """What a slice is run with."""
 

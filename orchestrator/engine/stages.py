@@ -54,19 +54,26 @@ def queued(address: str, timing: Timing, work: Work | None) -> Changes:
 def reach(address: str, timing: Timing, *, work: Work | None = None, cause: str | None = None) -> Changes:
     """The flow has come to a step: it is ready, live, and sent again if nobody takes it."""
     state = move_step(StepState.PENDING, StepHappening.REACH)
-    reached = Changes(
+    waiting = queued(address, timing, work)
+    return Changes(
         set={fields.state(address): state, **({fields.cause(address): cause} if cause else {})},
+        stamp=waiting.stamp,
         add=((fields.LIVE_SET, address),),
+        entries=waiting.entries,
     )
-    return reached | queued(address, timing, work)
 
 
 def leave(
-    address: str, state: StepState, *, values: Mapping[str, str] | None = None, struck: str | None = None
+    address: str,
+    state: StepState,
+    *,
+    values: Mapping[str, str] | None = None,
+    struck: str | None = None,
+    error: Mapping[str, Any] | None = None,
 ) -> Changes:
     """A step is settled for good: it takes its place in the order, and is no longer live.
 
-    `struck` is the token whose attempt reported its end.
+    `struck` is the token whose attempt reported its end; `error` is told with the event.
     """
     removed = ((fields.open_set(address), struck),) if struck else ()
     return Changes(
@@ -75,6 +82,7 @@ def leave(
         number=(fields.sequence(address),),
         remove=((fields.LIVE_SET, address), *removed),
         entries={address: None},
+        events=(event(f"step_{state.value}", address, error=error),),
     )
 
 

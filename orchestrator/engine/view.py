@@ -14,6 +14,9 @@ from orchestrator.engine import fields
 from orchestrator.engine.commit import Commit, Reply
 from orchestrator.engine.state import OVER, RunStatus, StepState
 
+_STEP_STATES: Mapping[str, StepState] = {state.value: state for state in StepState}
+_RUN_STATUSES: Mapping[str, RunStatus] = {status.value: status for status in RunStatus}
+
 
 class RunView:
     """The fields of a run that have been read so far; grows with every reply."""
@@ -48,8 +51,9 @@ class RunView:
         self._write(values)
 
     def _write(self, values: Mapping[str, str | None]) -> None:
-        for name in self._json.keys() & values.keys():
-            del self._json[name]
+        if self._json:
+            for name in self._json.keys() & values.keys():
+                del self._json[name]
         self._values.update(values)
 
     def json(self, name: str) -> Any:
@@ -82,7 +86,7 @@ class RunView:
     @property
     def status(self) -> RunStatus:
         """Where the run is."""
-        return RunStatus(self._values.get(fields.STATUS) or RunStatus.PENDING)
+        return _RUN_STATUSES[self._values.get(fields.STATUS) or "pending"]
 
     @property
     def over(self) -> bool:
@@ -101,7 +105,7 @@ class RunView:
 
     def state(self, address: str) -> StepState:
         """Where a step is."""
-        return StepState(self._values.get(fields.state(address)) or StepState.PENDING)
+        return _STEP_STATES[self._values.get(fields.state(address)) or "pending"]
 
     def attempt(self, address: str) -> int:
         """The number of a step's present attempt, from 1."""

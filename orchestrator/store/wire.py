@@ -14,7 +14,7 @@ The JSON leaves out what is empty:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic_core import to_json
@@ -47,19 +47,19 @@ class _Call:
     def _stage(self, stage: Stage) -> dict[str, Any]:
         encoded: dict[str, Any] = {"c": self._changes(stage.changes)}
         if stage.guards:
-            encoded["w"] = dict(stage.guards)
+            encoded["w"] = _texts(stage.guards)
         if stage.due:
             encoded["d"] = stage.due
         if stage.already is not None:
-            encoded["a"] = dict(stage.already)
+            encoded["a"] = _texts(stage.already)
         if stage.then:
-            encoded["t"] = [{"w": dict(then.guards), "c": self._changes(then.changes)} for then in stage.then]
+            encoded["t"] = [{"w": _texts(then.guards), "c": self._changes(then.changes)} for then in stage.then]
         return encoded
 
     def _changes(self, changes: Changes) -> dict[str, Any]:
         encoded: dict[str, Any] = {}
         if changes.set:
-            encoded["set"] = dict(changes.set)
+            encoded["set"] = _texts(changes.set)
         if changes.delete:
             encoded["del"] = changes.delete
         if changes.stamp:
@@ -111,6 +111,11 @@ def decode(commit: Commit, answer: Sequence[Any]) -> Reply:
 def event_text(event: Any) -> str:
     """An event as it is kept; in ASCII, so that no text that a message contains can be refused."""
     return _ascii_json(dict(event))
+
+
+def _texts(values: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The same as plain text: an enum's member has its value looked up, which takes longer than all the rest."""
+    return {name: value if value is None else str(value) for name, value in values.items()}
 
 
 def _members(pairs: Iterable[tuple[str, str]]) -> list[str]:

@@ -13,7 +13,7 @@ def test_what_is_empty_is_not_sent() -> None:
     """A commit costs what it changes."""
     _, args = encode(Commit("run", None, (Stage({}, Changes()),)), KEYS, 100)
 
-    assert args == ['{"stages":[{"c":{}}],"reads":[]}', "run", "100"]
+    assert args == [b'{"stages":[{"c":{}}],"reads":[]}', "run", "100"]
 
 
 def test_indexes_are_positions_among_the_keys() -> None:

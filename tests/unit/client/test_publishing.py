@@ -1,0 +1,148 @@
+"""What may be published, and what publishing comes to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrator.client.publishing import Published, examine, publish
+from orchestrator.errors import NotYetSupported, SpecInvalid, VersionConflict
+from orchestrator.spec.operations import OperationRegistry
+from orchestrator.spec.workflow import WorkflowSpec, define_workflow
+from orchestrator.store.registry import MemoryRegistry, WorkerRecord
+from tests.unit.surroundings import HandClock, echo, made
+
+STEP = {"id": "a", "operation": "do.write"}
+
+
+@pytest.fixture
+def registry() -> MemoryRegistry:
+    """Nothing published, nobody at work."""
+    return MemoryRegistry(HandClock())
+
+
+def operations(*keys: str) -> OperationRegistry:
+    """The operations of loaded modules."""
+    loaded = OperationRegistry()
+    for key in keys:
+        loaded.register(made(key, echo))
+    return loaded
+
+
+def spec(*steps: Any, **more: Any) -> WorkflowSpec:
+    """A workflow of these steps."""
+    return define_workflow(meta={"key": "test.flow", "version": "1.0.0"}, steps=steps or [STEP], **more)
+
+
+def announce(registry: MemoryRegistry, *keys: str, version: str = "1.0.0", name: str = "worker") -> None:
+    """A live worker that has these operations."""
+    infos = tuple({"key": key, "version": version, "effect": "write", "idempotent": True} for key in keys)
+    registry.announce(WorkerRecord(name, ("default",), infos, pid=1, host="here", seen_at=0))
+
+
+def published(registry: MemoryRegistry, **more: Any) -> Published:
+    """The workflow of one step, published."""
+    return publish(registry, spec(**more), operations=operations("do.write"))
+
+
+def test_lint_errors_are_refused_all_at_once(registry: MemoryRegistry) -> None:
+    """With the operations that nobody has; nothing is stored."""
+    wrong = spec(
+        {"id": "a", "operation": "do.write", "on_success": "nowhere"},
+        {"id": "b", "operation": "no.such", "inputs": {"x": "${1 +}"}, "on_success": "$end"},
+    )
+
+    with pytest.raises(SpecInvalid) as raised:
+        publish(registry, wrong, operations=operations("do.write"))
+
+    rules = {problem.rule for problem in raised.value.problems}
+    assert "unknown_operation" in rules
+    assert len(rules) >= 3
+    assert registry.workflows() == []
+
+
+def test_an_unknown_operation_is_told_with_its_step(registry: MemoryRegistry) -> None:
+    """Neither a loaded module nor a live worker has it."""
+    with pytest.raises(SpecInvalid) as raised:
+        publish(registry, spec(), operations=operations())
+
+    (problem,) = raised.value.problems
+    assert (problem.rule, problem.step) == ("unknown_operation", "a")
+    assert "do.write" in problem.message
+
+
+def test_what_is_not_executed_yet_is_refused_by_name(registry: MemoryRegistry) -> None:
+    """All of it, so that nothing is stored that would stand still."""
+    waiting = spec(
+        {"id": "a", "operation": "do.write", "on_success": "b"},
+        {"id": "b", "approval": {"users": ["ann"]}, "on_success": "c"},
+        {"id": "c", "event": {"signal": "go"}},
+    )
+
+    with pytest.raises(NotYetSupported, match=r"approval.*event") as raised:
+        publish(registry, waiting, operations=operations("do.write"))
+
+    assert len(raised.value.details["problems"]) == 2
+    assert registry.workflows() == []
+
+
+def test_a_producer_needs_no_code_of_operations(registry: MemoryRegistry) -> None:
+    """What live workers say of theirs is enough, and is frozen in the version."""
+    announce(registry, "do.write", version="1.4.0")
+
+    done = publish(registry, spec(), operations=operations())
+
+    assert (done.created, done.warnings) == (True, ())
+    assert registry.get("test.flow", "1.0.0").operations["do.write"]["version"] == "1.4.0"
+
+
+def test_without_a_major_the_highest_that_workers_have_is_frozen(registry: MemoryRegistry) -> None:
+    """As with loaded modules."""
+    announce(registry, "do.write", version="2.0.0", name="new")
+    announce(registry, "do.write", version="1.0.0", name="old")
+
+    found, _ = examine(spec(), operations(), registry)
+    named, _ = examine(spec({**STEP, "operation": "do.write@1"}), operations(), registry)
+
+    assert found["do.write"].major == 2
+    assert named["do.write@1"].major == 1
+
+
+def test_the_same_content_again_is_not_new(registry: MemoryRegistry) -> None:
+    """Publishing may be repeated, as in every deployment."""
+    first, second = published(registry), published(registry)
+
+    assert (first.created, second.created) == (True, False)
+    assert first.digest == second.digest
+
+
+def test_other_content_under_a_published_number_changes_nothing(registry: MemoryRegistry) -> None:
+    """Running runs are pinned to it."""
+    first = published(registry)
+
+    with pytest.raises(VersionConflict) as raised:
+        published(registry, timeout="1m")
+
+    assert raised.value.details["published"] == first.digest
+    assert registry.get("test.flow", "1.0.0").digest == first.digest
+
+
+def test_an_operation_that_no_live_worker_has_is_a_warning(registry: MemoryRegistry) -> None:
+    """Its steps would wait; without any worker there is nothing to compare with."""
+    before = published(registry)
+    announce(registry, "do.other")
+
+    (warning,) = published(registry).warnings
+
+    assert before.warnings == ()
+    assert (warning.rule, warning.severity) == ("operation_not_served", "warning")
+    assert "do.write@1" in warning.message
+
+
+def test_what_has_no_effect_yet_is_a_warning(registry: MemoryRegistry) -> None:
+    """Stored all the same."""
+    (warning,) = published(registry, sla={"max_duration": "30s"}).warnings
+
+    assert warning.rule == "without_effect"
+    assert registry.workflows() == ["test.flow"]

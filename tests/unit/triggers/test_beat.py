@@ -1,0 +1,102 @@
+"""Beat sweeps, whatever else it does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from orchestrator.broker.app import make_app
+from orchestrator.errors import Unreachable
+from orchestrator.settings import Settings
+from orchestrator.triggers.beat import SCAN_INTERVAL_S, Scheduler
+from tests.unit.surroundings import HandClock
+
+SETTINGS = Settings(sweep_ms=250, broker_url="memory://", redis_url="redis://127.0.0.1:1/0")
+
+
+class CountingSweeper:
+    """Counts its passes; `away` is a Redis that does not answer."""
+
+    def __init__(self, *parts: Any) -> None:
+        self.sweeps = 0
+        self.scans = 0
+        self.away = False
+
+    def sweep(self) -> int:
+        """One more pass."""
+        self.sweeps += 1
+        if self.away:
+            raise Unreachable("gone")
+        return 0
+
+    def scan(self) -> int:
+        """One more look at all runs."""
+        self.scans += 1
+        return 0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> HandClock:
+    """What beat reads the time from."""
+    clock = HandClock()
+    monkeypatch.setattr("orchestrator.triggers.beat.elapsed_s", clock.elapsed_s)
+    return clock
+
+
+@pytest.fixture
+def sweeper(monkeypatch: pytest.MonkeyPatch) -> CountingSweeper:
+    """The sweeper that beat makes."""
+    sweeper = CountingSweeper()
+    monkeypatch.setattr("orchestrator.triggers.beat.Sweeper", lambda *_: sweeper)
+    return sweeper
+
+
+def scheduler(**schedule: Any) -> Scheduler:
+    """Beat's scheduler, with the app's own schedule."""
+    app = make_app(SETTINGS)
+    app.conf.beat_schedule = schedule
+    made: Scheduler = Scheduler(app, schedule=dict(schedule), max_interval=5, lazy=True)
+    return made
+
+
+def test_each_tick_sweeps(clock: HandClock, sweeper: CountingSweeper) -> None:
+    """And comes again after the settings' interval, however long Celery would wait."""
+    beat = scheduler()
+
+    waits = [beat.tick() for _ in range(3)]
+
+    assert sweeper.sweeps == 3
+    assert waits == [0.25, 0.25, 0.25]
+
+
+def test_a_redis_that_is_away_does_not_end_beat(clock: HandClock, sweeper: CountingSweeper) -> None:
+    """It goes on at the same pace, and sweeps as soon as it can."""
+    beat = scheduler()
+    sweeper.away = True
+
+    assert beat.tick() == 0.25
+
+    sweeper.away = False
+    assert beat.tick() == 0.25
+    assert sweeper.sweeps == 2
+
+
+def test_runs_without_an_entry_are_looked_for_now_and_then(clock: HandClock, sweeper: CountingSweeper) -> None:
+    """Once an interval, not at every tick."""
+    beat = scheduler()
+    beat.tick()
+    assert sweeper.scans == 0
+
+    clock.move(round(SCAN_INTERVAL_S * 1_000))
+    beat.tick()
+    beat.tick()
+    assert sweeper.scans == 1
+
+
+def test_the_apps_settings_name_this_scheduler() -> None:
+    """So that `celery -A … beat` needs no option."""
+    app = make_app(SETTINGS)
+
+    assert app.conf.beat_scheduler == f"{Scheduler.__module__}:{Scheduler.__name__}"
+    assert app.conf.beat_max_loop_interval == 0.25
