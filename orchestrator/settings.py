@@ -27,7 +27,6 @@ class Settings(BaseSettings):
     slice_ms: int = Field(50, ge=0, description="How long one message goes on with the next steps; 0: one step.")
     max_payload_bytes: int = Field(262_144, ge=1_024, description="Limit of a run's input and of each output.")
     message_bytes: int = Field(16_384, ge=2_048, description="Longer chains are cut to fit.")
-    visibility_timeout_s: int = Field(3_600, ge=60, description="When the broker resends what is unacknowledged.")
     feed_length: int = Field(10_000, ge=100, description="Events kept in each shard's feed.")
     log_json: bool | None = Field(None, description="JSON logs; by default unless stderr is a terminal.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")

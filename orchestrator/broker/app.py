@@ -47,9 +47,7 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "broker_connection_max_retries": None,
         "broker_transport_options": {
             "body_encoding": "utf-8",  # bodies are JSON already: base64 only makes them longer
-            "visibility_timeout": settings.visibility_timeout_s,
-            "unacked_restore_interval": 5,
-            "unacked_restore_throttle": 1,
+            "ack_emulation": False,  # Redis need not note what is under way: what gets lost, the ledger sends again
             "socket_keepalive": True,
         },
         "beat_scheduler": "orchestrator.triggers.beat:Scheduler",

@@ -148,3 +148,24 @@ def test_a_worker_that_is_asked_to_end_finishes_its_step(make_system: MakeSystem
     assert ended(run).status == "completed"
     assert len(system.calls(run, "charge")) == 1
     until(lambda: not leaving.running, "the worker has ended")
+
+
+def test_a_worker_that_is_asked_to_end_gives_back_what_it_has_not_begun(make_system: MakeSystem) -> None:
+    """What it had fetched ahead is in the queue again: another worker has it, without a beat that sends it again."""
+    system = make_system()
+    system.publish()
+    leaving = system.start_worker("leaving", concurrency=1)
+    system.ready()
+    gate = system.gate()
+    first = system.pay(f"pm_gate_{gate.name}")
+    gate.reached()
+    others = [system.pay() for _ in range(3)]
+    until(lambda: system.queued() == 0, "all messages are fetched")
+
+    leaving.ask_to_end()
+    gate.open()
+    until(lambda: not leaving.running, "the worker has ended")
+    system.start_worker("coming", concurrency=1)
+    system.fleet["coming"].wait_for_line("ready.")
+
+    assert [ended(run).status for run in (first, *others)] == ["completed"] * 4
