@@ -156,7 +156,8 @@ def runs_table(runs: Sequence[RunDescription], width: int) -> Table:
     room = width - sum(widths[name] + _GAP for name in shown) + widths["workflow"]
     table = Table(box=None, padding=(0, _GAP, 0, 0), header_style="dim")
     for name in shown:
-        table.add_column(name, no_wrap=True, justify="right" if name in _NUMBERS else "left")
+        kept = widths[name] if name in ("run", "status") else None
+        table.add_column(name, no_wrap=True, min_width=kept, justify="right" if name in _NUMBERS else "left")
     for row in rows:
         row["workflow"].truncate(max(room, _NARROWEST), overflow="ellipsis")
         table.add_row(*(row[name] for name in shown))

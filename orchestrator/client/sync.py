@@ -183,8 +183,7 @@ def _run_id(one: Start) -> str:
     if one.run_id is not None and one.idempotency_key is not None:
         raise InvalidRequest("give a run id or an idempotency key, not both")
     if one.idempotency_key is not None:
-        digest = blake2b(f"{one.workflow}\0{one.idempotency_key}".encode(), digest_size=12).hexdigest()
-        return f"{one.workflow}-{digest}"
+        return blake2b(f"{one.workflow}\0{one.idempotency_key}".encode(), digest_size=12).hexdigest()
     if one.run_id is None:
         return secrets.token_hex(12)
     if not RUN_ID.fullmatch(one.run_id):

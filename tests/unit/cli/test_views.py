@@ -147,3 +147,11 @@ def test_a_list_of_runs_never_cuts_an_id(width: int) -> None:
     assert lines[1].startswith("0123456789abcdef01234567 ")
     assert "✓ completed" in lines[1]
     assert "2026-01-31 12:00:00" in lines[1]
+
+
+def test_neither_id_nor_status_of_a_run_is_cut_for_a_longer_one() -> None:
+    """The other columns give way to an id that a starter chose."""
+    lines = shown(runs_table([run(run_id="order-" + "7" * 34), run()], 80), 80)
+
+    assert all("✓ completed" in line for line in lines[1:])
+    assert "order-" + "7" * 34 in lines[1]
