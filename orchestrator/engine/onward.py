@@ -98,10 +98,14 @@ def input_expressions(plan: Plan, address: str) -> tuple[Expression, ...]:
     return own + tuple(expression for work in works if work for expression in work.inputs.expressions)
 
 
+_ALWAYS_READ = (fields.CREATED_AT, fields.CTX)
+"""Whatever the expressions read: operations are told who the run is for."""
+
+
 def reads_for(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
     """The fields that executing and settling a step will take, as far as they have not been read."""
     if is_undo(address):
-        needed = dict.fromkeys((fields.CREATED_AT, *fields_for(plan, input_expressions(plan, address))))
+        needed = dict.fromkeys((*_ALWAYS_READ, *fields_for(plan, input_expressions(plan, address))))
         undone = undone_by(address)
         needed.update(dict.fromkeys(fields.recorded_outputs(undone)))
         needed.update(dict.fromkeys((fields.state(undone), fields.done(undone), fields.cause(undone))))
@@ -121,7 +125,7 @@ def _step_reads(plan: Plan, address: str) -> tuple[str, ...]:
     if known is None:
         inputs = fields_for(plan, input_expressions(plan, address))
         onward = fields_for(plan, settle_expressions(plan, node_at(plan, address)), own=address)
-        known = plan.step_reads[address] = tuple(dict.fromkeys((fields.CREATED_AT, *inputs, *onward)))
+        known = plan.step_reads[address] = tuple(dict.fromkeys((*_ALWAYS_READ, *inputs, *onward)))
     return known
 
 

@@ -147,8 +147,8 @@ def test_an_output_that_does_not_fit_its_schema_fails_the_run() -> None:
     assert [failure.code for failure in found if isinstance(failure, Failure)] == ["invalid_output", "expression_error"]
 
 
-def test_only_what_expressions_name_is_read() -> None:
-    """The inputs' fields, and those that the transitions and the output will take; not the step's own output."""
+def test_ctx_and_what_expressions_name_is_read() -> None:
+    """What inputs, transitions and output take, and `ctx` for the operation; not the step's own output."""
     plan = plan_of(
         {"id": "a", "operation": "do.write"},
         {"id": "b", "operation": "do.write", "inputs": {"n": "${steps.a.output}"}},
@@ -157,7 +157,7 @@ def test_only_what_expressions_name_is_read() -> None:
 
     names = reads_for(plan, RunView("run", {}, 1_000), "b")
 
-    assert set(names) == {"created_at", "input", "a:state", "a:out", "a:err"}
+    assert set(names) == {"created_at", "ctx", "input", "a:state", "a:out", "a:err"}
 
 
 def test_an_undo_reads_everything_that_its_step_may_have_left() -> None:
