@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     resend_ms: int = Field(2_000, ge=50, description="First resend of a step nobody took; doubles up to 5 minutes.")
     slice_ms: int = Field(50, ge=0, description="How long one message goes on with the next steps; 0: one step.")
     max_payload_bytes: int = Field(262_144, ge=1_024, description="Limit of a run's input and of each output.")
+    lanes: int = Field(4, ge=1, description="Messages that short steps beside each other are dealt out to.")
     message_bytes: int = Field(16_384, ge=2_048, description="Longer chains are cut to fit.")
     feed_length: int = Field(10_000, ge=100, description="Events kept in each shard's feed.")
     log_json: bool | None = Field(None, description="JSON logs; by default unless stderr is a terminal.")

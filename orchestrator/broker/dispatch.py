@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import celery
 from celery import Celery
 from celery.canvas import Signature
 from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore[attr-defined]  # new in kombu 5.7
@@ -13,7 +14,7 @@ from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore
 from orchestrator.broker.envelopes import Envelope, must_build_each
 from orchestrator.broker.signatures import to_celery, to_signatures
 from orchestrator.errors import Unreachable
-from orchestrator.plan.canvas import DRAIN_ADDRESS, Chain, drain_signature, main_chain, undo_chain
+from orchestrator.plan.canvas import DRAIN_ADDRESS, Chain, Region, drain_signature, main_chain, undo_chain
 from orchestrator.plan.graph import Plan
 from orchestrator.settings import Settings
 
@@ -32,8 +33,8 @@ class Dispatcher:
 
     def canvas(self, plan: Plan, address: str) -> Chain:
         """The chain from an address on: the rest of the main path, an undo, or the flow's undo."""
-        if address == DRAIN_ADDRESS:
-            return Chain((drain_signature(plan),))
+        if address == DRAIN_ADDRESS or address.endswith(f"/{DRAIN_ADDRESS}"):
+            return Chain((drain_signature(plan, address),))
         if address.endswith(UNDO_MARK):
             return undo_chain(plan, [address], message_bytes=self.settings.message_bytes)
         return main_chain(plan, address, message_bytes=self.settings.message_bytes)
@@ -63,6 +64,21 @@ class Dispatcher:
                 self._publish_one(envelope, run_id)
         except OperationalError as error:
             raise Unreachable(f"the broker does not answer: {error}") from error
+
+    def send_region(self, run_id: str, region: Region, plan: Plan) -> None:
+        """Send what runs beside each other: a chord where Celery can join it, else a group."""
+        errback = drain_signature(plan)
+        header = [to_celery(self.app, run_id, chain, errback) for chain in region.header]
+        if region.body is not None and self._joins_chords:
+            body = to_celery(self.app, run_id, region.body, errback)
+            self._publish(celery.chord(header, body, app=self.app), None)
+        else:
+            self._publish(header[0] if len(header) == 1 else celery.group(header, app=self.app), None)
+
+    @property
+    def _joins_chords(self) -> bool:
+        """Whether the app's results are in Redis, where Celery counts a chord's header without asking again and again."""
+        return str(self.app.conf.result_backend or "").startswith(("redis://", "rediss://", "sentinel://"))
 
     def send_parked(self, text: str, *, countdown_s: float | None = None) -> None:
         """Send a signature that was put aside."""

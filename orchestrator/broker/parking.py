@@ -26,6 +26,15 @@ def hand_over(task: Task[Any, Any], dispatcher: Dispatcher, plan: Plan, run_id: 
     request.chain = dispatcher.tail(plan, run_id, address) if kept is None else kept
 
 
+def drop_chain(task: Task[Any, Any]) -> None:
+    """Nothing follows the present message; what its last step was in a chord, the message is now."""
+    request: Any = task.request
+    chain, request.chain = request.chain, None
+    last = (chain or [{}])[0].get("options", {})
+    if last.get("chord") is not None:
+        request.update(chord=last["chord"], group=last.get("group_id"), group_index=last.get("group_index"))
+
+
 def set_aside(task: Task[Any, Any], dispatcher: Dispatcher, plan: Plan, run_id: str, address: str) -> str:
     """The signature that goes on with an address later, as text; as Celery would retry the message itself."""
     request: Any = task.request

@@ -60,7 +60,7 @@ def plan(output: Output, path: Path, form: Format) -> None:
     for number, one in enumerate(loaded):
         found, _ = examine(one.spec, OPERATIONS, None)
         compiled = compile_plan(one.spec, found, digest=digest(one.spec))
-        chain = main_chain(compiled, compiled.entry, message_bytes=settings.message_bytes)
+        chain = main_chain(compiled, compiled.root.entries[0], message_bytes=settings.message_bytes)
         if form == "json":
             write = output.document if len(loaded) == 1 else output.record
             write(render.to_json(compiled, chain))

@@ -23,6 +23,8 @@ _TELLERS: Final[Mapping[str, Callable[[Event], tuple[str, str]]]] = {
     "run_cancelled": lambda event: (f"run cancelled{_undone(event)}", "bold magenta"),
     "step_started": lambda event: (f"{_step(event)} started{_attempt(event)}", style_of("running")),
     "step_waiting": lambda event: (f"{_step(event)} waits {took(event['for_ms'])}", style_of("waiting")),
+    "flows_started": lambda event: (f"{_step(event)} begins {event['number']} flows", style_of("waiting")),
+    "scope_stopping": lambda event: (f"nothing new starts in {_step(event)}", "yellow"),
     "step_completed": lambda event: (f"{_step(event)} completed", style_of("completed")),
     "step_failed": lambda event: (f"{_step(event)} failed: {_error(event)}", style_of("failed")),
     "step_lost": lambda event: (f"{_step(event)} lost: {_error(event)}", style_of("lost")),

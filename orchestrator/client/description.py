@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import DRAIN, is_undo, undone_by
-from orchestrator.engine.onward import node_at, work_at
+from orchestrator.engine.address import is_drain, is_undo, undone_by
+from orchestrator.engine.places import node_at, work_at
 from orchestrator.engine.roots import rfc3339
 from orchestrator.engine.state import StepState
 from orchestrator.engine.view import RunView
@@ -83,10 +83,15 @@ def describe(plan: Plan, view: RunView) -> RunDescription:
 
 def _in_order(plan: Plan, view: RunView) -> list[str]:
     """Reached steps in the order in which they were settled, live ones behind them, then those not reached."""
-    reached = [address for address in view.addresses() if address != DRAIN]
+    reached = [address for address in view.addresses() if not is_drain(address)]
     last = len(reached) + view.number("sequence")
     settled = sorted(reached, key=lambda address: view.number(fields.sequence(address), last))
-    return [*settled, *(step for step in plan.main_path() if step not in reached)]
+    return [*settled, *(step for step in _usual(plan) if step not in reached)]
+
+
+def _usual(plan: Plan) -> tuple[str, ...]:
+    """The steps that a run goes through if nothing diverts it."""
+    return plan.root.steps if plan.root.last else plan.main_path()
 
 
 def _step(plan: Plan, view: RunView, address: str) -> StepDescription:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,10 @@ from orchestrator.client.description import RunDescription, describe
 from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
 from orchestrator.engine import fields
-from orchestrator.engine.address import DRAIN, is_undo
-from orchestrator.engine.look import cancel_step
-from orchestrator.engine.onward import Move
-from orchestrator.engine.start import cancel, drop_running
+from orchestrator.engine.address import DRAIN
+from orchestrator.engine.onward import Move, Terms
+from orchestrator.engine.stages import Timing
+from orchestrator.engine.start import cancel, leftovers
 from orchestrator.engine.state import OVER, RunStatus, StepState
 from orchestrator.engine.view import RunView
 from orchestrator.errors import RunFailed, RunOver, UnknownRun, WaitTimeout
@@ -104,12 +105,8 @@ class RunHandle:
     def _drop(self, plan: Plan) -> None:
         """Settle at once what waits, and what runs but has nothing that could be undone."""
         view = self._view()
-        waiting = [
-            cancel_step(plan, view, address, token="")
-            for address in view.addresses()
-            if address != DRAIN and not is_undo(address) and view.state(address) in (StepState.READY, StepState.WAITING)
-        ]
-        for move in [*waiting, *drop_running(plan, view)]:
+        terms = Terms(Timing(), secrets.token_hex(8), fuses=lambda _: False)
+        for move in leftovers(plan, view, "", terms):
             self._apply(view, move)
         _, values = self.store.read(self.run_id, (fields.state(DRAIN),))
         if values[fields.state(DRAIN)] == StepState.READY:

@@ -23,8 +23,9 @@ from orchestrator.client.publishing import Published, publish
 from orchestrator.client.versions import Versions
 from orchestrator.engine import fields
 from orchestrator.engine.commit import Answer, Commit
-from orchestrator.engine.stages import Timing, status_index
-from orchestrator.engine.start import ALL_RUNS, StartRequest, start, workflow_index
+from orchestrator.engine.indexes import ALL_RUNS, status_index, workflow_index
+from orchestrator.engine.stages import Timing
+from orchestrator.engine.start import StartRequest, start
 from orchestrator.engine.state import RunStatus
 from orchestrator.errors import InvalidRequest, RunConflict, UnknownRun, Unreachable
 from orchestrator.plan.graph import Plan
@@ -139,7 +140,12 @@ class Orchestrator:
         """Store runs: what is to be sent for them, and the commits of those that exist already."""
         replies = self.store.apply_many([commit for _, commit in prepared])
         answers = [(plan, commit, reply.first) for (plan, commit), reply in zip(prepared, replies, strict=True)]
-        accepted = [(plan, commit.run_id, plan.entry) for plan, commit, first in answers if first is Answer.APPLIED]
+        accepted = [
+            (plan, commit.run_id, entry)
+            for plan, commit, first in answers
+            if first is Answer.APPLIED
+            for entry in plan.root.entries
+        ]
         return accepted, [commit for _, commit, first in answers if first is not Answer.APPLIED]
 
     def _send(self, accepted: list[tuple[Plan, str, str]]) -> bool:

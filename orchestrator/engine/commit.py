@@ -8,7 +8,7 @@ members and addresses are opaque to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from enum import Enum
 from typing import Any
@@ -75,19 +75,24 @@ class Changes:
 
     def __or__(self, other: Changes) -> Changes:
         """Both changes as one; where both write the same, the other's stands."""
-        return Changes(
-            set={**self.set, **other.set},
-            delete=self.delete + other.delete,
-            stamp={**self.stamp, **other.stamp},
-            number=self.number + other.number,
-            add=self.add + other.add,
-            remove=self.remove + other.remove,
-            entries={**self.entries, **other.entries},
-            expedite=self.expedite or other.expedite,
-            index={**self.index, **other.index},
-            events=self.events + other.events,
-            end=self.end or other.end,
-        )
+        return merged((self, other))
+
+
+def merged(changes: Sequence[Changes]) -> Changes:
+    """All these changes as one; where several write the same, the last stands."""
+    return Changes(
+        set={name: text for one in changes for name, text in one.set.items()},
+        delete=tuple(name for one in changes for name in one.delete),
+        stamp={name: ms for one in changes for name, ms in one.stamp.items()},
+        number=tuple(name for one in changes for name in one.number),
+        add=tuple(pair for one in changes for pair in one.add),
+        remove=tuple(pair for one in changes for pair in one.remove),
+        entries={address: due for one in changes for address, due in one.entries.items()},
+        expedite=next((one.expedite for one in changes if one.expedite), None),
+        index={name: held for one in changes for name, held in one.index.items()},
+        events=tuple(event for one in changes for event in one.events),
+        end=any(one.end for one in changes),
+    )
 
 
 @value

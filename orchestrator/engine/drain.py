@@ -1,43 +1,55 @@
-"""The undo of a flow that has stopped and drained: freeze the list, newest first, and start with the first."""
+"""The undo of what has stopped and drained: freeze the list, newest first, and start with the first."""
 
 from __future__ import annotations
 
 import json
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import DRAIN, is_undo, undo_of
+from orchestrator.engine.address import drain_of, is_drain, is_undo, scopes_around, undo_of
 from orchestrator.engine.commit import Changes, Commit, Stage
-from orchestrator.engine.onward import Move, Terms, begin, node_at
+from orchestrator.engine.onward import Move, Onward, Terms, begin
+from orchestrator.engine.places import live_sets, node_at
+from orchestrator.engine.settle import after_scope
 from orchestrator.engine.stages import end, event
 from orchestrator.engine.state import RunStatus, StepHappening, StepState, move_step
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import Plan
 
 
-def drain(plan: Plan, view: RunView, terms: Terms) -> Move | None:
-    """The move that starts the undo of the run, or ends it if there is nothing to undo; needs the whole run."""
-    if view.over or view.state(DRAIN) is not StepState.READY or view.paused:
+def drain(plan: Plan, view: RunView, scope: str, terms: Terms) -> Move | None:
+    """The move that starts the undo of what has drained, or ends it if there is none; needs the whole run."""
+    address = drain_of(scope)
+    if view.state(address) is not StepState.READY or view.paused:
         return None
-    undos = [undo_of(address) for address in to_undo(plan, view)]
-    reason = RunStatus(view[fields.REASON] or RunStatus.FAILED)
-    left = Changes(
+    undos = [undo_of(step) for step in to_undo(plan, view, scope)]
+    changes = Changes(
         set={
-            fields.state(DRAIN): move_step(StepState.READY, StepHappening.COMPLETE),
-            fields.UNDO_LIST: json.dumps(undos),
-            fields.settled_by(DRAIN): terms.token,
+            fields.state(address): move_step(StepState.READY, StepHappening.COMPLETE),
+            fields.undo_list(scope): json.dumps(undos),
+            fields.settled_by(address): terms.token,
+            **({fields.listed_in(undo): scope for undo in undos} if scope else {}),
         },
-        remove=((fields.LIVE_SET, DRAIN),),
-        entries={DRAIN: None},
+        remove=tuple((live, address) for live in live_sets(plan, address)),
+        entries={address: None},
     )
-    guards = {fields.state(DRAIN): StepState.READY, fields.LIVE_COUNT: "1", fields.PAUSED: "0"}
-    already = {fields.settled_by(DRAIN): terms.token}
-    if not undos:
-        stage = Stage(guards=guards, already=already, changes=left | end(reason, _undone_before(view)))
-        return Move(Commit(view.run_id, view.incarnation, (stage,)))
-    started = Changes(set={fields.COMPENSATION: "running"}, events=(event("compensation_started", undo=undos),))
-    first = Stage(guards=guards, already=already, changes=left | started)
-    view.learn(first.changes.set, view.now_ms)
-    return begin(plan, view, undos[0], terms).move(view, first)
+    if undos:
+        told = event("compensation_started", scope or None, undo=undos)
+        changes |= Changes(set={} if scope else {fields.COMPENSATION: "running"}, events=(told,))
+    elif not scope:
+        changes |= _end(plan, view)
+    view.learn(changes.set, view.now_ms)
+    following = Onward()
+    if undos:
+        following = begin(plan, view, undos[0], terms)
+    elif scope:
+        following = after_scope(plan, view, scope, terms)
+    guards = {fields.state(address): StepState.READY, fields.PAUSED: "0", **({} if scope else {fields.LIVE_COUNT: "1"})}
+    return following.move(view, Stage(guards, changes, already={fields.settled_by(address): terms.token}))
+
+
+def _end(plan: Plan, view: RunView) -> Changes:
+    reason = RunStatus(view[fields.REASON] or RunStatus.FAILED)
+    return end(plan.pinned, reason, _undone_before(view))
 
 
 def _undone_before(view: RunView) -> str:
@@ -48,15 +60,15 @@ def _undone_before(view: RunView) -> str:
     return "completed" if made else "none"
 
 
-def to_undo(plan: Plan, view: RunView) -> list[str]:
+def to_undo(plan: Plan, view: RunView, scope: str) -> list[str]:
     """What is to be undone, newest first: steps that are done, and those of unknown outcome (RULES 7).
 
-    Not what a completed pivot has sealed, not what has been undone already, and nothing after a cancel if the
-    workflow says so.
+    Not what a completed pivot has sealed, not what has been undone already, not what won a race that the scope ran,
+    and nothing after a cancel if the workflow says so.
     """
-    if view[fields.REASON] == RunStatus.CANCELLED and not plan.undo_on_cancel:
+    if not scope and view[fields.REASON] == RunStatus.CANCELLED and not plan.undo_on_cancel:
         return []
-    settled = [address for address in view.addresses() if address != DRAIN and not is_undo(address)]
+    settled = [address for address in view.addresses() if not is_drain(address) and not is_undo(address)]
     sealed = max(
         (
             view.number(fields.sequence(address))
@@ -68,9 +80,22 @@ def to_undo(plan: Plan, view: RunView) -> list[str]:
     owed = [
         address
         for address in settled
-        if node_at(plan, address).undo is not None
+        if _is_inside(view, scope, address)
+        and node_at(plan, address).undo is not None
         and (view.returned(address) or view.unreported(address) > 0)
         and view.state(undo_of(address)) is StepState.PENDING
         and view.number(fields.sequence(address)) > sealed
     ]
     return sorted(owed, key=lambda address: view.number(fields.sequence(address)), reverse=True)
+
+
+def _is_inside(view: RunView, scope: str, address: str) -> bool:
+    """Whether a step lies inside a scope; if that is a container which completed, inside one of those that lost."""
+    around = scopes_around(address)
+    if not scope:
+        return True
+    if scope not in around:
+        return False
+    won = not scope.endswith("]") and view.state(scope) is StepState.COMPLETED
+    flow = around[around.index(scope) + 1] if won else ""
+    return not won or view[fields.flow_state(flow)] != StepState.COMPLETED

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
+from orchestrator.engine.address import flow_of, scopes_around
 from orchestrator.engine.commit import CREATED_AT, INCARNATION, PAUSED, count_field
 
 __all__ = ["CREATED_AT", "INCARNATION", "PAUSED"]
@@ -27,6 +29,7 @@ UNDO_FAILED: Final = "undo_failed"  # "1" once an undo has failed for good
 ATTENTION: Final = "attention"
 
 LIVE_SET: Final = "live"
+"""The set of the run's live steps, those within containers included."""
 LIVE_COUNT: Final = count_field(LIVE_SET)
 
 HEAD: Final = (INCARNATION, WORKFLOW, VERSION, DIGEST, STATUS, STOPPING, PAUSED, REASON, UNDO_LIST, UNDO_FAILED)
@@ -48,12 +51,17 @@ _STEP_HEAD: Final = (
     "done",
     "resends",
     "err",
+    "size",
+    "begun",
+    "of",
 )
 
 
+@lru_cache(maxsize=4096)
 def step_head(address: str) -> tuple[str, ...]:
-    """What every look at a step begins with."""
-    return (*(f"{address}:{name}" for name in _STEP_HEAD), open_count(address))
+    """What every look at a step begins with: itself, and whether what it lies inside of goes on."""
+    around = tuple(stopping(scope) for scope in scopes_around(address))
+    return (*(f"{address}:{name}" for name in _STEP_HEAD), open_count(address), closed(flow_of(address)), *around)
 
 
 def recorded_outputs(address: str) -> tuple[str, str, str]:
@@ -184,3 +192,116 @@ def open_set(address: str) -> str:
 def open_count(address: str) -> str:
     """How many tokens have not reported a failure."""
     return count_field(open_set(address))
+
+
+# Scopes: a container, or the flow of a branch or an item, by its address.
+
+
+def stopping(scope: str) -> str:
+    """Holds "1" from the moment that nothing new may start inside of it."""
+    return f"{scope}:stopping" if scope else STOPPING
+
+
+def live_set(scope: str) -> str:
+    """The set of the live steps inside of it."""
+    return f"live:{scope}" if scope else LIVE_SET
+
+
+def undo_list(scope: str) -> str:
+    """JSON: addresses of the undos of what lies inside, newest completion first."""
+    return f"{scope}:undo" if scope else UNDO_LIST
+
+
+def listed_in(undo: str) -> str:
+    """Of an undo: the scope whose list it stands in; absent: the run's."""
+    return f"{undo}:of"
+
+
+# Containers.
+
+
+def size(container: str) -> str:
+    """How many branches or items it has; absent until it has begun."""
+    return f"{container}:size"
+
+
+def begun(container: str) -> str:
+    """How many of a map's items have begun."""
+    return f"{container}:begun"
+
+
+def item(flow: str) -> str:
+    """JSON: the item that a flow of a map is for."""
+    return f"{flow}:item"
+
+
+def flow_state(flow: str) -> str:
+    """How the flow of a branch or an item ended: `completed` or `failed`."""
+    return f"{flow}:flow"
+
+
+def first_failed(container: str) -> str:
+    """The flow that was the first to fail."""
+    return f"{container}:first"
+
+
+def failures(container: str) -> str:
+    """JSON: what failed in a container that completed nevertheless."""
+    return f"{container}:failures"
+
+
+def completed_set(container: str) -> str:
+    """The set of its flows that completed."""
+    return f"done:{container}"
+
+
+def failed_set(container: str) -> str:
+    """The set of its flows that failed."""
+    return f"failed:{container}"
+
+
+def over_set(container: str) -> str:
+    """The set of its flows that completed or failed."""
+    return f"over:{container}"
+
+
+def counts(container: str) -> tuple[str, str, str]:
+    """How many of its flows completed, failed, and are over."""
+    return (
+        count_field(completed_set(container)),
+        count_field(failed_set(container)),
+        count_field(over_set(container)),
+    )
+
+
+# Needs flows and loops.
+
+
+def closed(flow: str) -> str:
+    """Of a needs flow: the address of the step whose failure closed it."""
+    return f"{flow}:closed"
+
+
+def settled_set(address: str) -> str:
+    """The set of the steps that it needs which are settled."""
+    return f"in:{address}"
+
+
+def visits(step: str) -> str:
+    """How often a step of a loop has been visited, by the address of its first visit."""
+    return f"{step}:visits"
+
+
+def latest(step: str, name: str) -> str:
+    """Of a step of a loop: what its latest settled visit left, by the address of the first; ends in `.name`."""
+    return f"{step}:last.{name}"
+
+
+def used_inputs(address: str) -> str:
+    """JSON: the inputs of an attempt, where what they were made of may change until the undo."""
+    return f"{address}:in"
+
+
+def closing_error(flow: str) -> str:
+    """JSON: of a needs flow, the failure that closed it."""
+    return f"{flow}:closing"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.engine import fields
+from orchestrator.engine.address import scopes_around
 from orchestrator.engine.commit import Changes, Commit, Due, Stage
 from orchestrator.engine.state import StepState
 
@@ -21,12 +22,13 @@ def renewal(  # a lease is all of these
 
     `waited_for`: whether a stopping flow waits for its end, because its effect could be undone.
     """
-    wanted = {} if waited_for else {fields.STOPPING: "0"}
+    around = dict.fromkeys(fields.stopping(scope) for scope in scopes_around(address))
+    wanted: dict[str, str | None] = {} if waited_for else {fields.STOPPING: "0", **around}
     stage = Stage(
         guards={fields.token(address): token, fields.state(address): StepState.RUNNING, **wanted},
         changes=Changes(entries={address: Due(within_ms=lease_ms, at_ms=deadline_ms)}),
     )
-    return Commit(run_id, incarnation, (stage,), (fields.STOPPING,))
+    return Commit(run_id, incarnation, (stage,), (fields.STOPPING, *around))
 
 
 def progress(run_id: str, incarnation: str, address: str, token: str, report: str, silence_ms: int | None) -> Commit:

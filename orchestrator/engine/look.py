@@ -13,53 +13,89 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import DRAIN, RUN, is_undo, undone_by
+from orchestrator.engine.address import (
+    RUN,
+    drain_of,
+    flow_of,
+    is_drain,
+    is_undo,
+    parse_address,
+    scope_of,
+    scopes_around,
+    undone_by,
+)
 from orchestrator.engine.commit import NOW, Changes, Commit, Due, Guards, Stage, Then
-from orchestrator.engine.onward import Move, Terms, input_expressions, node_at, reads_for, work_at
+from orchestrator.engine.containers import begin_container, begin_more, join
+from orchestrator.engine.dependents import release, runs
+from orchestrator.engine.drain import drain
+from orchestrator.engine.ends import complete_flow, fail_flow
+from orchestrator.engine.onward import Move, Onward, Terms, starts_by_itself
 from orchestrator.engine.outcome import Failure
+from orchestrator.engine.places import going_on, is_container, node_at, stopping_scopes, work_at
+from orchestrator.engine.reads import container_reads, input_expressions, reads_for
 from orchestrator.engine.retries import outlasts
 from orchestrator.engine.roots import roots_for, undo_root
 from orchestrator.engine.settle import SHORT_WAIT_MS, Ground, after_undo, complete_step, fail_attempt
-from orchestrator.engine.stages import claim, event, leave, queued, when_drained
+from orchestrator.engine.stages import claim, complete, event, leave, queued, when_drained
 from orchestrator.engine.state import SETTLED, StepHappening, StepState, move_step
 from orchestrator.engine.view import RunView
 from orchestrator.errors import ExpressionError
-from orchestrator.plan.graph import Plan
+from orchestrator.plan.graph import REST, SINK, Plan
 from orchestrator.spec.durations import milliseconds, parse_duration
 from orchestrator.spec.workflow import StepKind
 
 
 def look(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | str | None:
     """The move to make, another address to look at, or None: there is nothing to do here."""
-    if not view.exists or view.over or address in (RUN, DRAIN):
+    if not view.exists or view.over or address == RUN:
         return None
+    if is_drain(address):
+        return drain(plan, view, scope_of(address), terms)
     state = view.state(address)
     if state in SETTLED:
-        return _follower(plan, view, address)
+        return _follower(view, address)
     if state not in (StepState.READY, StepState.WAITING):
         return None
-    if view.stopping and not is_undo(address):
-        return cancel_step(plan, view, address, token="")
+    if not is_undo(address) and is_halted(plan, view, address):
+        return cancel_step(plan, view, address, terms, token="")
     if view.paused:
         return None
+    if is_container(plan, address):
+        return _look_at_container(plan, view, address, terms)
     if state is StepState.WAITING:
         return _wake(plan, view, address, terms)
     return _begin(plan, view, address, terms)
 
 
 def reads_to_look(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
-    """The fields that a look takes besides the heads: those of a settle, if it may settle without an attempt."""
-    if view.over or address == DRAIN or view.state(address) not in (StepState.READY, StepState.WAITING):
+    """The fields that a look takes besides the heads, as far as they have not been read."""
+    if view.over or is_drain(address) or view.state(address) not in (StepState.READY, StepState.WAITING):
         return ()
+    if is_container(plan, address):
+        return container_reads(plan, view, address)
     work = work_at(plan, address)
     out_of_time = work is not None and work.retry.max_elapsed_ms is not None and view.attempt(address) > 1
-    if work is None or out_of_time or (is_undo(address) and not _is_owed(view, address)):
+    judged = not is_undo(address) and not starts_by_itself(plan, address)
+    if work is None or out_of_time or judged or (is_undo(address) and not _is_owed(view, address)):
         return reads_for(plan, view, address)
     return ()
 
 
-def cancel_step(plan: Plan, view: RunView, address: str, *, token: str) -> Move:
-    """Settle a live step of a stopping flow: cancelled, or lost if an attempt of it has not reported a failure.
+def is_halted(plan: Plan, view: RunView, address: str) -> bool:
+    """Whether something that the step lies inside of is stopping, or its flow closed to it."""
+    if view.stopping or any(view[fields.stopping(scope)] == "1" for scope in scopes_around(address)):
+        return True
+    return is_closed_to(plan, view, address)
+
+
+def is_closed_to(plan: Plan, view: RunView, address: str) -> bool:
+    """Whether a failure elsewhere in its needs flow keeps the step from running."""
+    needs = node_at(plan, address).needs
+    return needs is not None and not needs.runs_when_closed and view[fields.closed(flow_of(address))] is not None
+
+
+def cancel_step(plan: Plan, view: RunView, address: str, terms: Terms, *, token: str) -> Move:
+    """Settle a live step that is not wanted any more: cancelled, or lost if an attempt has not reported a failure.
 
     `token` is the attempt's, if it is running and dropped at once because nothing could undo it.
     """
@@ -67,15 +103,19 @@ def cancel_step(plan: Plan, view: RunView, address: str, *, token: str) -> Move:
     undoable = node_at(plan, address).undo is not None
     happening = StepHappening.LOSE if undoable and view.unreported(address) else StepHappening.CANCEL
     settled = move_step(state, happening)
-    guards: Guards = {fields.state(address): state, fields.STOPPING: "1"}
+    guards: dict[str, str | None] = {fields.state(address): state}
     if token:
-        guards = {**guards, fields.token(address): token}
-    stage = Stage(
-        guards=guards,
-        changes=leave(address, settled),
-        then=(when_drained(),),
-    )
-    return Move(Commit(view.run_id, view.incarnation, (stage,)), to=DRAIN)
+        guards[fields.token(address)] = token
+    halted = [scope for scope in stopping_scopes(plan, address) if view[fields.stopping(scope)] == "1"]
+    around = [scope for scope in scopes_around(address) if view[fields.stopping(scope)] == "1"]
+    changes = leave(plan, address, settled)
+    if not halted and not around:
+        guards[fields.closed(flow_of(address))] = view[fields.closed(flow_of(address))] or ""
+        onward = release(plan, view, address, terms, state=settled)
+        return onward.move(view, Stage(guards=guards, changes=changes))
+    guards |= {fields.stopping(scope): "1" for scope in (*halted, *around)}
+    stage = Stage(guards=guards, changes=changes, then=when_drained(plan, address))
+    return Move(Commit(view.run_id, view.incarnation, (stage,)), to=drain_of(halted[0]) if halted else None)
 
 
 def evaluate_inputs(plan: Plan, view: RunView, address: str) -> Any:
@@ -84,6 +124,8 @@ def evaluate_inputs(plan: Plan, view: RunView, address: str) -> Any:
     work = work_at(plan, address)
     if work is None:
         raise ValueError(f"{address} is not an operation")
+    if view[fields.used_inputs(address)] is not None:
+        return view.json(fields.used_inputs(address))
     if not is_undo(address):
         return work.inputs.render(roots_for(plan, view, work.inputs.expressions, address=address))
     undone = undone_by(address)
@@ -96,28 +138,78 @@ def evaluate_inputs(plan: Plan, view: RunView, address: str) -> Any:
     return work.inputs.render(roots)
 
 
-def _follower(plan: Plan, view: RunView, address: str) -> str | None:
+def _follower(view: RunView, address: str) -> str | None:
     target = view[fields.went_to(address)]
-    return target if target in plan.nodes else None
+    return None if target is None or target.startswith(RUN) else target
+
+
+def _look_at_container(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | None:
+    if view.state(address) is StepState.WAITING:
+        return begin_more(plan, view, address, terms)
+    if view[fields.size(address)] is not None:
+        return join(plan, view, address, terms)
+    return _judge(plan, view, address, terms) or begin_container(plan, view, address, terms)
 
 
 def _begin(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
     node = node_at(plan, address)
-    if is_undo(address) and not _is_owed(view, address):
-        return _skip_undo(plan, view, address, terms)
-    if work_at(plan, address) is not None:
+    if is_undo(address):
+        if not _is_owed(view, address):
+            return _skip_undo(plan, view, address, terms)
         return _claim(plan, view, address, terms)
-    ground = Ground({fields.state(address): StepState.READY, **_OPEN}, by=terms.token, state=StepState.READY)
+    judged = _judge(plan, view, address, terms)
+    if judged is not None:
+        return judged
+    if node.work is not None:
+        return _claim(plan, view, address, terms)
+    ground = Ground(going_on(plan, address) | {fields.state(address): StepState.READY}, terms.token, state=StepState.READY)
+    if node.id == SINK:
+        return _end_flow(plan, view, address, ground, terms)
+    if node.id == REST:
+        onward = Onward(second=complete(plan.pinned, view[fields.output("")] or "null"))
+        settled = move_step(StepState.READY, StepHappening.COMPLETE)
+        return onward.move(view, ground.stage(address, leave(plan, address, settled)))
     if node.kind is StepKind.CHOICE:
         return complete_step(plan, view, address, "null", ground, terms)
     return _wait(plan, view, address, ground, terms)
 
 
+def _judge(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | None:
+    """Of a step that is reached for the first time: the move that settles it because it is not to run."""
+    node = node_at(plan, address)
+    if starts_by_itself(plan, address) or node.id == SINK or view[fields.first_started(address)] is not None:
+        return None
+    ground = Ground(going_on(plan, address) | {fields.state(address): StepState.READY}, terms.token, state=StepState.READY)
+    if node.max_visits is not None and parse_address(address).visit > node.max_visits:
+        failure = Failure("max_visits", f"step {node.id!r} was visited {node.max_visits} times", retryable=False)
+        return fail_attempt(plan, view, address, failure, ground, terms)
+    if node.needs is None:
+        return None
+    try:
+        if runs(plan, view, address):
+            return None
+    except ExpressionError as error:
+        return fail_attempt(plan, view, address, Failure(error.code, error.message), ground, terms)
+    skipped = move_step(StepState.READY, StepHappening.SKIP)
+    onward = release(plan, view, address, terms, state=skipped)
+    return onward.move(view, ground.stage(address, leave(plan, address, skipped)))
+
+
+def _end_flow(plan: Plan, view: RunView, address: str, ground: Ground, terms: Terms) -> Move:
+    """All steps of a needs flow are settled: it completes, or fails with what closed it."""
+    flow = flow_of(address)
+    if view[fields.closed(flow)] is None:
+        onward = complete_flow(plan, view, flow, address, terms)
+    else:
+        error = view.json(fields.closing_error(flow))
+        onward = fail_flow(plan, view, flow, error, terms, origin=address)
+    values = {} if onward.to is None or is_drain(onward.to) else {fields.went_to(address): onward.to}
+    settled = move_step(StepState.READY, StepHappening.COMPLETE)
+    return onward.move(view, ground.stage(address, leave(plan, address, settled, values=values)))
+
+
 def _is_owed(view: RunView, undo: str) -> bool:
     return view.returned(undone_by(undo)) or view.unreported(undone_by(undo)) > 0
-
-
-_OPEN: Guards = {fields.STOPPING: "0", fields.PAUSED: "0"}
 
 
 def _claim(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
@@ -128,7 +220,7 @@ def _claim(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
     first_ms = view.moment(fields.first_started(address))
     if attempt > 1 and first_ms is not None and outlasts(work.retry, first_ms=first_ms, at_ms=view.now_ms):
         return _out_of_time(plan, view, address, terms)
-    stage = claim(address, work, terms.token, terms.timing, attempt=attempt, first=first_ms is None)
+    stage = claim(plan, address, work, terms.token, terms.timing, attempt=attempt, first=first_ms is None)
     reads = reads_for(plan, view, address)
     return Move(Commit(view.run_id, view.incarnation, (stage,), reads), to=address, claims=address)
 
@@ -147,9 +239,13 @@ def _wake(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | None:
     until = view.moment(fields.until(address))
     if until is None or view.now_ms < until:
         return None
-    guards: Guards = {fields.state(address): StepState.WAITING, fields.until(address): str(until), **_OPEN}
-    if is_undo(address):
-        guards = {name: value for name, value in guards.items() if name != fields.STOPPING}
+    guards: dict[str, str | None] = {
+        fields.state(address): StepState.WAITING,
+        fields.until(address): str(until),
+        fields.PAUSED: "0",
+    }
+    if not is_undo(address):
+        guards |= going_on(plan, address)
     if node_at(plan, address).delay is not None and not is_undo(address):
         ground = Ground(guards, by=terms.token, state=StepState.WAITING)
         return complete_step(plan, view, address, "null", ground, terms)
@@ -226,7 +322,7 @@ def _skip_undo(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
         state=StepState.READY,
     )
     onward = after_undo(plan, view, address, terms, failed=False)
-    changes = leave(address, move_step(StepState.READY, StepHappening.SKIP))
+    changes = leave(plan, address, move_step(StepState.READY, StepHappening.SKIP))
     return onward.move(view, ground.stage(address, changes))
 
 

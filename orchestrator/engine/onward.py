@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import DRAIN, is_undo, parse_address, undone_by
-from orchestrator.engine.commit import Changes, Commit, Stage, Then
+from orchestrator.engine.address import is_undo, parse_address, visit_of, within
+from orchestrator.engine.commit import Changes, Commit, Stage, Then, merged
 from orchestrator.engine.outcome import Failure
-from orchestrator.engine.roots import fields_for, output_expressions, roots_for, settle_expressions
-from orchestrator.engine.stages import Timing, claim, complete, reach, stop, when_drained
-from orchestrator.engine.state import RunStatus
+from orchestrator.engine.places import flow_at, node_at, work_at
+from orchestrator.engine.reads import conditions, reads_for
+from orchestrator.engine.roots import roots_for
+from orchestrator.engine.stages import Timing, claim, latest, reach
+from orchestrator.engine.state import StepState
 from orchestrator.engine.values import value
 from orchestrator.engine.view import RunView
 from orchestrator.errors import ExpressionError
-from orchestrator.plan.graph import Node, Plan, Work
-from orchestrator.spec.expressions import Expression
-from orchestrator.spec.flows import END, FAIL
+from orchestrator.plan.graph import Plan, Work
+from orchestrator.spec.flows import FAIL
 
 
 @value
@@ -39,8 +39,12 @@ class Move:
 
     commit: Commit
     to: str | None = None
+    forks: tuple[str, ...] = ()
+    """What may be ready beside `to` once the commit stands."""
+    begins: str | None = None
+    """The container that `to` and `forks` are the beginning of."""
     claims: str | None = None
-    """The address that the second stage claims; it is executed if that stage stands."""
+    """The address that the last stage claims; it is executed if that stage stands."""
     stops: bool = False
     """Whether it stops the run: the message is ended as failed, so that Celery calls the errback."""
     parks_for_ms: int | None = None
@@ -55,9 +59,23 @@ class Onward:
     then: tuple[Then, ...] = ()
     second: Stage | None = None
     to: str | None = None
+    forks: tuple[str, ...] = ()
     claims: str | None = None
     stops: bool = False
     reads: tuple[str, ...] = ()
+
+    def beside(self, other: Onward) -> Onward:
+        """Both; where only one thing can follow, this one's does."""
+        return Onward(
+            changes=self.changes | other.changes,
+            then=self.then + other.then,
+            second=self.second or other.second,
+            to=self.to or other.to,
+            forks=(*self.forks, *other.forks, *((other.to,) if self.to and other.to else ())),
+            claims=self.claims if self.second else other.claims,
+            stops=self.stops or other.stops,
+            reads=self.reads + other.reads,
+        )
 
     def move(self, view: RunView, first: Stage) -> Move:
         """The settle's stage with this added to it, as one move."""
@@ -69,72 +87,17 @@ class Onward:
             then=first.then + self.then,
         )
         stages = (stage,) if self.second is None else (stage, self.second)
-        commit = Commit(view.run_id, view.incarnation, stages, self.reads)
-        return Move(commit, to=self.to, claims=self.claims, stops=self.stops)
-
-
-def node_at(plan: Plan, address: str) -> Node:
-    """The plan's node of a step, or of the step that an undo undoes."""
-    return plan.nodes[parse_address(address).step]
-
-
-def is_waited_for(plan: Plan, address: str) -> bool:
-    """Whether a stopping flow waits for the end of its attempt: its effect could be undone, or it is an undo."""
-    return is_undo(address) or node_at(plan, address).undo is not None
-
-
-def work_at(plan: Plan, address: str) -> Work | None:
-    """The operation behind an address: the step's, or its compensation."""
-    node = node_at(plan, address)
-    return node.undo if is_undo(address) else node.work
-
-
-def input_expressions(plan: Plan, address: str) -> tuple[Expression, ...]:
-    """What the inputs at an address are made of; an undo's are made of those of the step that it undoes, too."""
-    node = node_at(plan, address)
-    works = (node.work, node.undo) if is_undo(address) else (node.work,)
-    delay = node.delay
-    own = () if delay is None else (delay.duration.expressions if delay.duration else ()) + _one(delay.moment)
-    return own + tuple(expression for work in works if work for expression in work.inputs.expressions)
-
-
-_ALWAYS_READ = (fields.CREATED_AT, fields.CTX)
-"""Whatever the expressions read: operations are told who the run is for."""
-
-
-def reads_for(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
-    """The fields that executing and settling a step will take, as far as they have not been read."""
-    if is_undo(address):
-        needed = dict.fromkeys((*_ALWAYS_READ, *fields_for(plan, input_expressions(plan, address))))
-        undone = undone_by(address)
-        needed.update(dict.fromkeys(fields.recorded_outputs(undone)))
-        needed.update(dict.fromkeys((fields.state(undone), fields.done(undone), fields.cause(undone))))
-        if view[fields.after_undo(address)] == END:
-            needed.update(dict.fromkeys((fields.output(undone), *fields_for(plan, output_expressions(plan)))))
-    else:
-        needed = dict.fromkeys(_step_reads(plan, address))
-    cause = view[fields.cause(undone_by(address))]
-    if cause:
-        needed[fields.error(cause)] = None
-    return view.missing(needed)
-
-
-def _step_reads(plan: Plan, address: str) -> tuple[str, ...]:
-    """The fields that executing and settling a step always takes; worked out once, for it depends on the plan alone."""
-    known = plan.step_reads.get(address)
-    if known is None:
-        inputs = fields_for(plan, input_expressions(plan, address))
-        onward = fields_for(plan, settle_expressions(plan, node_at(plan, address)), own=address)
-        known = plan.step_reads[address] = tuple(dict.fromkeys((*_ALWAYS_READ, *inputs, *onward)))
-    return known
+        commit = Commit(view.run_id, view.incarnation, stages, tuple(dict.fromkeys(self.reads)))
+        return Move(commit, to=self.to, forks=self.forks, claims=self.claims, stops=self.stops)
 
 
 def success_target(plan: Plan, view: RunView, address: str, output: str) -> str | Failure:
     """The first route whose condition holds; a failure if none does or a condition raises."""
     node = node_at(plan, address)
-    conditions = _conditions(node.routes)
-    view.learn({fields.output(address): output, fields.state(address): "completed"}, view.now_ms)
-    roots = roots_for(plan, view, conditions, address=address)
+    written = conditions(node.routes)
+    recorded = {fields.output(address): output, fields.state(address): StepState.COMPLETED.value}
+    view.learn(recorded | latest(plan, address, StepState.COMPLETED, recorded), view.now_ms)
+    roots = roots_for(plan, view, written, address=address)
     try:
         for route in node.routes:
             if route.when is None or route.when.holds(roots):
@@ -147,7 +110,7 @@ def success_target(plan: Plan, view: RunView, address: str, output: str) -> str 
 def failure_target(plan: Plan, view: RunView, address: str, error: Mapping[str, Any]) -> str:
     """The first route that takes the error; `$fail` if none does or a condition raises."""
     node = node_at(plan, address)
-    roots = roots_for(plan, view, _conditions(node.failures), address=address) | {"error": error}
+    roots = roots_for(plan, view, conditions(node.failures), address=address) | {"error": error}
     try:
         for route in node.failures:
             if route.takes(error["code"]) and (route.when is None or route.when.holds(roots)):
@@ -157,65 +120,48 @@ def failure_target(plan: Plan, view: RunView, address: str, error: Mapping[str, 
     return FAIL
 
 
-def go(plan: Plan, view: RunView, target: str, terms: Terms, *, origin: str, error: Mapping[str, Any] | None) -> Onward:
-    """What takes a run from a settled step to a target; `error` is the failure that a failure path began with."""
-    if target == FAIL:
-        return _stop(error or {"code": "failed", "message": f"step {origin!r} leads to $fail", "step": origin})
-    if target == END:
-        output = flow_output(plan, view, origin)
-        if isinstance(output, Failure):
-            return _stop(output.to_json(origin))
-        return Onward(then=(when_drained(),), second=complete(output))
-    cause = str(error["address"]) if error else None
-    return begin(plan, view, target, terms, cause=cause)
-
-
 def begin(plan: Plan, view: RunView, address: str, terms: Terms, *, cause: str | None = None) -> Onward:
     """Make a step ready and, if it is an operation and may be, claim it in the same commit."""
-    work = work_at(plan, address)
-    changes = reach(address, terms.timing, work=work, cause=cause)
+    changes = reach(plan, address, terms.timing, cause=cause)
     view.learn(changes.set, view.now_ms)
+    work = work_at(plan, address) if starts_by_itself(plan, address) else None
     if work is None or not terms.fuses(work):
         return Onward(changes=changes, to=address)
     return Onward(
         changes=changes,
-        second=claim(address, work, terms.token, terms.timing, attempt=1, first=True),
+        second=claim(plan, address, work, terms.token, terms.timing, attempt=1, first=True),
         to=address,
         claims=address,
         reads=reads_for(plan, view, address),
     )
 
 
-def flow_output(plan: Plan, view: RunView, last: str) -> str | Failure:
-    """The run's output as JSON text: the workflow's `output`, else that of the last step."""
-    if plan.output is None:
-        text = view[fields.output(last)] or "null"
-    else:
-        try:
-            roots = roots_for(plan, view, plan.output.expressions, address=last)
-            text = json.dumps(plan.output.render(roots), separators=(",", ":"))
-        except ExpressionError as error:
-            return Failure(error.code, f"the workflow's output: {error.message}")
-    if plan.output_schema is None:
-        return text
-    problem = next(_validator(json.dumps(plan.output_schema)).iter_errors(json.loads(text)), None)
-    return text if problem is None else Failure("invalid_output", f"the workflow's output: {problem.message}")
+def starts_by_itself(plan: Plan, address: str) -> bool:
+    """Whether nothing is to be judged before the step starts."""
+    if is_undo(address):
+        return True
+    node = node_at(plan, address)
+    in_time = node.max_visits is None or parse_address(address).visit <= node.max_visits
+    return in_time and node.needs is None
 
 
-@lru_cache(maxsize=256)
-def _validator(schema: str) -> Any:
-    from jsonschema import Draft202012Validator  # noqa: PLC0415  # few workflows have one, and it is a large import
-
-    return Draft202012Validator(json.loads(schema), format_checker=Draft202012Validator.FORMAT_CHECKER)
-
-
-def _stop(error: Mapping[str, Any]) -> Onward:
-    return Onward(then=(when_drained(),), second=stop(RunStatus.RUNNING, RunStatus.FAILED, error), to=DRAIN, stops=True)
-
-
-def _conditions(routes: Iterable[Any]) -> tuple[Expression, ...]:
-    return tuple(route.when for route in routes if route.when is not None)
+def arrive(plan: Plan, view: RunView, flow: str, step: str, terms: Terms, *, cause: str | None = None) -> Onward:
+    """Come to a step of a flow, which in a loop is the next visit of it."""
+    first = within(flow, step)
+    if not plan.nodes[step].loops:
+        return begin(plan, view, first, terms, cause=cause)
+    number = view.number(fields.visits(first)) + 1
+    counted = Changes(set={fields.visits(first): str(number)})
+    return begin(plan, view, visit_of(first, number), terms, cause=cause).beside(Onward(changes=counted))
 
 
-def _one(expression: Expression | None) -> tuple[Expression, ...]:
-    return () if expression is None else (expression,)
+def begin_flows(plan: Plan, view: RunView, flows: Sequence[str], terms: Terms) -> Onward:
+    """Begin flows: their entries are ready, in a needs flow all that need nothing; the first may be claimed."""
+    first, *others = [(flow, entry) for flow in flows for entry in flow_at(plan, flow).entries]
+    onward = arrive(plan, view, *first, terms)
+    ready = [within(flow, entry) for flow, entry in others]
+    changes = [onward.changes]
+    for address in ready:
+        visited = {fields.visits(address): "1"} if node_at(plan, address).loops else {}
+        changes.append(reach(plan, address, terms.timing) | Changes(set=visited))
+    return replace(onward, changes=merged(changes), forks=tuple(ready))

@@ -45,8 +45,13 @@ class Failure:
 
     def to_json(self, step: str) -> dict[str, Any]:
         """The `error` root of expressions and the record of the step."""
-        error = {"code": self.code, "message": self.message, "step": step.rsplit("/", 1)[-1], "address": step}
+        error = {"code": self.code, "message": self.message, "step": _id(step), "address": step}
         return {**error, "details": self.details} if self.details else error
+
+
+def _id(address: str) -> str:
+    """The step's id, without flow, visit and undo."""
+    return address.rpartition("/")[2].rstrip("~").partition("#")[0]
 
 
 @value

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import is_undo, undo_of, undone_by
+from orchestrator.engine.address import drain_of, is_drain, is_undo, undo_of, undone_by
 from orchestrator.engine.commit import NOW, Changes, Commit, Due, Guards, Stage, Then
-from orchestrator.engine.onward import Move, Onward, Terms, begin, failure_target, go, node_at, success_target, work_at
+from orchestrator.engine.dependents import close, release
+from orchestrator.engine.ends import go
+from orchestrator.engine.onward import Move, Onward, Terms, begin, failure_target, success_target
 from orchestrator.engine.outcome import Failure, Outcome, Success
+from orchestrator.engine.places import node_at, stopping_scopes, work_at
 from orchestrator.engine.retries import allows, delay_ms, outlasts
-from orchestrator.engine.stages import attention, end_stage, event, leave
+from orchestrator.engine.stages import attention, drained, end_stage, event, leave, stop_scope, when_drained
 from orchestrator.engine.state import RunStatus, StepHappening, StepState, move_step
 from orchestrator.engine.values import value
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import Plan
 from orchestrator.spec.flows import FAIL
 
+NOTHING = Onward()
 SHORT_WAIT_MS = 5_000
 """Shorter waits are also sent as a Celery countdown, beside the ledger entry."""
 
@@ -54,20 +59,26 @@ def settle(plan: Plan, view: RunView, address: str, token: str, outcome: Outcome
     return fail_attempt(plan, view, address, outcome, ground, terms)
 
 
-def complete_step(plan: Plan, view: RunView, address: str, output: str, ground: Ground, terms: Terms) -> Move:
-    """The step has its result; what follows is ready."""
+def complete_step(
+    plan: Plan, view: RunView, address: str, output: str, ground: Ground, terms: Terms, *, more: Onward = NOTHING
+) -> Move:
+    """The step has its result; what follows is ready. `more` is what else its completion brings about."""
     values = {fields.output(address): output}
     if is_undo(address):
         onward = _alerting(after_undo(plan, view, address, terms, failed=False), view, address)
+    elif node_at(plan, address).needs is not None:
+        view.learn({fields.state(address): StepState.COMPLETED, **values}, view.now_ms)
+        onward = release(plan, view, address, terms, state=StepState.COMPLETED)
     else:
         target = success_target(plan, view, address, output)
         if isinstance(target, Failure):
             return fail_attempt(plan, view, address, target, ground, terms, recorded=values)
-        values[fields.went_to(address)] = target
-        onward = go(plan, view, target, terms, origin=address, error=error_before(view, address))
+        onward = go(plan, view, target, terms, origin=address, cause=view[fields.cause(address)])
+        values[fields.went_to(address)] = target if onward.to is None or is_drain(onward.to) else onward.to
+    values |= _used_inputs(plan, view, address)
     completed = move_step(ground.state, StepHappening.COMPLETE)
-    changes = leave(address, completed, values=values, struck=ground.token)
-    return onward.move(view, ground.stage(address, changes))
+    changes = leave(plan, address, completed, values=values, struck=ground.token)
+    return onward.beside(more).move(view, ground.stage(address, changes))
 
 
 def fail_attempt(
@@ -96,29 +107,74 @@ def fail_attempt(
             stage = _retry(view, address, record, delay, ground, struck, terms)
             return Move(Commit(view.run_id, view.incarnation, (stage,)), parks_for_ms=delay)
         record["details"] = {**failure.details, "retries_ended": "max_elapsed"}
-    values = {fields.error(address): json.dumps(record), **(recorded or {})}
+    values = {**(recorded or {}), **_used_inputs(plan, view, address)}
     if failure.returned:
         values[fields.done(address)] = "1"
-    ended = move_step(ground.state, ended_as)
-    changes = leave(address, ended, values=values, struck=struck, error=record)
     happened = failure.returned or bool(ground.token and not struck) or view.unreported(address) > 0
+    state = move_step(ground.state, ended_as)
+    return fail_step(
+        plan, view, address, record, ground, terms, state=state, values=values, struck=struck, happened=happened
+    )
+
+
+def fail_step(  # what a failure leaves is all of these
+    plan: Plan,
+    view: RunView,
+    address: str,
+    record: dict[str, Any],
+    ground: Ground,
+    terms: Terms,
+    *,
+    state: StepState,
+    values: Mapping[str, str] | None = None,
+    struck: str | None = None,
+    happened: bool = False,
+) -> Move:
+    """The step failed for good. `happened`: its operation may have had an effect."""
+    values = {**(values or {}), fields.error(address): json.dumps(record)}
+    changes = leave(plan, address, state, values=values, struck=struck, error=record)
     view.learn(changes.set, view.now_ms)
-    onward = _after_failure(plan, view, address, record, terms, happened=happened)
+    onward = _after_failure(plan, view, address, record, terms, state=state, happened=happened)
     return onward.move(view, ground.stage(address, changes))
 
 
 def after_undo(plan: Plan, view: RunView, address: str, terms: Terms, *, failed: bool) -> Onward:
-    """What follows an undo: the handler that waited for it, the next one of the list, or the end of the run."""
+    """What follows an undo: the handler that waited for it, the next one of its list, or what waited for them all."""
+    undone = undone_by(address)
     target = view[fields.after_undo(address)]
     if target is not None:
-        error = view.json(fields.error(undone_by(address)))
-        return go(plan, view, target, terms, origin=undone_by(address), error=error)
-    listed: list[str] = view.json(fields.UNDO_LIST) or []
+        return after_handled(plan, view, undone, target, terms)
+    scope = view[fields.listed_in(address)] or ""
+    listed: list[str] = view.json(fields.undo_list(scope)) or []
     following = listed[listed.index(address) + 1 :]
     if following:
         return begin(plan, view, following[0], terms)
+    if scope:
+        return after_scope(plan, view, scope, terms)
     result = "failed" if failed or view[fields.UNDO_FAILED] == "1" else "completed"
-    return Onward(second=end_stage(RunStatus(view[fields.REASON] or RunStatus.FAILED), result))
+    return Onward(second=end_stage(plan.pinned, RunStatus(view[fields.REASON] or RunStatus.FAILED), result))
+
+
+def after_scope(plan: Plan, view: RunView, scope: str, terms: Terms) -> Onward:
+    """Everything inside a container or flow has been undone: what waited for that follows."""
+    drain = drain_of(scope)
+    target = view[fields.after_undo(drain)]
+    onward = Onward() if target is None else after_handled(plan, view, scope, target, terms)
+    around = _drain_around(plan, view, drain)
+    return Onward(then=when_drained(plan, drain), forks=(around,) if around else ()).beside(onward)
+
+
+def after_handled(plan: Plan, view: RunView, address: str, target: str, terms: Terms) -> Onward:
+    """What follows a failed step whose effects are undone: its handler, or those that need it."""
+    if target == DEPENDENTS:
+        return release(plan, view, address, terms, state=view.state(address))
+    return go(plan, view, target, terms, origin=address, cause=address)
+
+
+def _drain_around(plan: Plan, view: RunView, drain: str) -> str | None:
+    """The undo that may have waited for this one."""
+    around = next((one for one in stopping_scopes(plan, drain) if view[fields.stopping(one)] == "1"), None)
+    return None if around is None else drain_of(around)
 
 
 def _alerting(onward: Onward, view: RunView, address: str) -> Onward:
@@ -129,25 +185,48 @@ def _alerting(onward: Onward, view: RunView, address: str) -> Onward:
     return replace(onward, changes=onward.changes | attention(undone))
 
 
-def error_before(view: RunView, address: str) -> dict[str, Any] | None:
-    """On a failure path: the failure that it began with."""
-    cause = view[fields.cause(address)]
-    error: dict[str, Any] | None = view.json(fields.error(cause)) if cause else None
-    return error
+def _used_inputs(plan: Plan, view: RunView, address: str) -> dict[str, str]:
+    used = view[fields.used_inputs(address)]
+    return {} if used is None else {fields.used_inputs(address): used}
+
+
+DEPENDENTS: Final = "$needed"
+"""In a needs flow, where a failure leads that does not close it: those that need the step hear of it."""
 
 
 def _after_failure(
-    plan: Plan, view: RunView, address: str, record: dict[str, Any], terms: Terms, *, happened: bool
+    plan: Plan,
+    view: RunView,
+    address: str,
+    record: dict[str, Any],
+    terms: Terms,
+    *,
+    state: StepState,
+    happened: bool,
 ) -> Onward:
     if is_undo(address):
         onward = _alerting(after_undo(plan, view, address, terms, failed=True), view, address)
         return replace(onward, changes=onward.changes | Changes(set={fields.UNDO_FAILED: "1"}))
-    target = failure_target(plan, view, address, record)
-    if target != FAIL and happened and node_at(plan, address).undo is not None:
+    node = node_at(plan, address)
+    if node.needs is None:
+        target = failure_target(plan, view, address, record)
+    else:
+        target = DEPENDENTS if node.needs.allow_failure else FAIL
+    if node.container is not None and target != FAIL:
+        return Onward(changes=stop_scope(plan, address, target), then=(drained(plan, address),), to=drain_of(address))
+    if target != FAIL and happened and node.undo is not None:
         undo = undo_of(address)
         onward = begin(plan, view, undo, terms)
         return replace(onward, changes=onward.changes | Changes(set={fields.after_undo(undo): target}))
-    return go(plan, view, target, terms, origin=address, error=record)
+    if target == DEPENDENTS:
+        return release(plan, view, address, terms, state=state)
+    if node.needs is not None:
+        onward = close(address, record).beside(release(plan, view, address, terms, state=state))
+    else:
+        onward = go(plan, view, target, terms, origin=address, cause=address)
+    if node.container is None:
+        return onward
+    return replace(onward, changes=onward.changes | Changes(set={fields.stopping(address): "1"}))
 
 
 def _retry(

@@ -6,21 +6,25 @@ with Redis and Celery, the tests with the memory store and a crash between any t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Any
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import DRAIN, is_undo, undo_of, undone_by
+from orchestrator.engine.address import DRAIN, is_drain, is_undo, scope_of, undo_of, undone_by
 from orchestrator.engine.commit import Answer, Changes, Commit, Reply
-from orchestrator.engine.drain import drain
 from orchestrator.engine.late import record_late
 from orchestrator.engine.look import evaluate_inputs, look, reads_to_look
-from orchestrator.engine.onward import Move, Terms, reads_for, work_at
+from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.outcome import Failure, Outcome
+from orchestrator.engine.places import is_container, work_at
+from orchestrator.engine.reads import keeps_inputs, reads_for
 from orchestrator.engine.roots import idempotency_key
 from orchestrator.engine.settle import settle
 from orchestrator.engine.stages import Timing
+from orchestrator.engine.start import leftovers
+from orchestrator.engine.state import StepState
 from orchestrator.engine.values import value
 from orchestrator.engine.view import RunView
 from orchestrator.errors import ExpressionError
@@ -78,7 +82,24 @@ class SetAside:
     address: str
 
 
-Effect = Read | LoadPlan | Apply | Attempt | SetAside
+@value
+class Fork:
+    """These addresses are ready beside what this message goes on with: each is to be looked at -> None.
+
+    `container`: what they and the step that this message goes on with are the beginning of, if they are.
+    """
+
+    plan: Plan
+    addresses: tuple[str, ...]
+    container: str | None = None
+
+
+@value
+class Take:
+    """This message has come to an end: the next address to look at with it, if there is one and time -> it or None."""
+
+
+Effect = Read | LoadPlan | Apply | Attempt | SetAside | Fork | Take
 
 
 @value
@@ -139,15 +160,28 @@ def run_slice(run_id: str, address: str, terms: SliceTerms) -> Steps:
         return Done()
     workflow, version, digest = (view[name] or "" for name in (fields.WORKFLOW, fields.VERSION, fields.DIGEST))
     plan = yield LoadPlan(workflow, version, digest)
-    return (yield from _Slice(plan, view, terms).work(address))
+    message = _Slice(plan, view, terms)
+    ending = yield from message.work(address, fresh=not is_drain(address))
+    while isinstance(ending, Done):
+        following = yield Take()
+        if following is None:
+            break
+        ending = yield from message.work(following)
+    return ending
 
 
 def head_fields(address: str) -> tuple[str, ...]:
     """What a look at an address begins with."""
-    if address == DRAIN:
-        return (*fields.HEAD, fields.state(DRAIN), fields.resends(DRAIN))
+    if is_drain(address):
+        return (*fields.HEAD, *fields.step_head(address), *drain_fields(address))
     undone = fields.step_head(undone_by(address)) if is_undo(address) else ()
     return (*fields.HEAD, *fields.step_head(address), *undone)
+
+
+def drain_fields(address: str) -> tuple[str, ...]:
+    """What the undo of a scope is looked at with, besides."""
+    scope = scope_of(address)
+    return (fields.stopping(scope), fields.after_undo(address)) if scope else ()
 
 
 class _Slice:
@@ -156,16 +190,18 @@ class _Slice:
         self.view = view
         self.terms = terms
 
-    def work(self, address: str) -> Steps:
-        """Look at addresses, one after the other, until one is claimed or there is nothing more to do."""
-        read = address != DRAIN
+    def work(self, address: str, *, fresh: bool = False) -> Steps:
+        """Look at addresses, one after the other, until there is nothing more to do here. `fresh`: it was just read."""
         for _ in range(MAX_LOOKS):
-            if not read:
+            if not fresh:
                 yield from self.read(address)
-            read = False
-            yield from self.learn(reads_to_look(self.plan, self.view, address))
+            fresh = False
+            while missing := reads_to_look(self.plan, self.view, address):
+                yield from self.learn(missing)
             here = self.draw()
-            move = drain(self.plan, self.view, here) if address == DRAIN else look(self.plan, self.view, address, here)
+            if is_drain(address):
+                yield from self.clear(address, here)
+            move = look(self.plan, self.view, address, here)
             if isinstance(move, str):
                 address = move
                 continue
@@ -177,11 +213,12 @@ class _Slice:
             if not reply.first.stands:
                 continue
             if _granted(move, reply):
+                yield from self.fork(move, str(move.claims))
                 return (yield from self.execute(str(move.claims), here.token))
-            following = self.following(move, reply)
+            following = yield from self.following(move, reply)
             if following is None or not self.terms.goes_on(self.next_work(following)):
                 return self.ending(move, address, following)
-            address = following
+            address, fresh = following, self.has_read(following, move)
         return Done()
 
     def execute(self, address: str, token: str) -> Steps:
@@ -200,11 +237,40 @@ class _Slice:
                 return Done()
             if _granted(move, reply):
                 address, token = str(move.claims), here.token
+                yield from self.fork(move, address)
                 continue
-            following = self.following(move, reply)
+            following = yield from self.following(move, reply)
             if following is None or not self.terms.goes_on(self.next_work(following)):
                 return self.ending(move, address, following)
-            return (yield from self.work(following))
+            return (yield from self.work(following, fresh=self.has_read(following, move)))
+
+    def clear(self, drain: str, here: Terms) -> Generator[Effect, Any, None]:
+        """Of a scope that is stopping: settle at once what nobody waits for."""
+        scope = scope_of(drain)
+        if self.view[fields.stopping(scope)] != "1" or self.view.state(drain) is StepState.READY:
+            return
+        moves = leftovers(self.plan, self.view, scope, here)
+        for move in moves:
+            yield Apply(move.commit)
+        if moves:
+            yield from self.read(drain)
+
+    def fork(self, move: Move, taken: str | None) -> Generator[Effect, Any, None]:
+        """Tell what is ready beside the step that this message goes on with."""
+        ready = [address for address in dict.fromkeys((move.to, *move.forks)) if address and self.is_open(address)]
+        others = tuple(address for address in ready if address != taken)
+        if others:
+            yield Fork(self.plan, others, move.begins)
+
+    def is_open(self, address: str) -> bool:
+        """Whether a look at an address may find something to do there, as far as it is known."""
+        if is_drain(address) or is_container(self.plan, address):
+            return True
+        return self.view.state(address) is StepState.READY
+
+    def has_read(self, address: str, move: Move) -> bool:
+        """Whether the commit brought back everything that a look at the address begins with."""
+        return not is_drain(address) and set(head_fields(address)) <= set(move.commit.reads)
 
     def attempt(self, address: str, token: str) -> Generator[Effect, Any, Outcome | None]:
         """Evaluate the inputs and call the operation."""
@@ -217,6 +283,8 @@ class _Slice:
             inputs = evaluate_inputs(self.plan, self.view, address)
         except ExpressionError as error:
             return Failure(error.code, error.message, retryable=False)
+        if keeps_inputs(self.plan, address):
+            self.view.learn({fields.used_inputs(address): json.dumps(inputs)}, self.view.now_ms)
         outcome: Outcome | None = yield Attempt(
             run_id=self.view.run_id,
             incarnation=self.view.incarnation,
@@ -254,7 +322,7 @@ class _Slice:
 
     def read(self, address: str) -> Generator[Effect, Any, None]:
         """Begin a new view: what was read before may have changed while others moved the run."""
-        names = None if address == DRAIN else head_fields(address)
+        names = None if is_drain(address) else head_fields(address)
         now_ms, values = yield Read(self.view.run_id, names)
         self.view = RunView(self.view.run_id, values, now_ms)
 
@@ -275,14 +343,18 @@ class _Slice:
         return work is None or self.terms.serves(work)
 
     def next_work(self, address: str) -> Work | None:
-        return None if address == DRAIN else work_at(self.plan, address)
+        return work_at(self.plan, address)
 
-    def following(self, move: Move, reply: Reply) -> str | None:
+    def following(self, move: Move, reply: Reply) -> Generator[Effect, Any, str | None]:
         """Where this message might go on: not behind a wait, nor behind a stop, which is the errback's."""
         if move.parks_for_ms is not None or move.stops:
             return None
-        ends_refused = move.to is None and len(reply.answers) > 1 and not reply.second.stands
-        return DRAIN if ends_refused else move.to
+        if move.to is None and not move.forks and len(reply.answers) > 1 and not reply.second.stands:
+            return DRAIN
+        ready = [address for address in dict.fromkeys((move.to, *move.forks)) if address and self.is_open(address)]
+        following = ready[0] if ready else None
+        yield from self.fork(move, following)
+        return following
 
     def ending(self, move: Move, address: str, following: str | None) -> Ending:
         if move.parks_for_ms is not None:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import DRAIN, RUN, is_undo
-from orchestrator.engine.commit import NEVER, NOW, Changes, Due, Stage, Then
+from orchestrator.engine.address import DRAIN, RUN, drain_of, is_drain, is_undo, parse_address, within
+from orchestrator.engine.commit import NEVER, NOW, Changes, Due, Stage, Then, count_field
+from orchestrator.engine.indexes import Pinned, moved
+from orchestrator.engine.places import going_on, live_sets, node_at, stopping_scopes, work_at
 from orchestrator.engine.state import RunHappening, RunStatus, StepHappening, StepState, move_run, move_step
-from orchestrator.plan.graph import Work
-
+from orchestrator.plan.graph import REST, Plan, Work
 
 @dataclass(frozen=True, slots=True)
 class Timing:
@@ -51,19 +52,20 @@ def queued(address: str, timing: Timing, work: Work | None) -> Changes:
     )
 
 
-def reach(address: str, timing: Timing, *, work: Work | None = None, cause: str | None = None) -> Changes:
+def reach(plan: Plan, address: str, timing: Timing, *, cause: str | None = None) -> Changes:
     """The flow has come to a step: it is ready, live, and sent again if nobody takes it."""
     state = move_step(StepState.PENDING, StepHappening.REACH)
-    waiting = queued(address, timing, work)
+    waiting = queued(address, timing, work_at(plan, address))
     return Changes(
         set={fields.state(address): state, **({fields.cause(address): cause} if cause else {})},
         stamp=waiting.stamp,
-        add=((fields.LIVE_SET, address),),
+        add=tuple((live, address) for live in live_sets(plan, address)),
         entries=waiting.entries,
     )
 
 
 def leave(
+    plan: Plan,
     address: str,
     state: StepState,
     *,
@@ -76,33 +78,95 @@ def leave(
     `struck` is the token whose attempt reported its end; `error` is told with the event.
     """
     removed = ((fields.open_set(address), struck),) if struck else ()
+    recorded = values or {}
     return Changes(
-        set={fields.state(address): state, fields.token(address): "", **(values or {})},
+        set={
+            fields.state(address): state,
+            fields.token(address): "",
+            **recorded,
+            **latest(plan, address, state, recorded),
+        },
         stamp={fields.ended(address): 0},
         number=(fields.sequence(address),),
-        remove=((fields.LIVE_SET, address), *removed),
+        remove=(*((live, address) for live in live_sets(plan, address)), *removed),
         entries={address: None},
         events=(event(f"step_{state.value}", address, error=error),),
     )
 
 
-def when_drained() -> Then:
-    """If the flow is stopping and its last live step has left, its undo is ready (RULES 2)."""
+def latest(plan: Plan, address: str, state: StepState, recorded: Mapping[str, str]) -> dict[str, str]:
+    """Of a step in a loop: what those who read it see, until its next visit is settled."""
+    if is_drain(address) or is_undo(address) or not node_at(plan, address).loops:
+        return {}
+    here = parse_address(address)
+    step = within(here.flow, here.step)
+    left = {name: recorded.get(f"{address}:{name}", "") for name in ("out", "err", "failures")}
+    return {fields.latest(step, "status"): state, **{fields.latest(step, name): text for name, text in left.items()}}
+
+
+def when_drained(plan: Plan, address: str) -> tuple[Then, ...]:
+    """If something around an address is stopping and its last live step has left, its undo is ready (RULES 2)."""
+    drains = tuple(drained(plan, scope) for scope in stopping_scopes(plan, address))
+    return (*drains, REST_OVER) if plan.leaves_rest and "/" in address else drains
+
+
+def stop_scope(plan: Plan, scope: str, then: str | None = None) -> Changes:
+    """Nothing new may start inside a container or flow; its undo waits for what runs there, then `then` follows."""
+    drain = drain_of(scope)
+    waits = move_step(move_step(StepState.PENDING, StepHappening.REACH), StepHappening.WAIT)
+    follows = {} if then is None else {fields.after_undo(drain): then}
+    return Changes(
+        set={fields.stopping(scope): "1", fields.state(drain): waits, **follows},
+        add=tuple((live, drain) for live in live_sets(plan, drain)),
+        entries={drain: NOW},
+        events=(event("scope_stopping", scope),),
+    )
+
+
+def drained(plan: Plan, scope: str) -> Then:
+    """If a scope is stopping and nothing of it is live, its undo is ready."""
+    if not scope:
+        return RUN_DRAINED
+    drain = drain_of(scope)
     return Then(
-        guards={fields.STOPPING: "1", fields.LIVE_COUNT: "0"},
+        guards={fields.state(drain): StepState.WAITING, count_field(fields.live_set(scope)): "0"},
         changes=Changes(
-            set={fields.state(DRAIN): move_step(StepState.PENDING, StepHappening.REACH)},
-            add=((fields.LIVE_SET, DRAIN),),
-            entries={DRAIN: NOW},
+            set={fields.state(drain): move_step(StepState.WAITING, StepHappening.WAKE)}, entries={drain: NOW}
         ),
     )
 
 
-def claim(address: str, work: Work, token: str, timing: Timing, *, attempt: int, first: bool) -> Stage:
+RUN_DRAINED = Then(
+    guards={fields.STOPPING: "1", fields.LIVE_COUNT: "0", fields.state(DRAIN): None},
+    changes=Changes(
+        set={fields.state(DRAIN): move_step(StepState.PENDING, StepHappening.REACH)},
+        add=((fields.LIVE_SET, DRAIN),),
+        entries={DRAIN: NOW},
+    ),
+)
+"""If the run is stopping and nothing of it is live, its undo is ready."""
+
+REST_OVER = Then(
+    guards={
+        fields.flow_state(""): StepState.COMPLETED,
+        fields.STOPPING: "0",
+        fields.LIVE_COUNT: "0",
+        fields.state(REST): None,
+    },
+    changes=Changes(
+        set={fields.state(REST): move_step(StepState.PENDING, StepHappening.REACH)},
+        add=((fields.LIVE_SET, REST),),
+        entries={REST: NOW},
+    ),
+)
+"""If the run's flow has completed and nothing goes on beside it any more, its end is ready."""
+
+
+def claim(plan: Plan, address: str, work: Work, token: str, timing: Timing, *, attempt: int, first: bool) -> Stage:
     """A ready step becomes running, with a token and a lease. An undo is claimed in a stopping flow, a step is not."""
     guards: dict[str, str | None] = {fields.state(address): StepState.READY, fields.PAUSED: "0"}
     if not is_undo(address):
-        guards[fields.STOPPING] = "0"
+        guards |= going_on(plan, address)
     limit_ms = min(work.timeout_ms, work.heartbeat_timeout_ms or work.timeout_ms)
     stamp = {fields.started(address): 0, fields.deadline(address): work.timeout_ms}
     if work.heartbeat_timeout_ms is not None:
@@ -126,7 +190,7 @@ def claim(address: str, work: Work, token: str, timing: Timing, *, attempt: int,
     )
 
 
-def stop(status: RunStatus, reason: RunStatus, error: Mapping[str, Any]) -> Stage:
+def stop(pinned: Pinned, status: RunStatus, reason: RunStatus, error: Mapping[str, Any]) -> Stage:
     """Nothing new may start: what waits falls due now; what runs is waited for (RULES 3). The first reason stands."""
     stopped = move_run(status, RunHappening.STOP)
     return Stage(
@@ -141,14 +205,14 @@ def stop(status: RunStatus, reason: RunStatus, error: Mapping[str, Any]) -> Stag
             },
             entries={RUN: NEVER},
             expedite=(":state", StepState.RUNNING),
-            index=_moved(status, stopped),
+            index=moved(status, stopped, pinned),
             events=(event("run_stopping", reason=reason.value, error=error),),
         ),
-        then=(when_drained(),),
+        then=(RUN_DRAINED,),
     )
 
 
-def complete(output: str) -> Stage:
+def complete(pinned: Pinned, output: str) -> Stage:
     """The flow came to its end and nothing of it is live."""
     ended = move_run(RunStatus.RUNNING, RunHappening.COMPLETE)
     return Stage(
@@ -157,40 +221,32 @@ def complete(output: str) -> Stage:
         changes=Changes(
             set={fields.STATUS: ended, fields.OUTPUT: output},
             stamp={fields.ENDED_AT: 0},
-            index=_moved(RunStatus.RUNNING, ended),
+            index=moved(RunStatus.RUNNING, ended, pinned),
             events=(event("run_completed"),),
             end=True,
         ),
     )
 
 
-def end(reason: RunStatus, compensation: str) -> Changes:
+def end(pinned: Pinned, reason: RunStatus, compensation: str) -> Changes:
     """Everything that was to be undone has been tried: the run is over."""
     happening = RunHappening.END_CANCELLED if reason is RunStatus.CANCELLED else RunHappening.END_FAILED
     ended = move_run(RunStatus.COMPENSATING, happening)
     return Changes(
         set={fields.STATUS: ended, fields.COMPENSATION: compensation},
         stamp={fields.ENDED_AT: 0},
-        index=_moved(RunStatus.COMPENSATING, ended),
+        index=moved(RunStatus.COMPENSATING, ended, pinned),
         events=(event(f"run_{ended.value}", compensation=compensation),),
         end=True,
     )
 
 
-def end_stage(reason: RunStatus, compensation: str) -> Stage:
+def end_stage(pinned: Pinned, reason: RunStatus, compensation: str) -> Stage:
     """The run's end as a stage of its own, after its last undo was settled."""
-    changes = end(reason, compensation)
+    changes = end(pinned, reason, compensation)
     return Stage(
         guards={fields.STATUS: RunStatus.COMPENSATING, fields.LIVE_COUNT: "0"},
         already={fields.STATUS: changes.set[fields.STATUS]},
         changes=changes,
     )
 
-
-def status_index(status: RunStatus) -> str:
-    """The index of the runs with that status."""
-    return f"status:{status.value}"
-
-
-def _moved(before: RunStatus, after: RunStatus) -> dict[str, bool]:
-    return {status_index(before): False, status_index(after): True}

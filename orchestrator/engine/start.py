@@ -7,23 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import DRAIN, RUN
-from orchestrator.engine.commit import NEVER, Changes, Commit, Due, Stage
-from orchestrator.engine.look import cancel_step
-from orchestrator.engine.onward import Move, is_waited_for, work_at
+from orchestrator.engine.address import RUN, is_drain, is_undo, scopes_around
+from orchestrator.engine.commit import NEVER, Changes, Commit, Due, Stage, merged
+from orchestrator.engine.indexes import INDEXES, live_index, start_indexes, status_indexes
+from orchestrator.engine.look import cancel_step, is_halted
+from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.outcome import Failure
-from orchestrator.engine.stages import Timing, event, reach, status_index, stop
+from orchestrator.engine.places import is_waited_for
+from orchestrator.engine.stages import Timing, event, reach, stop
 from orchestrator.engine.state import RunHappening, RunStatus, StepState, move_run
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import Plan
 
-ALL_RUNS = "all"
-"""The index of every run."""
-
-
-def workflow_index(key: str) -> str:
-    """The index of the runs of a workflow."""
-    return f"workflow:{key}"
+__all__ = ["live_index"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +34,11 @@ class StartRequest:
 
 
 def start(plan: Plan, request: StartRequest, timing: Timing) -> Commit:
-    """Run, indexes, ledger and the first step's readiness in one commit; refused if the run exists."""
+    """Run, indexes, ledger and the first steps' readiness in one commit; refused if the run exists."""
     status = move_run(RunStatus.PENDING, RunHappening.START)
     limits = [limit for limit in (plan.timeout_ms, request.timeout_ms) if limit is not None]
+    roots = {"input": json.loads(request.input), "ctx": json.loads(request.ctx)} if plan.search else {}
+    stays_in = start_indexes(plan, roots)
     head = Changes(
         set={
             fields.INCARNATION: "1",
@@ -53,14 +51,20 @@ def start(plan: Plan, request: StartRequest, timing: Timing) -> Commit:
             fields.INPUT: request.input,
             fields.CTX: request.ctx,
             fields.STARTED_BY: request.started_by,
+            INDEXES: json.dumps(stays_in),
         },
         stamp={fields.CREATED_AT: 0, **({fields.RUN_DEADLINE: min(limits)} if limits else {})},
         entries={RUN: Due(within_ms=min(limits)) if limits else NEVER},
-        index={ALL_RUNS: True, status_index(status): True, workflow_index(plan.key): True},
+        index=dict.fromkeys((*stays_in, *status_indexes(status, plan.pinned)), True),
         events=(event("run_started", workflow=plan.key, version=plan.version),),
     )
-    first = reach(plan.entry, timing, work=work_at(plan, plan.entry))
-    return Commit(request.run_id, None, (Stage(guards={}, changes=head | first),))
+    begun = [_begin(plan, entry, timing) for entry in plan.root.entries]
+    return Commit(request.run_id, None, (Stage(guards={}, changes=merged((head, *begun))),))
+
+
+def _begin(plan: Plan, entry: str, timing: Timing) -> Changes:
+    visited = {fields.visits(entry): "1"} if plan.nodes[entry].loops else {}
+    return reach(plan, entry, timing) | Changes(set=visited)
 
 
 def cancel(view: RunView, reason: str, by: str) -> Move | None:
@@ -79,17 +83,26 @@ def time_out(view: RunView) -> Move | None:
     return stop_run(view, RunStatus.FAILED, Failure("run_timeout", "the run took longer than its timeout"))
 
 
-def drop_running(plan: Plan, view: RunView) -> list[Move]:
-    """Of a stopping run: what settles the steps in flight that nobody waits for, as nothing could undo them."""
-    return [
-        cancel_step(plan, view, address, token=view[fields.token(address)] or "")
-        for address in view.addresses()
-        if address != DRAIN and view.state(address) is StepState.RUNNING and not is_waited_for(plan, address)
-    ]
+def leftovers(plan: Plan, view: RunView, scope: str, terms: Terms) -> list[Move]:
+    """Of a stopping scope: what settles the steps that wait in it, and those in flight that nothing could undo.
+
+    `scope` is a container or a flow, empty for the run; needs the whole run.
+    """
+    inside = [address for address in view.addresses() if not scope or scope in scopes_around(address)]
+    moves = []
+    for address in inside:
+        state = view.state(address)
+        if is_undo(address) or is_drain(address) or not is_halted(plan, view, address):
+            continue
+        if state in (StepState.READY, StepState.WAITING):
+            moves.append(cancel_step(plan, view, address, terms, token=""))
+        elif state is StepState.RUNNING and not is_waited_for(plan, address):
+            moves.append(cancel_step(plan, view, address, terms, token=view[fields.token(address)] or ""))
+    return moves
 
 
 def stop_run(view: RunView, reason: RunStatus, failure: Failure) -> Move:
     """The stop of a whole run from outside of its steps."""
     record = json.loads(json.dumps(failure.to_json(RUN)))
     del record["step"]
-    return Move(Commit(view.run_id, view.incarnation, (stop(view.status, reason, record),)))
+    return Move(Commit(view.run_id, view.incarnation, (stop(view.pinned, view.status, reason, record),)))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import DRAIN, RUN, is_undo
+from orchestrator.engine.address import DRAIN, RUN, is_drain, is_undo
 from orchestrator.engine.commit import Changes, Commit, Due, Guards, Stage
-from orchestrator.engine.look import cancel_step, waken
-from orchestrator.engine.onward import Move, Terms, is_waited_for, reads_for, work_at
+from orchestrator.engine.containers import time_out_container
+from orchestrator.engine.look import cancel_step, is_halted, waken
+from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.outcome import Failure
+from orchestrator.engine.places import is_container, is_waited_for, work_at
+from orchestrator.engine.reads import container_reads, reads_for
 from orchestrator.engine.retries import MAX_LOSSES
 from orchestrator.engine.settle import Ground, fail_attempt
 from orchestrator.engine.stages import event, queued
@@ -37,14 +40,12 @@ def visit(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit | None
     state = view.state(address)
     if state is StepState.RUNNING:
         return _end_lease(plan, view, address, terms)
-    if view.paused:
+    if view.paused or state not in (StepState.READY, StepState.WAITING):
         return None
-    if address == DRAIN:
-        return _send_again(view, address, terms) if state is StepState.READY else None
-    if state not in (StepState.READY, StepState.WAITING):
-        return None
-    if view.stopping and not is_undo(address):
-        return _sent(cancel_step(plan, view, address, token=""))
+    if is_drain(address):
+        return _send_again(view, address, terms)
+    if not is_undo(address) and is_halted(plan, view, address):
+        return _sent(cancel_step(plan, view, address, terms, token=""))
     if state is StepState.WAITING:
         return _end_wait(plan, view, address, terms)
     queued_until = view.moment(fields.queue_deadline(address))
@@ -55,11 +56,14 @@ def visit(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit | None
 
 def reads_to_visit(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
     """The fields that a visit takes besides the head: those of a settle, if it may settle the step."""
-    if not view.exists or view.over or address in (RUN, DRAIN):
+    if not view.exists or view.over or address == RUN or is_drain(address):
         return ()
+    state = view.state(address)
+    if state in (StepState.READY, StepState.WAITING) and is_container(plan, address):
+        return container_reads(plan, view, address)
     queued_until = view.moment(fields.queue_deadline(address))
     untaken = queued_until is not None and view.now_ms >= queued_until
-    if view.state(address) is StepState.RUNNING or (view.state(address) is StepState.READY and untaken):
+    if state is StepState.RUNNING or (state is StepState.READY and untaken):
         return reads_for(plan, view, address)
     return ()
 
@@ -67,8 +71,9 @@ def reads_to_visit(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
 def _end_lease(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
     work = work_at(plan, address)
     token = view[fields.token(address)] or ""
-    if view.stopping and not is_waited_for(plan, address):
-        return _sent(cancel_step(plan, view, address, token=token))
+    halted = not is_undo(address) and is_halted(plan, view, address)
+    if halted and not is_waited_for(plan, address):
+        return _sent(cancel_step(plan, view, address, terms, token=token))
     silent = fields.silent_at(address)
     guards: Guards = {
         fields.state(address): StepState.RUNNING,
@@ -81,7 +86,7 @@ def _end_lease(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
         return _sent(fail_attempt(plan, view, address, failure, ground, terms))
     losses = view.number(fields.losses(address)) + 1
     repeatable = work is not None and work.idempotent and losses <= MAX_LOSSES
-    if repeatable and (is_undo(address) or not view.stopping):
+    if repeatable and not halted:
         changes = Changes(
             set={
                 fields.state(address): move_step(StepState.RUNNING, StepHappening.LAPSE),
@@ -107,6 +112,8 @@ def _timeout(view: RunView, address: str) -> Failure | None:
 
 
 def _end_wait(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
+    if is_container(plan, address):
+        return _visit_container(plan, view, address, terms)
     until = view.moment(fields.until(address))
     if until is not None and view.now_ms < until:
         return _put_off(view, address, until)
@@ -114,6 +121,15 @@ def _end_wait(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
         return _send_again(view, address, terms)
     guards: Guards = {fields.state(address): StepState.WAITING}
     stage = Stage(guards=guards, due=(address,), changes=waken(plan, address, terms))
+    return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), send=address)
+
+
+def _visit_container(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
+    """A container has an entry for its timeout alone; a stop beside it may have made it due earlier."""
+    limit = view.moment(fields.deadline(address))
+    if limit is not None and view.now_ms >= limit:
+        return _sent(time_out_container(plan, view, address, terms))
+    stage = Stage({fields.state(address): StepState.WAITING}, Changes(entries={address: Due(at_ms=limit)}), due=(address,))
     return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), send=address)
 
 

@@ -89,6 +89,11 @@ class RunView:
         return _RUN_STATUSES[self._values.get(fields.STATUS) or "pending"]
 
     @property
+    def pinned(self) -> tuple[str, str]:
+        """Its workflow and version."""
+        return self._values.get(fields.WORKFLOW) or "", self._values.get(fields.VERSION) or ""
+
+    @property
     def over(self) -> bool:
         """Whether the run has ended."""
         return self.status in OVER

@@ -7,8 +7,10 @@ of any frontier, so start, resume, retry and repair are one path.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any, Final
 
 from orchestrator.plan.graph import Plan, RetryPolicy, Work
@@ -17,8 +19,12 @@ from orchestrator.spec.policies import DEFAULT_PRIORITY
 
 STEP_TASK: Final = "orchestrator.step"
 DRAIN_ADDRESS: Final = "~"
+SEPARATOR: Final = ","
+"""Between the addresses of a message that looks at several, one after the other."""
 BACKSTOP_S: Final = 60
 """Celery's hard limit stands so far behind the longest timeout of its message."""
+
+_NUMBERS: Final = re.compile(r"\[\d+\]|#\d+")
 
 _BASE_BYTES: Final = 1_100
 _STEP_BYTES: Final = 900
@@ -64,29 +70,85 @@ class Chain:
         return {"kind": "chain", "signatures": [one.to_json() for one in self.signatures], "cut": self.cut}
 
 
+@dataclass(frozen=True, slots=True)
+class Region:
+    """What runs beside each other: a chord if something follows once all of it is over, else a group."""
+
+    header: tuple[Chain, ...]
+    body: Chain | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `orchestrator plan --format json` prints it."""
+        header = [chain.to_json() for chain in self.header]
+        if self.body is None:
+            return {"kind": "group", "header": header}
+        return {"kind": "chord", "header": header, "body": self.body.to_json()}
+
+
 def main_chain(plan: Plan, start: str, *, message_bytes: int) -> Chain:
-    """The chain of the main path from a step on, as long as a message may be."""
-    path = plan.main_path(start)
-    kept = path[: _longest(message_bytes)]
-    works = [plan.nodes[step].work for step in kept]
-    return Chain(tuple(_signatures(plan, kept, works, errback=DRAIN_ADDRESS)), cut=len(kept) < len(path))
+    """The chain of a flow's main path from an address on, as long as a message may be."""
+    flow, _, step = start.rpartition("/")
+    first, *others = plan.main_path(step.partition("#")[0]) or (step,)
+    once = list(takewhile(lambda name: not plan.nodes[name].loops, others))
+    addresses = [start, *(f"{flow}/{name}" if flow else name for name in once)]
+    kept = addresses[: _longest(message_bytes)]
+    works = [first_work(plan, name) for name in (first, *once)[: len(kept)]]
+    return Chain(tuple(_signatures(plan, kept, works, errback=DRAIN_ADDRESS)), cut=len(kept) < len(addresses))
+
+
+def region(
+    plan: Plan, lanes: Sequence[Sequence[str]], container: str | None, *, message_bytes: int, whole: bool
+) -> Region:
+    """The canvas of steps that are ready beside each other, each lane one message.
+
+    The branches or items of a container that stands in the run's own flow, and waits for all of them, are the header
+    of a chord; its body looks at the container. Anything else is a group, whose join is a gate: the state decides it.
+    `whole`: whether the lanes are all that the container waits for.
+    """
+    chains = tuple(_lane(plan, lane, message_bytes) for lane in lanes)
+    node = plan.nodes.get(container) if container is not None else None
+    outer = node is not None and node.container is not None and node.container.join is None
+    body = main_chain(plan, node.id, message_bytes=message_bytes) if node is not None and outer and whole else None
+    return Region(chains, body)
+
+
+def deal(plan: Plan, addresses: Sequence[str], lanes: int) -> list[list[str]]:
+    """Steps that are ready, dealt out to at most so many messages for each queue, in turn."""
+    queues: dict[str, list[str]] = {}
+    for address in addresses:
+        queues.setdefault(queue_of(plan, address), []).append(address)
+    return [steps[lane::lanes] for steps in queues.values() for lane in range(min(lanes, len(steps)))]
+
+
+def queue_of(plan: Plan, address: str) -> str:
+    """The queue of what is executed first at an address."""
+    return main_chain(plan, address, message_bytes=_BASE_BYTES).signatures[0].queue
 
 
 def undo_chain(plan: Plan, undos: Sequence[str], *, message_bytes: int) -> Chain:
     """The chain of undos (addresses `step~`), newest first."""
     kept = undos[: _longest(message_bytes)]
-    works = [plan.nodes[undo.removesuffix("~")].undo for undo in kept]
+    works = [plan.nodes[_step_of(undo)].undo for undo in kept]
     return Chain(tuple(_signatures(plan, kept, works, errback=DRAIN_ADDRESS)), cut=len(kept) < len(undos))
 
 
-def drain_signature(plan: Plan) -> Signature:
-    """The compensation errback: the message that asks for the undo of the run's flow."""
+def drain_signature(plan: Plan, address: str = DRAIN_ADDRESS) -> Signature:
+    """The message that asks for the undo of a flow; that of the run's is the compensation errback."""
     return Signature(
-        address=DRAIN_ADDRESS,
+        address=address,
         queue=_entry_queue(plan),
         priority=DEFAULT_PRIORITY,
-        shadow=f"{plan.name}/{DRAIN_ADDRESS}",
+        shadow=f"{plan.name}/{_shown(address)}",
     )
+
+
+def first_work(plan: Plan, step: str) -> Work | None:
+    """The operation that a step begins with: its own, or the first within a container."""
+    node = plan.nodes.get(step)
+    if node is None or node.container is None:
+        return None if node is None else node.work
+    entries = (entry for flow in node.container.flows for entry in plan.flows[flow].entries)
+    return next((work for work in (first_work(plan, entry) for entry in entries) if work is not None), None)
 
 
 def retry_headers(retry: RetryPolicy) -> dict[str, Any]:
@@ -114,7 +176,7 @@ def _signatures(
             address=address,
             queue=_queue(plan, works[place:]),
             priority=work.priority if work else DEFAULT_PRIORITY,
-            shadow=f"{plan.name}/{address}",
+            shadow=f"{plan.name}/{_shown(address)}",
             headers={"workflow": plan.name, **({"retry": retry_headers(work.retry)} if work else {})},
             time_limit=time_limit,
             errback=errback,
@@ -128,11 +190,28 @@ def _queue(plan: Plan, works: Sequence[Work | None]) -> str:
     return next((work.queue for work in works if work is not None), _entry_queue(plan))
 
 
+def _lane(plan: Plan, addresses: Sequence[str], message_bytes: int) -> Chain:
+    """One address is its flow's chain; several are one message that looks at each in turn."""
+    chain = main_chain(plan, addresses[0], message_bytes=message_bytes)
+    if len(addresses) == 1:
+        return chain
+    return Chain((replace(chain.signatures[0], address=SEPARATOR.join(addresses)),))
+
+
+def _step_of(address: str) -> str:
+    return address.rpartition("/")[2].rstrip("~").partition("#")[0]
+
+
+def _shown(address: str) -> str:
+    """The address as messages show it: without the indexes of items and visits, so that they can be counted."""
+    return _NUMBERS.sub("", address)
+
+
 def _longest(message_bytes: int) -> int:
     return max(1, (message_bytes - _BASE_BYTES) // _STEP_BYTES)
 
 
 def _entry_queue(plan: Plan) -> str:
     """The queue of the first operation of the main path: some worker of the workflow is there."""
-    works = (plan.nodes[step].work for step in plan.main_path())
+    works = (first_work(plan, step) for step in plan.main_path())
     return next((work.queue for work in works if work is not None), DEFAULT_QUEUE)

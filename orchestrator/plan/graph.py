@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Final, Literal
 
 from orchestrator.spec.expressions import Expression, Template, compile_template
 from orchestrator.spec.flows import END
 from orchestrator.spec.operations import Effect
-from orchestrator.spec.workflow import StepKind
+from orchestrator.spec.workflow import RunIf, StepKind
+
+SINK: Final = "$end"
+"""The step of a needs flow that all others lead to, and that decides how the flow ends."""
+REST: Final = "$rest"
+"""The step that ends a run whose flow has completed, once nothing goes on beside it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,35 +101,122 @@ class Delay:
 
 
 @dataclass(frozen=True, slots=True)
+class Container:
+    """What a parallel or a map begins, and when it is joined."""
+
+    flows: tuple[str, ...]
+    """The flows of the branches, in order; a map has one, which every item runs."""
+    branches: tuple[str, ...] = ()
+    """The branches' names; a map has none."""
+    items: Expression | None = None
+    item_name: str = "item"
+    max_concurrency: int = 0
+    """How many items run at once; 0: as many as there are."""
+    join: int | None = None
+    """How many must complete; None: all."""
+    tolerate: int = 0
+    tolerate_percent: float | None = None
+    continues: bool = False
+    """Whether the others go on beside the flow once the join is reached."""
+    timeout_ms: int | None = None
+
+    def tolerated(self, size: int) -> int:
+        """How many of so many may fail; a share is rounded down."""
+        return self.tolerate if self.tolerate_percent is None else int(size * self.tolerate_percent // 100)
+
+    @property
+    def outlives_failures(self) -> bool:
+        """Whether it may go on when one of its flows has failed."""
+        return self.join is not None or self.tolerate > 0 or self.tolerate_percent is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """When a step of a needs flow runs."""
+
+    needs: tuple[str, ...] = ()
+    run_if: RunIf = "all_succeeded"
+    when: Expression | None = None
+    allow_failure: bool = False
+    dependents: tuple[str, ...] = ()
+    """The steps that need this one; for those that nobody needs, the sink."""
+
+    @property
+    def runs_when_closed(self) -> bool:
+        """Whether a failure elsewhere in the flow does not keep it from running."""
+        return self.run_if in ("all_done", "any_failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Steps that belong together: the workflow's own (its id is empty), a branch's (`ship[dhl]`), a map's (`ship[]`)."""
+
+    id: str
+    steps: tuple[str, ...]
+    entries: tuple[str, ...]
+    """What is ready when the flow begins."""
+    output: Formula | None = None
+    last: tuple[str, ...] = ()
+    """Of a needs flow: the steps that nobody needs."""
+    owner: str = ""
+    """The container that it belongs to."""
+    around: str = ""
+    """The flow that the container stands in."""
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
-    """One step of the plan. `work` makes it an operation, `delay` a wait; a choice has neither."""
+    """One step of the plan. `work` makes it an operation, `delay` a wait, `container` a parallel or a map."""
 
     id: str
     kind: StepKind
+    flow: str = ""
     work: Work | None = None
     delay: Delay | None = None
+    container: Container | None = None
+    needs: Needs | None = None
+    """In a needs flow: what it waits for; in any other, None."""
     routes: tuple[Route, ...] = (Route(END),)
     failures: tuple[FailureRoute, ...] = ()
     undo: Work | None = None
     pivot: bool = False
     title: str = ""
+    loops: bool = False
+    """Whether it may be visited more than once."""
+    max_visits: int | None = None
+
+    @property
+    def holds_failures(self) -> bool:
+        """Of a container: whether a failure inside of it may stop there, or losers of a race are undone there."""
+        kept = self.needs is not None and self.needs.allow_failure
+        races = self.container is not None and self.container.join is not None and not self.container.continues
+        return bool(self.failures) or kept or races
 
 
-@dataclass(frozen=True, slots=True)
+REST_NODE: Final = Node(REST, StepKind.CHOICE)
+
+
+@dataclass(frozen=True)
 class Plan:
     """A version, ready to be run. `main_path` is what a run that nothing diverts goes through."""
 
     key: str
     version: str
     digest: str
-    entry: str
     nodes: Mapping[str, Node]
-    output: Formula | None
+    flows: Mapping[str, Flow]
     input_schema: Mapping[str, Any] | None
     ctx_schema: Mapping[str, Any] | None
     output_schema: Mapping[str, Any] | None
     timeout_ms: int | None
     undo_on_cancel: bool
+    undo_by_hand: bool = False
+    """Whether what a stopped run did is undone only when an operator says so."""
+    tags: tuple[str, ...] = ()
+    search: Mapping[str, Expression] = field(default_factory=dict)
+    """What runs can be found by: name -> expression over `input` and `ctx`."""
+    sinks: Mapping[str, Node] = field(default_factory=dict)
+    """Needs flow -> the step that decides how it ends."""
     successors: Mapping[str, str] = field(default_factory=dict)
     """Step -> what follows on the main path; a conditional step's default, or its last target."""
     step_reads: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
@@ -134,10 +227,26 @@ class Plan:
         """`key@version`."""
         return f"{self.key}@{self.version}"
 
+    @property
+    def pinned(self) -> tuple[str, str]:
+        """Key and version, as its runs note them."""
+        return self.key, self.version
+
+    @cached_property
+    def leaves_rest(self) -> bool:
+        """Whether something may go on, or be undone, beside the flow when that has come to its end."""
+        containers = [node.container for node in self.nodes.values() if node.container is not None]
+        return any(one.outlives_failures for one in containers)
+
+    @property
+    def root(self) -> Flow:
+        """The workflow's own flow."""
+        return self.flows[""]
+
     def main_path(self, start: str | None = None) -> tuple[str, ...]:
-        """The step ids of the main path, from `start` (the entry, if not given) to its end."""
+        """The step ids of a flow's main path, from `start` (the run's entry, if not given) to its end."""
         path: list[str] = []
-        step = start or self.entry
+        step = start or self.root.entries[0]
         while step in self.nodes and step not in path:
             path.append(step)
             step = self.successors.get(step, "")

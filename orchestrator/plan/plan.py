@@ -6,14 +6,28 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from orchestrator.errors import UnknownOperation
-from orchestrator.plan.graph import Delay, FailureRoute, Formula, Node, Plan, RetryPolicy, Route, Work
+from orchestrator.plan.graph import (
+    SINK,
+    Container,
+    Delay,
+    FailureRoute,
+    Flow,
+    Formula,
+    Needs,
+    Node,
+    Plan,
+    RetryPolicy,
+    Route,
+    Work,
+)
 from orchestrator.spec.durations import milliseconds
 from orchestrator.spec.expressions import Expression, expression
-from orchestrator.spec.flows import ENDINGS, FlowShape, read_flow
+from orchestrator.spec.flows import END, ENDINGS, flows_of, read_flow
+from orchestrator.spec.flows import Flow as WrittenFlow
 from orchestrator.spec.kinds import Wait
 from orchestrator.spec.operations import OperationInfo, parse_reference
 from orchestrator.spec.policies import DEFAULT_OPERATION_TIMEOUT, DEFAULT_PRIORITY, Retry
-from orchestrator.spec.workflow import Compensation, Step, WorkflowSpec
+from orchestrator.spec.workflow import Compensation, Step, StepKind, WorkflowSpec
 
 Operations = Mapping[str, OperationInfo]
 """Reference as the spec writes it -> the operation that publishing froze for it."""
@@ -23,29 +37,39 @@ DEFAULT_QUEUE = "default"
 
 def compile_plan(spec: WorkflowSpec, operations: Operations, *, digest: str) -> Plan:
     """The plan of a spec without errors; UnknownOperation if `operations` lacks one that it names."""
-    shape = read_flow(spec.steps)
-    compiler = _Compiler(spec, shape, operations)
-    nodes = {step.id: compiler.node(step) for step in spec.steps if step.id not in shape.compensating}
+    flows: dict[str, Flow] = {}
+    nodes: dict[str, Node] = {}
+    sinks: dict[str, Node] = {}
+    for written in flows_of(spec):
+        compiler = _FlowCompiler(spec, written, operations)
+        flow = compiler.flow()
+        flows[flow.id] = flow
+        nodes |= {step: compiler.node(step) for step in flow.steps}
+        if compiler.shape.style == "needs":
+            sinks[flow.id] = Node(SINK, StepKind.CHOICE, flow.id, needs=Needs(flow.last, run_if="all_done"))
     return Plan(
         key=spec.meta.key,
         version=spec.meta.version,
         digest=digest,
-        entry=shape.entry,
         nodes=nodes,
-        output=None if spec.output is None else Formula.of(spec.output),
+        flows=flows,
+        sinks=sinks,
         input_schema=spec.input,
         ctx_schema=spec.ctx,
         output_schema=spec.output_schema,
         timeout_ms=_ms(spec.timeout),
+        tags=tuple(spec.meta.tags),
+        search={name: expression(text) for name, text in spec.search.items()},
         undo_on_cancel=spec.compensation.on_cancel,
-        successors={step: route for step, node in nodes.items() if (route := _usual(node)) not in ENDINGS},
+        undo_by_hand=spec.compensation.trigger == "manual",
+        successors={step: usual for step, node in nodes.items() if (usual := _usual(node, nodes)) not in ENDINGS},
     )
 
 
 def operation_references(spec: WorkflowSpec) -> tuple[str, ...]:
-    """Every operation that the workflow's own flow names, as it is written, each once."""
+    """Every operation that the workflow names, as it is written, each once."""
     named: dict[str, None] = {}
-    for step in spec.steps:
+    for step in (step for flow in flows_of(spec) for step in flow.steps):
         if step.operation is not None:
             named[step.operation] = None
         undo = step.compensation
@@ -56,31 +80,71 @@ def operation_references(spec: WorkflowSpec) -> tuple[str, ...]:
     return tuple(named)
 
 
-class _Compiler:
-    def __init__(self, spec: WorkflowSpec, shape: FlowShape, operations: Operations) -> None:
-        self.spec = spec
-        self.shape = shape
-        self.operations = operations
-        self.steps = {step.id: step for step in spec.steps}
+def flow_id(owner: Step | None, branch: str = "") -> str:
+    """The id of a flow: empty for the workflow's own, `ship[dhl]` for a branch, `ship[]` for a map's."""
+    return "" if owner is None else f"{owner.id}[{branch}]"
 
-    def node(self, step: Step) -> Node:
+
+class _FlowCompiler:
+    def __init__(self, spec: WorkflowSpec, written: WrittenFlow, operations: Operations) -> None:
+        self.spec = spec
+        self.written = written
+        self.shape = read_flow(written.steps)
+        self.operations = operations
+        self.steps = {step.id: step for step in written.steps}
+        self.id = _id_of(written)
+        self.looping = {step for cycle in self.shape.cycles for step in cycle}
+
+    def flow(self) -> Flow:
+        steps = tuple(step.id for step in self.written.steps if step.id not in self.shape.compensating)
+        needed = {name for step in steps for name in self.steps[step].needs}
+        by_needs = self.shape.style == "needs"
+        around = self.written.around
+        return Flow(
+            id=self.id,
+            steps=steps,
+            entries=tuple(step for step in steps if not self.steps[step].needs) if by_needs else (self.shape.entry,),
+            output=None if self.written.output is None else Formula.of(self.written.output),
+            last=tuple(step for step in steps if step not in needed) if by_needs else (),
+            owner=self.written.owner.id if self.written.owner else "",
+            around=_id_of(around) if around else "",
+        )
+
+    def node(self, name: str) -> Node:
+        step = self.steps[name]
+        by_needs = self.shape.style == "needs"
         return Node(
             id=step.id,
             kind=step.kind,
+            flow=self.id,
             title=step.title,
             work=None if step.operation is None else self.work(step, step.operation),
             delay=None if step.wait is None else _delay(step.wait),
-            routes=tuple(Route(to=t.to, when=_condition(t.when)) for t in self.shape.next[step.id]),
+            container=_container(step),
+            needs=self.needs(step) if by_needs else None,
+            routes=() if by_needs else tuple(Route(t.to, _condition(t.when)) for t in self.shape.next[name]),
             failures=tuple(
                 FailureRoute(
                     to=route.to,
                     codes=None if "*" in route.errors else frozenset(route.errors),
                     when=_condition(route.when),
                 )
-                for route in self.shape.failure[step.id]
+                for route in self.shape.failure.get(name, ())
             ),
             undo=self.undo(step),
             pivot=step.pivot,
+            loops=name in self.looping,
+            max_visits=step.max_visits,
+        )
+
+    def needs(self, step: Step) -> Needs:
+        dependents = tuple(name for name, other in self.steps.items() if step.id in other.needs)
+        return Needs(
+            needs=tuple(dict.fromkeys(step.needs)),
+            run_if=step.run_if,
+            when=None if step.when == "true" else _condition(step.when),
+            allow_failure=step.allow_failure,
+            dependents=dependents or (SINK,),
         )
 
     def work(self, step: Step, reference: str) -> Work:
@@ -162,8 +226,46 @@ def _delay(wait: Wait) -> Delay:
     )
 
 
-def _usual(node: Node) -> str:
-    """Where a step usually leads: its default, or the last of its conditional routes."""
+def _id_of(flow: WrittenFlow) -> str:
+    return flow_id(flow.owner, str(flow.path[-1]) if flow.owner and flow.owner.parallel else "")
+
+
+def _container(step: Step) -> Container | None:
+    if step.parallel is not None:
+        branches = tuple(step.parallel.branches)
+        return Container(
+            flows=tuple(flow_id(step, branch) for branch in branches),
+            branches=branches,
+            join=_join(step.parallel.join),
+            continues=step.parallel.rest == "continue",
+            timeout_ms=_ms(step.timeout),
+        )
+    if step.map is not None:
+        tolerate = step.map.tolerate
+        return Container(
+            flows=(flow_id(step),),
+            items=expression(step.map.items),
+            item_name=step.map.item_name,
+            max_concurrency=step.map.max_concurrency,
+            join=_join(step.map.join),
+            tolerate=tolerate if isinstance(tolerate, int) else 0,
+            tolerate_percent=float(tolerate.rstrip("%")) if isinstance(tolerate, str) else None,
+            continues=step.map.rest == "continue",
+            timeout_ms=_ms(step.timeout),
+        )
+    return None
+
+
+def _join(join: str | int) -> int | None:
+    return None if join == "all" else 1 if join == "any" else int(join)
+
+
+def _usual(node: Node, nodes: Mapping[str, Node]) -> str:
+    """Where a step usually leads: its default, or the last of its conditional routes; in a needs flow, along it."""
+    if node.needs is not None:
+        (*_, last) = node.needs.dependents
+        follows = len(node.needs.dependents) == 1 and last in nodes
+        return last if follows and (needs := nodes[last].needs) is not None and len(needs.needs) == 1 else END
     return next((route.to for route in node.routes if route.when is None), node.routes[-1].to)
 
 

@@ -42,11 +42,11 @@ def to_json(plan: Plan, chain: Chain) -> dict[str, Any]:
             "key": plan.key,
             "version": plan.version,
             "digest": plan.digest,
-            "entry": plan.entry,
+            "entry": plan.root.entries[0],
             "main_path": list(plan.main_path()),
             "timeout_ms": plan.timeout_ms,
             "undo_on_cancel": plan.undo_on_cancel,
-            "output": None if plan.output is None else plan.output.source,
+            "output": None if plan.root.output is None else plan.root.output.source,
             "steps": [_node_json(node) for node in plan.nodes.values()],
         },
         "canvas": chain.to_json(),
@@ -55,7 +55,7 @@ def to_json(plan: Plan, chain: Chain) -> dict[str, Any]:
 
 def to_mermaid(plan: Plan) -> str:
     """A flowchart: conditions on the arrows, failures dotted, undos beside their steps."""
-    lines = ["flowchart TD", f"  start([{_quoted(plan.name)}]) --> {_mermaid_id(plan.entry)}"]
+    lines = ["flowchart TD", f"  start([{_quoted(plan.name)}]) --> {_mermaid_id(plan.root.entries[0])}"]
     for node in plan.nodes.values():
         lines.append(f"  {_mermaid_id(node.id)}{_shape(node)}")
         lines += (f"  {edge}" for edge in _edges(node))
@@ -72,7 +72,7 @@ def _run_lines(plan: Plan) -> Iterator[str]:
     limit = "none" if plan.timeout_ms is None else format_duration(plan.timeout_ms)
     yield _fact("time limit", limit, indent=2)
     yield _fact("on cancel", "what is done is undone" if plan.undo_on_cancel else "nothing is undone", indent=2)
-    output = "that of the last step" if plan.output is None else _value(plan.output.source)
+    output = "that of the last step" if plan.root.output is None else _value(plan.root.output.source)
     yield _fact("output", output, indent=2)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrator import logs
-from orchestrator.engine import fields
 from orchestrator.engine.address import is_undo
 from orchestrator.engine.commit import Answer, Reply
 from orchestrator.engine.lease import renewal
@@ -111,6 +110,6 @@ class Heartbeat:
             log.warning("leases_not_renewed", leases=len(leases))
             return
         for lease, reply in zip(leases, replies, strict=True):
-            stopping = reply.values.get(fields.STOPPING) == "1" and not is_undo(lease.address)
+            stopping = "1" in reply.values.values() and not is_undo(lease.address)
             if stopping or reply.first in (Answer.REFUSED, Answer.GONE):
                 lease.cancelled = True

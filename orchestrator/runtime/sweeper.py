@@ -10,15 +10,16 @@ from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
 from orchestrator.engine import fields
-from orchestrator.engine.address import DRAIN, RUN
+from orchestrator.engine.address import DRAIN, RUN, is_drain, scope_of
 from orchestrator.engine.drain import drain
 from orchestrator.engine.onward import Terms
 from orchestrator.engine.repair import repair
 from orchestrator.engine.slice import head_fields
-from orchestrator.engine.stages import Timing, status_index
-from orchestrator.engine.start import drop_running
+from orchestrator.engine.indexes import status_index
+from orchestrator.engine.stages import Timing
+from orchestrator.engine.start import leftovers
 from orchestrator.engine.state import OVER, RunStatus, StepState
-from orchestrator.engine.sweep import Visit, reads_to_visit, visit
+from orchestrator.engine.sweep import reads_to_visit, visit
 from orchestrator.engine.view import RunView
 from orchestrator.errors import OrchestratorError, Unreachable
 from orchestrator.plan.graph import Plan
@@ -111,43 +112,47 @@ class Sweeper:
             return 0
         reply = self.store.apply(found.move.commit)
         if reply.first.stands and address == RUN:
-            self._drop_running(plan, run_id)
-        if reply.first.stands and found.send is not None:
-            self._send(plan, view, found)
+            self._clear(plan, run_id, DRAIN)
+        if reply.first.stands:
+            for target in dict.fromkeys((found.send, *found.move.forks)):
+                if target is not None and reply.values.get(fields.state(target)) in (None, StepState.READY):
+                    self._send(plan, view, target)
         return 1
 
     def _terms(self) -> Terms:
         chance = random.random()  # noqa: S311  # spreads retries, keeps no secret
         return Terms(self.timing, secrets.token_hex(8), chance, fuses=lambda _: False)
 
-    def _drop_running(self, plan: Plan, run_id: str) -> None:
+    def _clear(self, plan: Plan, run_id: str, drain_address: str) -> RunView:
+        """Settle at once what nobody waits for in a scope that is stopping."""
         now_ms, values = self.store.read_all(run_id)
-        for move in drop_running(plan, RunView(run_id, values, now_ms)):
+        moves = leftovers(plan, RunView(run_id, values, now_ms), scope_of(drain_address), self._terms())
+        for move in moves:
             self.store.apply(move.commit)
+        if moves:
+            now_ms, values = self.store.read_all(run_id)
+        return RunView(run_id, values, now_ms)
 
-    def _send(self, plan: Plan, view: RunView, found: Visit) -> None:
-        address = found.send or DRAIN
-        if address == DRAIN:
-            following = self._drain(plan, view.run_id)
-            if following is None:
-                return
-            address = following
-        queue = self.dispatcher.canvas(plan, address).signatures[0].queue
-        if not self._is_short(queue):
-            return
-        parked = view[fields.parked(address)]
-        if parked is not None:
-            self.dispatcher.send_parked(parked)
-        else:
-            self.dispatcher.send(plan, view.run_id, address)
-        self._depths[queue] += 1
-        log.debug("sent_again", run_id=view.run_id, step=address)
+    def _send(self, plan: Plan, view: RunView, address: str) -> None:
+        targets = self._drain(plan, view.run_id, address) if is_drain(address) else [address]
+        for target in targets:
+            queue = self.dispatcher.canvas(plan, target).signatures[0].queue
+            if not self._is_short(queue):
+                continue
+            parked = view[fields.parked(target)]
+            if parked is not None:
+                self.dispatcher.send_parked(parked)
+            else:
+                self.dispatcher.send(plan, view.run_id, target)
+            self._depths[queue] += 1
+            log.debug("sent_again", run_id=view.run_id, step=target)
 
-    def _drain(self, plan: Plan, run_id: str) -> str | None:
-        """Begin the undo of a run, or end it, right here: that needs no operation, so it waits for no worker."""
-        now_ms, values = self.store.read_all(run_id)
-        move = drain(plan, RunView(run_id, values, now_ms), self._terms())
-        return move.to if move is not None and self.store.apply(move.commit).first.stands else None
+    def _drain(self, plan: Plan, run_id: str, address: str) -> list[str]:
+        """Begin the undo of a scope, or end it, right here: that needs no operation, so it waits for no worker."""
+        move = drain(plan, self._clear(plan, run_id, address), scope_of(address), self._terms())
+        if move is None or not self.store.apply(move.commit).first.stands:
+            return []
+        return [target for target in (move.to, *move.forks) if target is not None and not is_drain(target)]
 
     def _is_short(self, queue: str) -> bool:
         if queue not in self._depths:

@@ -10,18 +10,19 @@ from celery import Task
 
 from orchestrator import logs
 from orchestrator.broker.dispatch import Dispatcher
-from orchestrator.broker.parking import hand_over, set_aside
+from orchestrator.broker.parking import drop_chain, hand_over, set_aside
 from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.commit import Reply
 from orchestrator.engine.lease import progress
-from orchestrator.engine.onward import is_waited_for
 from orchestrator.engine.outcome import Outcome
+from orchestrator.engine.places import is_waited_for
 from orchestrator.engine.settle import SHORT_WAIT_MS
 from orchestrator.engine.slice import (
     Apply,
     Attempt,
     Ending,
+    Fork,
     HandOver,
     LoadPlan,
     Parked,
@@ -29,12 +30,15 @@ from orchestrator.engine.slice import (
     SetAside,
     SliceTerms,
     Stopped,
+    Take,
     run_slice,
 )
 from orchestrator.engine.stages import Timing
 from orchestrator.errors import Unreachable
+from orchestrator.plan.canvas import SEPARATOR, deal, queue_of, region
 from orchestrator.plan.graph import Plan, Work
 from orchestrator.plan.plan import DEFAULT_QUEUE
+from orchestrator.runtime.backlog import Backlog
 from orchestrator.runtime.executor import Executor, to_json_text
 from orchestrator.runtime.heartbeat import Heartbeat, Lease
 from orchestrator.settings import Settings
@@ -66,8 +70,10 @@ class Worker:
 
     def work(self, task: Task[Any, Any], run_id: str, address: str) -> Ending:
         """Run one message's slice to its end, and leave the message as Celery is to go on with it."""
+        first, *others = address.split(SEPARATOR)
         message = Message(self, task, run_id)
-        ending = message.run(address)
+        message.backlog.add(others)
+        ending = message.run(first)
         message.finish(ending)
         return ending
 
@@ -85,6 +91,7 @@ class Message:
         self.parked: str | None = None
         self.lease: Lease | None = None
         self.lease_began_s = 0.0
+        self.backlog = Backlog(self.give_away)
 
     def run(self, address: str) -> Ending:
         """Interpret the slice's effects one by one."""
@@ -105,6 +112,7 @@ class Message:
             return ending
         finally:
             self.let_go()
+            self.backlog.end()
 
     def carry_out(self, effect: Any) -> Any:
         """Do what an effect asks for, and answer with what came of it."""
@@ -123,6 +131,10 @@ class Message:
                 return self.plan
             case SetAside():
                 return self.set_aside(effect.address)
+            case Fork():
+                return self.fork(effect)
+            case Take():
+                return self.backlog.take() if self.goes_on(None) else None
         raise TypeError(f"unknown effect {effect!r}")
 
     def apply(self, effect: Apply) -> Reply:
@@ -156,6 +168,7 @@ class Message:
             log.warning("lease_ran_out", run_id=effect.run_id, step=effect.address)
             return None
         lease.limit(work.timeout_ms, work.heartbeat_timeout_ms)
+        self.backlog.watch()
 
         def heartbeat(report: Any) -> None:
             commit = progress(
@@ -171,6 +184,33 @@ class Message:
             cancelled=lambda: lease.cancelled,
             seconds_left=(work.timeout_ms - elapsed_ms) / 1000,
         )
+
+    def fork(self, effect: Fork) -> None:
+        """What is ready beside this message's own path: some is sent, the rest waits here while that goes fast."""
+        lanes = deal(effect.plan, effect.addresses, self.worker.settings.lanes)
+        kept = next((lane for lane in lanes if len(lane) > 1 and queue_of(effect.plan, lane[0]) == self.queue), [])
+        sent = [lane for lane in lanes if lane is not kept]
+        self.backlog.add(kept)
+        if not sent:
+            return
+        limit = self.worker.settings.message_bytes
+        canvas = region(effect.plan, sent, effect.container, message_bytes=limit, whole=True)
+        if canvas.body is not None:
+            self.task.request.chain = None
+        try:
+            self.worker.dispatcher.send_region(self.run_id, canvas, effect.plan)
+        except Unreachable:
+            log.warning("fork_not_sent", run_id=self.run_id, steps=effect.addresses)
+
+    def give_away(self, addresses: list[str]) -> None:
+        """Send what this message will not come to soon."""
+        if self.plan is None:
+            return
+        try:
+            for address in addresses:
+                self.worker.dispatcher.send(self.plan, self.run_id, address)
+        except Unreachable:
+            log.warning("backlog_not_sent", run_id=self.run_id, steps=addresses)
 
     def set_aside(self, address: str) -> str | None:
         """Put the present message aside."""
@@ -201,6 +241,7 @@ class Message:
     def finish(self, ending: Ending) -> None:
         """Leave the message as Celery is to go on with it: its chain goes on, or nothing more is sent."""
         task, dispatcher = self.task, self.worker.dispatcher
+        self.give_away(self.backlog.take_all())
         match ending:
             case HandOver(plan, address):
                 hand_over(task, dispatcher, plan, self.run_id, address)
@@ -210,7 +251,7 @@ class Message:
             case Stopped():
                 pass
             case _:
-                task.request.chain = None
+                drop_chain(task)
 
     def send_soon(self, plan: Plan, address: str, countdown_s: float) -> None:
         """A short wait is also a countdown; the ledger sends again if it gets lost."""

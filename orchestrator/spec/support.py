@@ -6,33 +6,23 @@ from collections.abc import Iterator
 from typing import Final
 
 from orchestrator.errors import Problem
-from orchestrator.spec.flows import flows_of, read_flow
+from orchestrator.spec.flows import flows_of
 from orchestrator.spec.problems import Report
 from orchestrator.spec.workflow import StepKind, WorkflowSpec
 
-EXECUTED_KINDS: Final = frozenset({StepKind.OPERATION, StepKind.CHOICE, StepKind.WAIT})
+NOT_EXECUTED: Final = frozenset({StepKind.EVENT, StepKind.APPROVAL, StepKind.WORKFLOW})
 
 _RULE: Final = "not_yet_supported"
 
 
 def not_executed_yet(spec: WorkflowSpec) -> list[Problem]:
-    """One problem for each step, flow or policy that this release cannot execute."""
+    """One problem for each step that this release cannot execute."""
     report = Report()
-    if spec.compensation.trigger == "manual":
-        report.error(_RULE, "`trigger: manual` is not executed yet", ("compensation", "trigger"))
     for flow in flows_of(spec):
-        shape = read_flow(flow.steps)
-        if shape.style == "needs":
-            report.error(
-                _RULE, "flows with `needs`, `run_if`, `when` or `allow_failure` are not executed yet", flow.path
-            )
         for index, step in enumerate(flow.steps):
-            if step.kind not in EXECUTED_KINDS:
+            if step.kind in NOT_EXECUTED:
                 message = f"steps of kind {step.kind} are not executed yet"
                 report.error(_RULE, message, flow.step_path(index), step.id)
-            looping = any(step.id in cycle for cycle in shape.cycles)
-            if shape.style != "needs" and (looping or step.max_visits is not None):
-                report.error(_RULE, "loops (`max_visits`) are not executed yet", flow.step_path(index), step.id)
     return report.problems
 
 
@@ -45,6 +35,6 @@ def without_effect(spec: WorkflowSpec) -> list[Problem]:
 
 
 def _idle_fields(spec: WorkflowSpec) -> Iterator[str]:
-    yield from (name for name in ("sla", "triggers", "search", "redact", "limits") if getattr(spec, name))
+    yield from (name for name in ("sla", "triggers", "redact", "limits") if getattr(spec, name))
     steps = [step for flow in flows_of(spec) for step in flow.steps]
     yield from (f"steps.{name}" for name in ("sla", "limits") if any(getattr(step, name) for step in steps))

@@ -187,7 +187,7 @@ def _check_path(world: World, values: Mapping[str, str], states: Mapping[str, St
             handlers = [to.to for to in node.failures if to.takes(errors[step]) and (to.when is None or flag)]
             assert handlers, f"{step} failed, and nobody handled it"
             assert handlers[0] in {"$end", *states}
-    if values["status"] == RunStatus.COMPLETED and world.plan.output is not None:
+    if values["status"] == RunStatus.COMPLETED and world.plan.root.output is not None:
         for step, shown in json.loads(values["output"])["reads"].items():
             assert shown == json.loads(values.get(f"{step}:out", "null"))
 

@@ -13,7 +13,7 @@ from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN
 from orchestrator.engine.commit import Commit, Stage
 from orchestrator.engine.slice import Attempt
-from orchestrator.engine.stages import Timing, leave, reach, stop, when_drained
+from orchestrator.engine.stages import Timing, leave, reach, stop, RUN_DRAINED
 from orchestrator.engine.state import RunStatus, StepState
 from tests.property.behaviours import DECLINES, REFUSES
 from tests.property.specs import TWICE, write
@@ -163,13 +163,13 @@ def test_the_third_loss_of_an_attempt_is_the_last() -> None:
 
 def test_the_last_of_two_to_leave_starts_the_undo() -> None:
     """b.view c.view b.settle c.settle: neither saw the other gone, and still exactly one makes the undo ready."""
-    world = world_of(write("a"))
+    world = world_of(write("a"), write("b"), write("c"))
     timing = Timing()
-    both = reach("b", timing) | reach("c", timing)
-    world.store.apply(Commit(RUN_ID, "1", (Stage({}, both | leave("a", StepState.CANCELLED)),)))
-    world.store.apply(Commit(RUN_ID, "1", (stop(RunStatus.RUNNING, RunStatus.FAILED, {"code": "x", "message": ""}),)))
+    both = reach(world.plan, "b", timing) | reach(world.plan, "c", timing)
+    world.store.apply(Commit(RUN_ID, "1", (Stage({}, both | leave(world.plan, "a", StepState.CANCELLED)),)))
+    world.store.apply(Commit(RUN_ID, "1", (stop(world.plan.pinned, RunStatus.RUNNING, RunStatus.FAILED, {"code": "x", "message": ""}),)))
     leaves = [
-        Commit(RUN_ID, "1", (Stage({}, leave(step, StepState.CANCELLED), then=(when_drained(),)),))
+        Commit(RUN_ID, "1", (Stage({}, leave(world.plan, step, StepState.CANCELLED), then=(RUN_DRAINED,)),))
         for step in ("b", "c")
     ]
 
@@ -184,10 +184,10 @@ def test_the_last_of_two_to_leave_starts_the_undo() -> None:
 
 def test_leaving_twice_is_leaving_once() -> None:
     """A commit that is sent twice takes no second member out, as a counter would."""
-    world = world_of(write("a"))
+    world = world_of(write("a"), write("b"))
     timing = Timing()
-    world.store.apply(Commit(RUN_ID, "1", (Stage({}, reach("b", timing)),)))
-    gone = Commit(RUN_ID, "1", (Stage({}, leave("a", StepState.CANCELLED), then=(when_drained(),)),))
+    world.store.apply(Commit(RUN_ID, "1", (Stage({}, reach(world.plan, "b", timing)),)))
+    gone = Commit(RUN_ID, "1", (Stage({}, leave(world.plan, "a", StepState.CANCELLED), then=(RUN_DRAINED,)),))
 
     world.store.apply(gone)
     world.store.apply(gone)

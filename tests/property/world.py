@@ -17,7 +17,8 @@ from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_undo, undone_by
 from orchestrator.engine.commit import Answer, Changes, Commit, Reply, Stage
 from orchestrator.engine.lease import progress, renewal
-from orchestrator.engine.onward import Terms, is_waited_for
+from orchestrator.engine.onward import Terms
+from orchestrator.engine.places import is_waited_for, work_at
 from orchestrator.engine.settle import SHORT_WAIT_MS
 from orchestrator.engine.slice import (
     Apply,
@@ -28,15 +29,17 @@ from orchestrator.engine.slice import (
     LoadPlan,
     Parked,
     Read,
+    Fork,
     SetAside,
     SliceTerms,
     Steps,
     Stopped,
+    Take,
     head_fields,
     run_slice,
 )
 from orchestrator.engine.stages import Timing
-from orchestrator.engine.start import StartRequest, cancel, drop_running, start
+from orchestrator.engine.start import StartRequest, cancel, leftovers, start
 from orchestrator.engine.state import RunStatus, StepState
 from orchestrator.engine.sweep import Visit, reads_to_visit, visit
 from orchestrator.engine.view import RunView
@@ -113,7 +116,7 @@ class World:
         self.store = MemoryStore(self.settings, lambda: self.now_ms)
         request = StartRequest(RUN_ID, input=json.dumps(dict(self.given)), ctx="{}", started_by="test")
         self.apply(start(self.plan, request, TIMING))
-        self.messages.append(self.plan.entry)
+        self.messages += self.plan.root.entries
 
     # What the run says.
 
@@ -249,6 +252,11 @@ class World:
                 self._send(worker, self.plan)
             case SetAside():
                 self._send(worker, "parked")
+            case Fork(addresses=addresses):
+                self.messages += addresses
+                self._send(worker, None)
+            case Take():
+                self._send(worker, None)
             case Apply() as effect:
                 self._send(worker, self._commit(worker, effect))
             case Attempt() as effect:
@@ -280,8 +288,7 @@ class World:
         self._note_told(worker, reply)
         granted = len(reply.answers) == len(effect.commit.stages) and reply.answers[-1].stands
         if worker.asks is not None and granted:
-            work = self.plan.nodes[undone_by(worker.asks.address)]
-            limit = work.undo if is_undo(worker.asks.address) else work.work
+            limit = work_at(self.plan, worker.asks.address)
             worker.asks.ends_ms = None if limit is None else reply.now_ms + limit.timeout_ms
             worker.hold = worker.asks
         return reply
@@ -337,8 +344,8 @@ class World:
         if found is None:
             return
         replies = [self.apply(found.move.commit) for _ in range(1 + twice)]
-        if replies[-1].first.stands and found.send is not None and sends:
-            self.messages.append(found.send)
+        if replies[-1].first.stands and sends:
+            self.messages += [address for address in (found.send, *found.move.forks) if address is not None]
 
     def sweep(self) -> None:
         """One pass of a healthy sweeper over what is due now."""
@@ -352,7 +359,8 @@ class World:
         if move is not None:
             self.apply(move.commit)
         if drops and self.view().stopping and not self.view().over:
-            for dropped in drop_running(self.plan, self.view()):
+            terms = Terms(TIMING, self.draw(), 0.5, fuses=lambda _: False)
+            for dropped in leftovers(self.plan, self.view(), "", terms):
                 self.apply(dropped.commit)
 
     def pause(self, *, on: bool) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from orchestrator.engine import fields
-from orchestrator.engine.onward import Terms, failure_target, flow_output, go, reads_for, success_target
+from orchestrator.engine.ends import flow_output, go
+from orchestrator.engine.onward import Terms, failure_target, success_target
 from orchestrator.engine.outcome import Failure
-from orchestrator.engine.stages import Timing
+from orchestrator.engine.reads import reads_for
+from orchestrator.engine.stages import RUN_DRAINED, Timing
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import Plan
 from tests.property.specs import plan_of
@@ -86,8 +88,8 @@ def test_the_next_operation_is_claimed_by_the_same_commit() -> None:
     """If this message may go on with it; else it is only made ready."""
     plan = failing()
 
-    fused = go(plan, view_of(), "b", TERMS, origin="a", error=None)
-    apart = go(plan, view_of(), "b", Terms(Timing(), "next", fuses=lambda _: False), origin="a", error=None)
+    fused = go(plan, view_of(), "b", TERMS, origin="a", cause=None)
+    apart = go(plan, view_of(), "b", Terms(Timing(), "next", fuses=lambda _: False), origin="a", cause=None)
 
     assert (fused.to, fused.claims, fused.second is not None) == ("b", "b", True)
     assert (apart.to, apart.claims, apart.second) == ("b", None, None)
@@ -96,27 +98,28 @@ def test_the_next_operation_is_claimed_by_the_same_commit() -> None:
 
 def test_a_handler_knows_which_failure_led_to_it() -> None:
     """Its `error` root is the record of that step."""
-    error = {"code": "x", "message": "", "step": "a", "address": "a"}
-
-    onward = go(failing({"errors": ["*"], "to": "c"}), view_of(), "c", TERMS, origin="a", error=error)
+    onward = go(failing({"errors": ["*"], "to": "c"}), view_of(), "c", TERMS, origin="a", cause="a")
 
     assert onward.changes.set[fields.cause("c")] == "a"
 
 
 def test_the_end_is_a_second_stage() -> None:
     """A cancel in between refuses it, and the flow is found drained instead."""
-    onward = go(failing(), view_of(), "$end", TERMS, origin="b", error=None)
+    onward = go(failing(), view_of(), "$end", TERMS, origin="b", cause=None)
 
     assert onward.second is not None
     assert onward.second.changes.end
-    assert onward.then[0].guards == {fields.STOPPING: "1", fields.LIVE_COUNT: "0"}
+    assert onward.then == (RUN_DRAINED,)
 
 
 def test_fail_stops_the_run_with_the_error_that_led_there() -> None:
     """Or with its own, if no failure did."""
     error = {"code": "x", "message": "", "step": "a", "address": "a"}
 
-    led, written = (go(failing(), view_of(), "$fail", TERMS, origin="b", error=given) for given in (error, None))
+    view = view_of()
+    view.learn({fields.error("a"): json.dumps(error)}, 1_000)
+
+    led, written = (go(failing(), view, "$fail", TERMS, origin="b", cause=cause) for cause in ("a", None))
 
     assert led.stops
     assert led.second is not None
@@ -131,9 +134,9 @@ def test_the_output_of_a_flow_is_its_own_or_its_last_steps() -> None:
     view.learn({fields.output("b"): '{"n":2}'}, 1_000)
     steps = ({"id": "a", "operation": "do.write"}, {"id": "b", "operation": "do.write"})
 
-    assert flow_output(plan_of(*steps), view, "b") == '{"n":2}'
-    assert flow_output(plan_of(*steps), view, "a") == "null"
-    assert flow_output(plan_of(*steps, output={"sum": "${input.n}"}), view, "b") == '{"sum":1}'
+    assert flow_output(plan_of(*steps), view, "", "b") == '{"n":2}'
+    assert flow_output(plan_of(*steps), view, "", "a") == "null"
+    assert flow_output(plan_of(*steps, output={"sum": "${input.n}"}), view, "", "b") == '{"sum":1}'
 
 
 def test_an_output_that_does_not_fit_its_schema_fails_the_run() -> None:
@@ -142,7 +145,7 @@ def test_an_output_that_does_not_fit_its_schema_fails_the_run() -> None:
     schema = plan_of(step, output={"sum": "${input.n}"}, output_schema={"properties": {"sum": {"type": "string"}}})
     raises = plan_of(step, output={"sum": "${input.missing}"})
 
-    found = [flow_output(plan, view_of(n=1), "a") for plan in (schema, raises)]
+    found = [flow_output(plan, view_of(n=1), "", "a") for plan in (schema, raises)]
 
     assert [failure.code for failure in found if isinstance(failure, Failure)] == ["invalid_output", "expression_error"]
 
@@ -157,7 +160,7 @@ def test_ctx_and_what_expressions_name_is_read() -> None:
 
     names = reads_for(plan, RunView("run", {}, 1_000), "b")
 
-    assert set(names) == {"created_at", "ctx", "input", "a:state", "a:out", "a:err"}
+    assert set(names) == {"created_at", "ctx", "input", "a:out"}
 
 
 def test_an_undo_reads_everything_that_its_step_may_have_left() -> None:

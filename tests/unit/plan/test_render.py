@@ -26,7 +26,7 @@ def compiled(spec: WorkflowSpec, *, message_bytes: int = 16_384) -> tuple[Plan, 
     """The plan and the canvas of a spec."""
     load_operations(MODULES)
     plan = compile_plan(spec, examine(spec, OPERATIONS, None)[0], digest="0" * 64)
-    return plan, main_chain(plan, plan.entry, message_bytes=message_bytes)
+    return plan, main_chain(plan, plan.root.entries[0], message_bytes=message_bytes)
 
 
 def named(name: str) -> tuple[Plan, Chain]:

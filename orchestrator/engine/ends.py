@@ -1,0 +1,136 @@
+"""How flows end: the run's own, and those of branches and items, which arrive at their container."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+from orchestrator.engine import fields
+from orchestrator.engine.address import DRAIN, container_of, drain_of, flow_of, key_of, within
+from orchestrator.engine.commit import Changes, Due, Guards, Then, count_field
+from orchestrator.engine.onward import Onward, Terms, arrive
+from orchestrator.engine.outcome import Failure
+from orchestrator.engine.places import container_at, flow_at
+from orchestrator.engine.reads import container_reads
+from orchestrator.engine.roots import roots_for
+from orchestrator.engine.stages import Timing, complete, stop, stop_scope, when_drained
+from orchestrator.engine.state import RunStatus, StepHappening, StepState, move_step
+from orchestrator.engine.view import RunView
+from orchestrator.errors import ExpressionError
+from orchestrator.plan.graph import Plan
+from orchestrator.spec.flows import END, FAIL
+
+Error = Mapping[str, Any]
+
+
+def go(plan: Plan, view: RunView, target: str, terms: Terms, *, origin: str, cause: str | None) -> Onward:
+    """What takes a flow from a settled step to a target; `cause` is the step whose failure led here, if one did."""
+    flow = flow_of(origin)
+    if target == FAIL:
+        error = view.json(fields.error(cause)) if cause else None
+        failed = {"code": "failed", "message": f"step {origin!r} leads to $fail", "step": origin, "address": origin}
+        return fail_flow(plan, view, flow, error or failed, terms, origin=origin)
+    if target == END:
+        return complete_flow(plan, view, flow, origin, terms)
+    return arrive(plan, view, flow, target, terms, cause=cause)
+
+
+def complete_flow(plan: Plan, view: RunView, flow: str, last: str, terms: Terms) -> Onward:
+    """The flow came to its end, by the step `last`."""
+    output = flow_output(plan, view, flow, last)
+    if isinstance(output, Failure):
+        return fail_flow(plan, view, flow, output.to_json(last), terms, origin=last)
+    if not flow:
+        values = {fields.flow_state(flow): StepState.COMPLETED, fields.output(flow): output}
+        waits = (Then({}, Changes(set=values)),) if plan.leaves_rest else ()
+        return Onward(then=(*when_drained(plan, last), *waits), second=complete(plan.pinned, output))
+    return _arrived(plan, view, flow, fields.completed_set, {fields.output(flow): output}, terms.timing, last)
+
+
+def fail_flow(plan: Plan, view: RunView, flow: str, error: Error, terms: Terms, *, origin: str) -> Onward:
+    """The flow failed, and nobody in it handles that: the run stops, or the flow's container is told."""
+    if not flow:
+        stopped = stop(plan.pinned, RunStatus.RUNNING, RunStatus.FAILED, error)
+        return Onward(then=when_drained(plan, origin), second=stopped, to=DRAIN, stops=True)
+    container, key = container_of(flow), key_of(flow)
+    place = {"branch": key} if container_at(plan, container).branches else {"index": int(key)}
+    inner = {name: value for name, value in error.items() if name not in ("branch", "index")}
+    values = {fields.error(flow): json.dumps({**inner, **place})}
+    onward = _arrived(plan, view, flow, fields.failed_set, values, terms.timing, origin)
+    first = Then({fields.first_failed(container): None}, Changes(set={fields.first_failed(container): flow}))
+    onward = Onward(then=(first,)).beside(onward)
+    if not container_at(plan, container).outlives_failures:
+        return onward
+    return replace(onward, changes=stop_scope(plan, flow) | onward.changes, forks=(drain_of(flow),))
+
+
+def flow_output(plan: Plan, view: RunView, flow: str, last: str) -> str | Failure:
+    """A flow's output as JSON text: what its author wrote, else that of the last step (or steps)."""
+    shape = flow_at(plan, flow)
+    if shape.output is None:
+        text = _last_output(view, flow, shape.last) if shape.last else view[fields.output(last)] or "null"
+    else:
+        try:
+            roots = roots_for(plan, view, shape.output.expressions, address=within(flow, "-"))
+            text = json.dumps(shape.output.render(roots), separators=(",", ":"))
+        except ExpressionError as error:
+            return Failure(error.code, f"the {'flow' if flow else 'workflow'}'s output: {error.message}")
+    if plan.output_schema is None or flow:
+        return text
+    problem = next(_validator(json.dumps(plan.output_schema)).iter_errors(json.loads(text)), None)
+    return text if problem is None else Failure("invalid_output", f"the workflow's output: {problem.message}")
+
+
+def _last_output(view: RunView, flow: str, last: tuple[str, ...]) -> str:
+    outputs = {step: view[fields.output(within(flow, step))] or "null" for step in last}
+    if len(outputs) == 1:
+        return next(iter(outputs.values()))
+    return "{" + ",".join(f"{json.dumps(step)}:{text}" for step, text in outputs.items()) + "}"
+
+
+def _arrived(
+    plan: Plan, view: RunView, flow: str, arrived: Any, values: Mapping[str, str], timing: Timing, origin: str
+) -> Onward:
+    """A branch or item is over; if that decides its container, the container is ready to be joined."""
+    container, key = container_of(flow), key_of(flow)
+    ended = StepState.COMPLETED if arrived is fields.completed_set else StepState.FAILED
+    waits = {fields.state(container): StepState.WAITING}
+    joins = Changes(
+        set={fields.state(container): move_step(StepState.WAITING, StepHappening.WAKE)},
+        entries={container: Due(within_ms=timing.resend_ms)},
+    )
+    deciding = [Then({**waits, **guards}, joins) for guards in _decisions(plan, view, container)]
+    return Onward(
+        changes=Changes(
+            set={**values, fields.flow_state(flow): ended},
+            number=(fields.sequence(flow),),
+            add=((arrived(container), key), (fields.over_set(container), key)),
+        ),
+        then=(*deciding, *when_drained(plan, origin)),
+        to=container,
+        reads=(*fields.HEAD, *fields.step_head(container), *container_reads(plan, view, container)),
+    )
+
+
+def _decisions(plan: Plan, view: RunView, container: str) -> list[Guards]:
+    """The counts of members at which a container can be joined, or cannot be joined any more."""
+    terms, size = container_at(plan, container), view.number(fields.size(container))
+    completed, failed, over = (count_field(one(container)) for one in _SETS)
+    if terms.join is None:
+        return [{over: str(size)}, {failed: str(terms.tolerated(size) + 1)}]
+    return [{completed: str(terms.join)}, {failed: str(size - terms.join + 1)}]
+
+
+_SETS = (fields.completed_set, fields.failed_set, fields.over_set)
+
+
+@lru_cache(maxsize=256)
+def _validator(schema: str) -> Any:
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  # few workflows have one, and it is a large import
+
+    return Draft202012Validator(json.loads(schema), format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+

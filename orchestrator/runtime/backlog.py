@@ -1,0 +1,56 @@
+"""What one message works off besides the step that it is at, and gives away when that takes long."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from orchestrator.clock import elapsed_s
+
+PATIENCE_S = 0.01
+"""Where one step takes longer than this, what waits behind it is sent as messages of its own."""
+
+
+class Backlog:
+    """Addresses that are ready, the next one first. A thread gives them away when a step takes long."""
+
+    def __init__(self, give_away: Callable[[list[str]], None]) -> None:
+        self._give_away = give_away
+        self._waiting: list[str] = []
+        self._lock = threading.Lock()
+        self._began_s = elapsed_s()
+        self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
+
+    def add(self, addresses: Sequence[str]) -> None:
+        """Put addresses behind those that wait."""
+        with self._lock:
+            self._waiting += addresses
+
+    def take(self) -> str | None:
+        """The next address; from now on it is the step at hand."""
+        with self._lock:
+            self._began_s = elapsed_s()
+            return self._waiting.pop(0) if self._waiting else None
+
+    def take_all(self) -> list[str]:
+        """Everything that waits."""
+        with self._lock:
+            taken, self._waiting = self._waiting, []
+            return taken
+
+    def watch(self) -> None:
+        """A step begins: give away what waits behind it if it takes long."""
+        self._began_s = elapsed_s()
+        if self._waiting and self._thread is None:
+            self._thread = threading.Thread(target=self._watch, name="backlog", daemon=True)
+            self._thread.start()
+
+    def end(self) -> None:
+        """The message is over."""
+        self._ended.set()
+
+    def _watch(self) -> None:
+        while self._waiting and not self._ended.wait(PATIENCE_S):
+            if elapsed_s() - self._began_s >= PATIENCE_S and (given := self.take_all()):
+                self._give_away(given)
