@@ -10,6 +10,8 @@ from orchestrator.broker import transport
 from orchestrator.plan.plan import DEFAULT_QUEUE
 from orchestrator.settings import Settings
 
+RESULTS_KEPT_S = 86_400
+"""How long Celery keeps the count of a chord's header; what is joined, the state decides."""
 TOP_PRIORITY = 9
 SETTINGS_KEY = "orchestrator_settings"
 """Where an app keeps our settings, for what Celery itself makes from the app: beat's scheduler."""
@@ -31,6 +33,8 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "task_acks_on_failure_or_timeout": True,
         "task_ignore_result": True,
         "task_store_errors_even_if_ignored": False,
+        "result_backend": settings.broker if settings.broker.startswith("redis") else settings.redis_url,
+        "result_expires": RESULTS_KEPT_S,
         "task_serializer": "json",
         "accept_content": ["json"],
         "task_default_queue": DEFAULT_QUEUE,
