@@ -129,6 +129,12 @@ class UnknownRun(NotFound):
     code = "unknown_run"
 
 
+class UnknownStep(NotFound):
+    """The run has not reached such a step; `show` lists the addresses of those that it has."""
+
+    code = "unknown_step"
+
+
 class UnknownOperation(NotFound):
     """No module of the setting `operations` and no live worker has that operation."""
 
@@ -157,6 +163,24 @@ class RunOver(Conflict):
     """The run has ended, so it takes no more of this."""
 
     code = "run_over"
+
+
+class RunGoesOn(Conflict):
+    """This can be done only to a run that is over; wait for its end, or cancel it."""
+
+    code = "run_goes_on"
+
+
+class StepNotWaiting(Conflict):
+    """The step is in another state than this needs; `show` tells in which."""
+
+    code = "step_not_waiting"
+
+
+class NotRetriable(Conflict):
+    """Some undo of the run failed or has not been made: undo it again or waive it, then retry."""
+
+    code = "not_retriable"
 
 
 class IllegalTransition(Conflict):

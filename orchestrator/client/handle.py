@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import json
-import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.description import RunDescription, describe
+from orchestrator.client.operating import Operating
 from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
 from orchestrator.engine import fields
-from orchestrator.engine.address import DRAIN
-from orchestrator.engine.onward import Move, Terms
-from orchestrator.engine.stages import Timing
-from orchestrator.engine.start import cancel, leftovers
-from orchestrator.engine.state import OVER, RunStatus, StepState
-from orchestrator.engine.view import RunView
-from orchestrator.errors import RunFailed, RunOver, UnknownRun, WaitTimeout
-from orchestrator.plan.graph import Plan
+from orchestrator.engine.state import OVER, RunStatus
+from orchestrator.engine.undoing import UndoPreview
+from orchestrator.engine.verbs import Wish
+from orchestrator.errors import RunFailed, UnknownRun, WaitTimeout
+from orchestrator.settings import Settings
 from orchestrator.store.port import HistoryEntry, Store
 
-CANCEL_TRIES = 50
 ENDS = frozenset(f"run_{status.value}" for status in OVER)
 """The events that end a run."""
 
@@ -47,8 +43,8 @@ class RunHandle:
 
     def describe(self) -> RunDescription:
         """Everything that is known of the run now."""
-        view = self._view()
-        return describe(self._plan(view), view)
+        view = self._operating.view()
+        return describe(self._operating.plan(view), view)
 
     def result(self, timeout: float | None = None) -> Any:
         """The run's output, as soon as it has one; `timeout` in seconds.
@@ -92,25 +88,38 @@ class RunHandle:
 
     def cancel(self, reason: str = "", by: str = "") -> None:
         """Stop the run: nothing new starts, what is in flight ends, what is done is undone. RunOver if it has ended."""
-        for _ in range(CANCEL_TRIES):
-            view = self._view()
-            if view.over:
-                raise RunOver(f"run {self.run_id} is {view.status}", run_id=self.run_id, status=view.status.value)
-            move = cancel(view, reason, by)
-            if move is None or self._apply(view, move):
-                break
-        plan = self._plan(self._view())
-        self._drop(plan)
+        self._operating.cancel(Wish(by, reason))
 
-    def _drop(self, plan: Plan) -> None:
-        """Settle at once what waits, and what runs but has nothing that could be undone."""
-        view = self._view()
-        terms = Terms(Timing(), secrets.token_hex(8), fuses=lambda _: False)
-        for move in leftovers(plan, view, "", terms):
-            self._apply(view, move)
-        _, values = self.store.read(self.run_id, (fields.state(DRAIN),))
-        if values[fields.state(DRAIN)] == StepState.READY:
-            self.dispatcher.send(plan, self.run_id, DRAIN)
+    def pause(self, reason: str = "", by: str = "") -> None:
+        """Let nothing new begin until `resume`; steps in flight end. RunOver if the run has ended."""
+        self._operating.pause(Wish(by, reason))
+
+    def resume(self, reason: str = "", by: str = "") -> None:
+        """Let a paused run go on; its own time limit moves by as long as it was paused."""
+        self._operating.resume(Wish(by, reason))
+
+    def retry(self, reason: str = "", by: str = "", *, input: Mapping[str, Any] | None = None) -> None:  # noqa: A002
+        """Let a failed or cancelled run go on from where it failed, as a new incarnation of the same run.
+
+        Steps that were undone run again first, with new idempotency keys; `input` replaces the run's.
+        """
+        self._operating.retry(Wish(by, reason), input)
+
+    def skip(self, step: str, reason: str = "", by: str = "", *, output: Any = None) -> None:
+        """Go on behind a step that waits, as if it had succeeded; `output` is what later steps read of it."""
+        self._operating.skip(step, Wish(by, reason), output)
+
+    def undo(self, reason: str = "", by: str = "") -> None:
+        """Of a run that is over: make the undos that failed again, or all that waited for this. Twice changes nothing."""
+        self._operating.undo(Wish(by, reason))
+
+    def waive(self, step: str, reason: str = "", by: str = "") -> None:
+        """Record that what a step did was undone by hand."""
+        self._operating.waive(step, Wish(by, reason))
+
+    def undo_preview(self) -> UndoPreview:
+        """What would be undone now, with inputs, and what cannot be."""
+        return self._operating.undo_preview()
 
     def _wait_for_end(self, after: str, timeout_s: float) -> str:
         """Wait for an event that ends the run, or until time is over; the id of the last event seen."""
@@ -121,19 +130,10 @@ class RunHandle:
                 break
         return after
 
-    def _apply(self, view: RunView, move: Move) -> bool:
-        reply = self.store.apply(move.commit)
-        view.absorb(move.commit, reply)
-        return reply.first.stands
-
-    def _view(self) -> RunView:
-        now_ms, values = self.store.read_all(self.run_id)
-        if not values:
-            raise UnknownRun(f"no run has the id {self.run_id!r}", run_id=self.run_id)
-        return RunView(self.run_id, values, now_ms)
-
-    def _plan(self, view: RunView) -> Plan:
-        return self.versions.plan(view[fields.WORKFLOW] or "", view[fields.VERSION] or "")
+    @property
+    def _operating(self) -> Operating:
+        settings: Settings = self.dispatcher.settings
+        return Operating(self.run_id, settings, self.store, self.versions, self.dispatcher)
 
 
 def _failed(run_id: str, status: str, values: dict[str, str | None]) -> RunFailed:

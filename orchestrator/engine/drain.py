@@ -21,11 +21,13 @@ def drain(plan: Plan, view: RunView, scope: str, terms: Terms) -> Move | None:
     address = drain_of(scope)
     if view.state(address) is not StepState.READY or view.paused:
         return None
-    undos = [undo_of(step) for step in to_undo(plan, view, scope)]
+    owed = [undo_of(step) for step in to_undo(plan, view, scope)]
+    by_hand = bool(owed) and plan.undo_by_hand and not scope
+    undos = [] if by_hand else owed
     changes = Changes(
         set={
             fields.state(address): move_step(StepState.READY, StepHappening.COMPLETE),
-            fields.undo_list(scope): json.dumps(undos),
+            fields.undo_list(scope): json.dumps(owed),
             fields.settled_by(address): terms.token,
             **({fields.listed_in(undo): scope for undo in undos} if scope else {}),
         },
@@ -36,7 +38,7 @@ def drain(plan: Plan, view: RunView, scope: str, terms: Terms) -> Move | None:
         told = event("compensation_started", scope or None, undo=undos)
         changes |= Changes(set={} if scope else {fields.COMPENSATION: "running"}, events=(told,))
     elif not scope:
-        changes |= _end(plan, view)
+        changes |= _end(plan, view, by_hand=by_hand)
     view.learn(changes.set, view.now_ms)
     following = Onward()
     if undos:
@@ -47,9 +49,9 @@ def drain(plan: Plan, view: RunView, scope: str, terms: Terms) -> Move | None:
     return following.move(view, Stage(guards, changes, already={fields.settled_by(address): terms.token}))
 
 
-def _end(plan: Plan, view: RunView) -> Changes:
+def _end(plan: Plan, view: RunView, *, by_hand: bool) -> Changes:
     reason = RunStatus(view[fields.REASON] or RunStatus.FAILED)
-    return end(plan.pinned, reason, _undone_before(view))
+    return end(plan.pinned, reason, "pending" if by_hand else _undone_before(view))
 
 
 def _undone_before(view: RunView) -> str:

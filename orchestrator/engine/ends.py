@@ -35,7 +35,10 @@ def go(plan: Plan, view: RunView, target: str, terms: Terms, *, origin: str, cau
         return fail_flow(plan, view, flow, error or failed, terms, origin=origin)
     if target == END:
         return complete_flow(plan, view, flow, origin, terms)
-    return arrive(plan, view, flow, target, terms, cause=cause)
+    onward = arrive(plan, view, flow, target, terms, cause=cause)
+    if cause != origin or onward.to is None:
+        return onward
+    return replace(onward, changes=onward.changes | Changes(set={fields.went_to(origin): onward.to}))
 
 
 def complete_flow(plan: Plan, view: RunView, flow: str, last: str, terms: Terms) -> Onward:

@@ -27,6 +27,8 @@ RUN_DEADLINE: Final = "deadline"
 UNDO_LIST: Final = "undo"  # JSON list of addresses, newest completion first
 UNDO_FAILED: Final = "undo_failed"  # "1" once an undo has failed for good
 ATTENTION: Final = "attention"
+PAUSED_AT: Final = "paused_at"
+CHANGED_BY: Final = "changed_by"  # the token of the operator's change that began this incarnation
 
 LIVE_SET: Final = "live"
 """The set of the run's live steps, those within containers included."""
@@ -154,6 +156,16 @@ def error(address: str) -> str:
     return f"{address}:err"
 
 
+def epoch(address: str) -> str:
+    """The incarnation in which a completed or undone result of the step was last discarded; absent: the first."""
+    return f"{address}:epoch"
+
+
+def waived(address: str) -> str:
+    """Of an undo that was done by hand: who said so."""
+    return f"{address}:waived"
+
+
 def sequence(address: str) -> str:
     """The place of the step in the order in which steps were settled."""
     return f"{address}:seq"
@@ -233,6 +245,11 @@ def begun(container: str) -> str:
 def item(flow: str) -> str:
     """JSON: the item that a flow of a map is for."""
     return f"{flow}:item"
+
+
+def ends(gate: str) -> str:
+    """Of the gate that ends a flow: the step that was the last of it."""
+    return f"{gate}:ends"
 
 
 def flow_state(flow: str) -> str:

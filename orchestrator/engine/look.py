@@ -32,7 +32,7 @@ from orchestrator.engine.ends import complete_flow, fail_flow
 from orchestrator.engine.onward import Move, Onward, Terms, starts_by_itself
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.places import going_on, is_container, node_at, stopping_scopes, work_at
-from orchestrator.engine.reads import container_reads, input_expressions, reads_for
+from orchestrator.engine.reads import container_reads, input_expressions, leaving_reads, reads_for
 from orchestrator.engine.retries import outlasts
 from orchestrator.engine.roots import roots_for, undo_root
 from orchestrator.engine.settle import SHORT_WAIT_MS, Ground, after_undo, complete_step, fail_attempt
@@ -73,6 +73,9 @@ def reads_to_look(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
         return ()
     if is_container(plan, address):
         return container_reads(plan, view, address)
+    last = view[fields.ends(address)]
+    if last is not None:
+        return view.missing((*reads_for(plan, view, address), fields.output(last), *leaving_reads(plan, last)))
     work = work_at(plan, address)
     out_of_time = work is not None and work.retry.max_elapsed_ms is not None and view.attempt(address) > 1
     judged = not is_undo(address) and not starts_by_itself(plan, address)
@@ -166,7 +169,10 @@ def _begin(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
     if node.id == SINK:
         return _end_flow(plan, view, address, ground, terms)
     if node.id == REST:
+        last = view[fields.ends(address)]
         onward = Onward(second=complete(plan.pinned, view[fields.output("")] or "null"))
+        if last is not None:
+            onward = complete_flow(plan, view, flow_of(address), last, terms)
         settled = move_step(StepState.READY, StepHappening.COMPLETE)
         return onward.move(view, ground.stage(address, leave(plan, address, settled)))
     if node.kind is StepKind.CHOICE:

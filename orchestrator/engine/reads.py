@@ -90,7 +90,7 @@ def leaving_reads(plan: Plan, address: str) -> tuple[str, ...]:
     """The fields that going on from a step takes: its routes, what follows, and the end of its flow."""
     node, flow = node_at(plan, address), flow_of(address)
     if node.id == REST:
-        return (fields.output(flow),)
+        return fields.output(flow), fields.ends(address)
     if node.id == SINK:
         needed = [*_end_reads(plan, flow, node), fields.closed(flow), fields.closing_error(flow)]
     elif node.needs is not None:

@@ -206,7 +206,8 @@ def _after_failure(
 ) -> Onward:
     if is_undo(address):
         onward = _alerting(after_undo(plan, view, address, terms, failed=True), view, address)
-        return replace(onward, changes=onward.changes | Changes(set={fields.UNDO_FAILED: "1"}))
+        told = Changes(set={fields.UNDO_FAILED: "1", fields.COMPENSATION: "failed"})
+        return replace(onward, changes=told | onward.changes)
     node = node_at(plan, address)
     if node.needs is None:
         target = failure_target(plan, view, address, record)

@@ -230,10 +230,8 @@ class _Slice:
             here = self.draw()
             move = settle(self.plan, self.view, address, token, outcome, here)
             reply = yield from self.commit(move, address, here)
-            if reply.first is Answer.REFUSED:
+            if not reply.first.stands:
                 yield from self.report_late(address, token, outcome)
-                return Done()
-            if reply.first is Answer.GONE:
                 return Done()
             if _granted(move, reply):
                 address, token = str(move.claims), here.token

@@ -230,8 +230,7 @@ def complete(pinned: Pinned, output: str) -> Stage:
 
 def end(pinned: Pinned, reason: RunStatus, compensation: str) -> Changes:
     """Everything that was to be undone has been tried: the run is over."""
-    happening = RunHappening.END_CANCELLED if reason is RunStatus.CANCELLED else RunHappening.END_FAILED
-    ended = move_run(RunStatus.COMPENSATING, happening)
+    ended = move_run(RunStatus.COMPENSATING, _ENDS[reason])
     return Changes(
         set={fields.STATUS: ended, fields.COMPENSATION: compensation},
         stamp={fields.ENDED_AT: 0},
@@ -239,6 +238,13 @@ def end(pinned: Pinned, reason: RunStatus, compensation: str) -> Changes:
         events=(event(f"run_{ended.value}", compensation=compensation),),
         end=True,
     )
+
+
+_ENDS: Mapping[RunStatus, RunHappening] = {
+    RunStatus.FAILED: RunHappening.END_FAILED,
+    RunStatus.CANCELLED: RunHappening.END_CANCELLED,
+    RunStatus.COMPLETED: RunHappening.END_COMPLETED,
+}
 
 
 def end_stage(pinned: Pinned, reason: RunStatus, compensation: str) -> Stage:

@@ -35,6 +35,9 @@ class RunHappening(StrEnum):
     STOP = "stop"  # an unhandled failure, a cancel, a timeout
     END_FAILED = "end_failed"  # everything that was to be undone has been tried
     END_CANCELLED = "end_cancelled"
+    END_COMPLETED = "end_completed"  # of a run that had completed, undos that had failed were tried again
+    RETRY = "retry"  # an operator lets it go on from where it failed
+    UNDO = "undo"  # an operator has undone what was left
 
 
 class StepState(StrEnum):
@@ -69,6 +72,7 @@ class StepHappening(StrEnum):
     LOSE = "lose"  # the lease ran out for good
     SKIP = "skip"
     CANCEL = "cancel"
+    WAIVE = "waive"  # an operator says that the undo was done by hand
 
 
 RUN_TABLE: Mapping[tuple[RunStatus, RunHappening], RunStatus] = {
@@ -78,6 +82,12 @@ RUN_TABLE: Mapping[tuple[RunStatus, RunHappening], RunStatus] = {
     (RunStatus.RUNNING, RunHappening.STOP): RunStatus.COMPENSATING,
     (RunStatus.COMPENSATING, RunHappening.END_FAILED): RunStatus.FAILED,
     (RunStatus.COMPENSATING, RunHappening.END_CANCELLED): RunStatus.CANCELLED,
+    (RunStatus.COMPENSATING, RunHappening.END_COMPLETED): RunStatus.COMPLETED,
+    (RunStatus.FAILED, RunHappening.RETRY): RunStatus.RUNNING,
+    (RunStatus.CANCELLED, RunHappening.RETRY): RunStatus.RUNNING,
+    (RunStatus.COMPLETED, RunHappening.UNDO): RunStatus.COMPENSATING,
+    (RunStatus.FAILED, RunHappening.UNDO): RunStatus.COMPENSATING,
+    (RunStatus.CANCELLED, RunHappening.UNDO): RunStatus.COMPENSATING,
 }
 
 # A lapsed step is ready while its old token still stands, so it may also be settled from there.
@@ -102,6 +112,10 @@ STEP_TABLE: Mapping[tuple[StepState, StepHappening], StepState] = {
     (StepState.WAITING, StepHappening.FAIL): StepState.FAILED,
     (StepState.WAITING, StepHappening.LOSE): StepState.LOST,
     (StepState.WAITING, StepHappening.CANCEL): StepState.CANCELLED,
+    (StepState.WAITING, StepHappening.SKIP): StepState.SKIPPED,
+    (StepState.PENDING, StepHappening.WAIVE): StepState.COMPLETED,
+    (StepState.FAILED, StepHappening.WAIVE): StepState.COMPLETED,
+    (StepState.LOST, StepHappening.WAIVE): StepState.COMPLETED,
 }
 
 _State = TypeVar("_State", RunStatus, StepState)

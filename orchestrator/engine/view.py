@@ -32,6 +32,14 @@ class RunView:
     def __getitem__(self, name: str) -> str | None:
         return self._values.get(name)
 
+    def names(self) -> list[str]:
+        """Every field that has been read and is there."""
+        return [name for name, text in self._values.items() if text is not None]
+
+    def items(self) -> Iterable[tuple[str, str | None]]:
+        """Every field that has been read, with its text."""
+        return self._values.items()
+
     def missing(self, names: Iterable[str]) -> tuple[str, ...]:
         """Those of the fields that have not been read yet."""
         return tuple(name for name in names if name not in self._values)

@@ -124,6 +124,12 @@ class Container:
         """How many of so many may fail; a share is rounded down."""
         return self.tolerate if self.tolerate_percent is None else int(size * self.tolerate_percent // 100)
 
+    def is_decided(self, size: int, completed: int, failed: int) -> bool:
+        """Whether it can be joined, or cannot be joined any more."""
+        if self.join is None:
+            return completed + failed == size or failed > self.tolerated(size)
+        return completed >= self.join or size - failed < self.join
+
     @property
     def outlives_failures(self) -> bool:
         """Whether it may go on when one of its flows has failed."""
