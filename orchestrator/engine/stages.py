@@ -10,8 +10,11 @@ from typing import Any
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_undo
 from orchestrator.engine.commit import NEVER, NOW, Changes, Due, Stage, Then
+from orchestrator.engine.indexes import Pinned, moved, status_index
 from orchestrator.engine.state import RunHappening, RunStatus, StepHappening, StepState, move_run, move_step
 from orchestrator.plan.graph import Work
+
+__all__ = ["status_index"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ def claim(address: str, work: Work, token: str, timing: Timing, *, attempt: int,
     )
 
 
-def stop(status: RunStatus, reason: RunStatus, error: Mapping[str, Any]) -> Stage:
+def stop(status: RunStatus, reason: RunStatus, error: Mapping[str, Any], pinned: Pinned | None = None) -> Stage:
     """Nothing new may start: what waits falls due now; what runs is waited for (RULES 3). The first reason stands."""
     stopped = move_run(status, RunHappening.STOP)
     return Stage(
@@ -141,14 +144,14 @@ def stop(status: RunStatus, reason: RunStatus, error: Mapping[str, Any]) -> Stag
             },
             entries={RUN: NEVER},
             expedite=(":state", StepState.RUNNING),
-            index=_moved(status, stopped),
+            index=moved(status, stopped, pinned),
             events=(event("run_stopping", reason=reason.value, error=error),),
         ),
         then=(when_drained(),),
     )
 
 
-def complete(output: str) -> Stage:
+def complete(output: str, pinned: Pinned | None = None) -> Stage:
     """The flow came to its end and nothing of it is live."""
     ended = move_run(RunStatus.RUNNING, RunHappening.COMPLETE)
     return Stage(
@@ -157,40 +160,31 @@ def complete(output: str) -> Stage:
         changes=Changes(
             set={fields.STATUS: ended, fields.OUTPUT: output},
             stamp={fields.ENDED_AT: 0},
-            index=_moved(RunStatus.RUNNING, ended),
+            index=moved(RunStatus.RUNNING, ended, pinned),
             events=(event("run_completed"),),
             end=True,
         ),
     )
 
 
-def end(reason: RunStatus, compensation: str) -> Changes:
+def end(reason: RunStatus, compensation: str, pinned: Pinned | None = None) -> Changes:
     """Everything that was to be undone has been tried: the run is over."""
     happening = RunHappening.END_CANCELLED if reason is RunStatus.CANCELLED else RunHappening.END_FAILED
     ended = move_run(RunStatus.COMPENSATING, happening)
     return Changes(
         set={fields.STATUS: ended, fields.COMPENSATION: compensation},
         stamp={fields.ENDED_AT: 0},
-        index=_moved(RunStatus.COMPENSATING, ended),
+        index=moved(RunStatus.COMPENSATING, ended, pinned),
         events=(event(f"run_{ended.value}", compensation=compensation),),
         end=True,
     )
 
 
-def end_stage(reason: RunStatus, compensation: str) -> Stage:
+def end_stage(reason: RunStatus, compensation: str, pinned: Pinned | None = None) -> Stage:
     """The run's end as a stage of its own, after its last undo was settled."""
-    changes = end(reason, compensation)
+    changes = end(reason, compensation, pinned)
     return Stage(
         guards={fields.STATUS: RunStatus.COMPENSATING, fields.LIVE_COUNT: "0"},
         already={fields.STATUS: changes.set[fields.STATUS]},
         changes=changes,
     )
-
-
-def status_index(status: RunStatus) -> str:
-    """The index of the runs with that status."""
-    return f"status:{status.value}"
-
-
-def _moved(before: RunStatus, after: RunStatus) -> dict[str, bool]:
-    return {status_index(before): False, status_index(after): True}

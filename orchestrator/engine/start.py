@@ -9,21 +9,16 @@ from typing import Any
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN
 from orchestrator.engine.commit import NEVER, Changes, Commit, Due, Stage
+from orchestrator.engine.indexes import INDEXES, live_index, start_indexes, status_indexes
 from orchestrator.engine.look import cancel_step
 from orchestrator.engine.onward import Move, is_waited_for, work_at
 from orchestrator.engine.outcome import Failure
-from orchestrator.engine.stages import Timing, event, reach, status_index, stop
+from orchestrator.engine.stages import Timing, event, reach, stop
 from orchestrator.engine.state import RunHappening, RunStatus, StepState, move_run
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import Plan
 
-ALL_RUNS = "all"
-"""The index of every run."""
-
-
-def workflow_index(key: str) -> str:
-    """The index of the runs of a workflow."""
-    return f"workflow:{key}"
+__all__ = ["live_index"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +36,8 @@ def start(plan: Plan, request: StartRequest, timing: Timing) -> Commit:
     """Run, indexes, ledger and the first step's readiness in one commit; refused if the run exists."""
     status = move_run(RunStatus.PENDING, RunHappening.START)
     limits = [limit for limit in (plan.timeout_ms, request.timeout_ms) if limit is not None]
+    roots = {"input": json.loads(request.input), "ctx": json.loads(request.ctx)} if plan.search else {}
+    stays_in = start_indexes(plan, roots)
     head = Changes(
         set={
             fields.INCARNATION: "1",
@@ -53,10 +50,11 @@ def start(plan: Plan, request: StartRequest, timing: Timing) -> Commit:
             fields.INPUT: request.input,
             fields.CTX: request.ctx,
             fields.STARTED_BY: request.started_by,
+            INDEXES: json.dumps(stays_in),
         },
         stamp={fields.CREATED_AT: 0, **({fields.RUN_DEADLINE: min(limits)} if limits else {})},
         entries={RUN: Due(within_ms=min(limits)) if limits else NEVER},
-        index={ALL_RUNS: True, status_index(status): True, workflow_index(plan.key): True},
+        index=dict.fromkeys((*stays_in, *status_indexes(status, plan.pinned)), True),
         events=(event("run_started", workflow=plan.key, version=plan.version),),
     )
     first = reach(plan.entry, timing, work=work_at(plan, plan.entry))
@@ -92,4 +90,5 @@ def stop_run(view: RunView, reason: RunStatus, failure: Failure) -> Move:
     """The stop of a whole run from outside of its steps."""
     record = json.loads(json.dumps(failure.to_json(RUN)))
     del record["step"]
-    return Move(Commit(view.run_id, view.incarnation, (stop(view.status, reason, record),)))
+    pinned = view[fields.WORKFLOW] or "", view[fields.VERSION] or ""
+    return Move(Commit(view.run_id, view.incarnation, (stop(view.status, reason, record, pinned),)))

@@ -124,6 +124,9 @@ class Plan:
     output_schema: Mapping[str, Any] | None
     timeout_ms: int | None
     undo_on_cancel: bool
+    tags: tuple[str, ...] = ()
+    search: Mapping[str, Expression] = field(default_factory=dict)
+    """What runs can be found by: name -> expression over `input` and `ctx`."""
     successors: Mapping[str, str] = field(default_factory=dict)
     """Step -> what follows on the main path; a conditional step's default, or its last target."""
     step_reads: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
@@ -133,6 +136,11 @@ class Plan:
     def name(self) -> str:
         """`key@version`."""
         return f"{self.key}@{self.version}"
+
+    @property
+    def pinned(self) -> tuple[str, str]:
+        """Key and version, as its runs note them."""
+        return self.key, self.version
 
     def main_path(self, start: str | None = None) -> tuple[str, ...]:
         """The step ids of the main path, from `start` (the entry, if not given) to its end."""

@@ -37,6 +37,8 @@ def compile_plan(spec: WorkflowSpec, operations: Operations, *, digest: str) -> 
         ctx_schema=spec.ctx,
         output_schema=spec.output_schema,
         timeout_ms=_ms(spec.timeout),
+        tags=tuple(spec.meta.tags),
+        search={name: expression(text) for name, text in spec.search.items()},
         undo_on_cancel=spec.compensation.on_cancel,
         successors={step: route for step, node in nodes.items() if (route := _usual(node)) not in ENDINGS},
     )
