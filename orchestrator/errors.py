@@ -6,6 +6,7 @@
     │   ├── InvalidInput          an input does not fit the workflow's schema
     │   ├── InvalidSettings       the settings cannot be used as they are      (exit 2)
     │   ├── PayloadTooLarge       an input or output is over the limit
+    │   ├── InvalidTraffic        a split of new runs over versions cannot be carried out
     │   └── NotYetSupported       a spec uses what this release does not execute
     ├── NotFound                  nothing has that name                          (exit 1)
     │   ├── UnknownWorkflow
@@ -19,6 +20,7 @@
     ├── RunFailed                 a run that was waited for did not complete     (exit 1)
     ├── WaitTimeout               the wait was given up; the run goes on         (exit 1)
     ├── Unreachable               Redis or the broker does not answer            (exit 3)
+    ├── PayloadLost               a payload kept beside its run is gone or damaged
     ├── ProcessFailed             a process of the local fleet ended or kept silent
     ├── ExpressionError           an expression raised
     └── OperationError            raised by operations to say what happened
@@ -48,9 +50,15 @@ class Problem:
     step: str = ""
     severity: Literal["error", "warning"] = "error"
 
+    @property
+    def where(self) -> str:
+        """The step and the path, as far as they are known."""
+        step = f"step {self.step}" if self.step else ""
+        return ", ".join(part for part in (step, f"at {self.path}" if self.path else "") if part)
+
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line or "", self.column or "") if part != "")
-        where = f" at {self.path}" if self.path else ""
+        where = f" ({self.where})" if self.where else ""
         return f"{place + ': ' if place else ''}{self.severity}: {self.message}{where} [{self.rule}]"
 
 
@@ -105,6 +113,12 @@ class PayloadTooLarge(InvalidRequest):
     code = "payload_too_large"
 
 
+class InvalidTraffic(InvalidRequest):
+    """New runs cannot be shared out like this; write `1.0.0=90 1.1.0=10`, and `by` as an expression over the input."""
+
+    code = "invalid_traffic"
+
+
 class NotYetSupported(InvalidRequest):
     """The spec is valid, but uses something that this release does not execute yet."""
 
@@ -154,7 +168,7 @@ class VersionConflict(Conflict):
 
 
 class RunConflict(Conflict):
-    """This run id or idempotency key was already used for another workflow or input."""
+    """This run id or idempotency key was used before: for another workflow or input, or for a run that is deleted."""
 
     code = "run_conflict"
 
@@ -206,6 +220,12 @@ class Unreachable(OrchestratorError):
 
     code = "unreachable"
     exit_code = 3
+
+
+class PayloadLost(OrchestratorError):
+    """A payload kept beside its run is gone or damaged; check that every process has the same `payload_store`."""
+
+    code = "payload_lost"
 
 
 class ProcessFailed(OrchestratorError):

@@ -27,8 +27,13 @@ class Settings(BaseSettings):
     slice_ms: int = Field(50, ge=0, description="How long one message goes on with the next steps; 0: one step.")
     max_payload_bytes: int = Field(262_144, ge=1_024, description="Limit of a run's input and of each output.")
     lanes: int = Field(4, ge=1, description="Messages that short steps beside each other are dealt out to.")
+    inline_bytes: int = Field(65_536, ge=0, description="Larger inputs and outputs are kept beside their run.")
+    payload_store: str = Field("redis", description="Where: redis, file:///folder or s3://bucket/prefix.")
+    compress_payloads: bool = Field(True, description="Compress what is kept there, where that saves a fifth.")
     message_bytes: int = Field(16_384, ge=2_048, description="Longer chains are cut to fit.")
     feed_length: int = Field(10_000, ge=100, description="Events kept in each shard's feed.")
+    retention_ms: int = Field(604_800_000, ge=0, description="Runs are deleted so long after their end; 0: never.")
+    tombstones_ms: int = Field(1_209_600_000, ge=0, description="So long a deleted run's id cannot be used again.")
     log_json: bool | None = Field(None, description="JSON logs; by default unless stderr is a terminal.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 

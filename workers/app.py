@@ -2,7 +2,8 @@
 
 from orchestrator import Settings, worker_app
 
-SHIPPED = [f"workers.operations.{name}" for name in ("payments", "email", "notify", "http", "travel", "examples")]
+NAMES = ("payments", "email", "notify", "http", "travel", "batch", "examples")
+SHIPPED = [f"workers.operations.{name}" for name in NAMES]
 
 _settings = Settings()
 app = worker_app(_settings.model_copy(update={"operations": _settings.operations or SHIPPED}))

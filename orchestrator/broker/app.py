@@ -1,20 +1,24 @@
-"""The Celery app: settings that are safe on Redis under faults."""
+"""The Celery app: ours, with settings that are safe on Redis under faults, or one that is there already."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from celery import Celery
+from celery.signals import beat_init, celeryd_init
+from kombu.utils.imports import symbol_by_name
 
 from orchestrator.broker import transport
 from orchestrator.plan.plan import DEFAULT_QUEUE
 from orchestrator.settings import Settings
 
-RESULTS_KEPT_S = 86_400
-"""How long Celery keeps the count of a chord's header; what is joined, the state decides."""
 TOP_PRIORITY = 9
 SETTINGS_KEY = "orchestrator_settings"
 """Where an app keeps our settings, for what Celery itself makes from the app: beat's scheduler."""
+
+WORKER_SIDE = "orchestrator.runtime.app:serve"
+BEAT_SIDE = "orchestrator.triggers.attached:sweep"
+"""What an attached app's processes begin with. Named as Celery names a scheduler: a producer imports neither."""
 
 
 def make_app(settings: Settings, name: str = "orchestrator") -> Celery:
@@ -25,6 +29,31 @@ def make_app(settings: Settings, name: str = "orchestrator") -> Celery:
     return app
 
 
+def attach(app: Celery, settings: Settings) -> None:
+    """Have an existing app carry our messages too; to be called once it is configured, in all of its processes.
+
+    Of its settings, `accept_content` gets `json` if it lacks it. What else our messages need is said by our task and by
+    the messages. Its workers begin to serve our task, its beat to sweep, beside all that they do anyway.
+    """
+    transport.install()
+    if SETTINGS_KEY in app.conf:
+        return
+    app.conf[SETTINGS_KEY] = settings
+    if not {"json", "application/json"} & set(app.conf.accept_content):
+        app.conf.accept_content = [*app.conf.accept_content, "json"]
+
+    def serve(instance: Any, **_: object) -> None:
+        if instance.app is app:
+            symbol_by_name(WORKER_SIDE)(app, settings)
+
+    def sweep(sender: Any, **_: object) -> None:
+        if sender.app is app:
+            symbol_by_name(BEAT_SIDE)(app)
+
+    celeryd_init.connect(serve, weak=False)
+    beat_init.connect(sweep, weak=False)
+
+
 def celery_settings(settings: Settings) -> dict[str, Any]:
     """What our tasks need of Celery. The broker's content is disposable; these only make losses rare."""
     return {
@@ -33,8 +62,6 @@ def celery_settings(settings: Settings) -> dict[str, Any]:
         "task_acks_on_failure_or_timeout": True,
         "task_ignore_result": True,
         "task_store_errors_even_if_ignored": False,
-        "result_backend": settings.broker if settings.broker.startswith("redis") else settings.redis_url,
-        "result_expires": RESULTS_KEPT_S,
         "task_serializer": "json",
         "accept_content": ["json"],
         "task_default_queue": DEFAULT_QUEUE,

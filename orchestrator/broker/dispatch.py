@@ -77,7 +77,7 @@ class Dispatcher:
 
     @property
     def _joins_chords(self) -> bool:
-        """Whether the app's results are in Redis, where Celery counts a chord's header without asking again and again."""
+        """Whether the app's results are in Redis, where Celery counts a chord's header as it goes."""
         return str(self.app.conf.result_backend or "").startswith(("redis://", "rediss://", "sentinel://"))
 
     def send_parked(self, text: str, *, countdown_s: float | None = None) -> None:

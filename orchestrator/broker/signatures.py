@@ -33,6 +33,7 @@ def to_signature(
         "priority": broker_priority(app, one.priority),
         "shadow": one.shadow,
         "headers": dict(one.headers),
+        "ignore_result": True,
     }
     if one.time_limit is not None:
         options["time_limit"] = one.time_limit

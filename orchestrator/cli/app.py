@@ -20,13 +20,16 @@ app = typer.Typer(
 )
 
 _SPECS = "Specs"
+_VERSIONS = "Versions"
 _RUNS = "Runs"
+_FLEET = "The fleet"
 _LOCAL = "On one machine"
 
 Paths = Annotated[list[Path], typer.Argument(exists=True, help="Files (.py, .yaml, .json) and folders of them.")]
+WorkflowKey = Annotated[str, typer.Argument(metavar="WORKFLOW", help="The workflow's key, such as payment.flow.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
-Status = Literal["pending", "running", "compensating", "completed", "failed", "cancelled"]
+Status = Literal["pending", "running", "compensating", "paused", "completed", "failed", "cancelled"]
 
 
 def _show_version(wanted: bool) -> None:
@@ -88,9 +91,54 @@ def publish(paths: Paths, *, as_json: Json = False) -> None:
         specs.publish(output, paths)
 
 
+@app.command(rich_help_panel=_VERSIONS)
+def versions(workflow: WorkflowKey, *, as_json: Json = False) -> None:
+    """List a workflow's versions, the new runs that each takes, and the runs that live on it."""
+    from orchestrator.cli import versions as of_workflow
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        of_workflow.versions(output, workflow)
+
+
+@app.command(rich_help_panel=_VERSIONS)
+def traffic(
+    workflow: WorkflowKey,
+    weights: Annotated[
+        list[str] | None, typer.Argument(metavar="[VERSION=WEIGHT]...", help="1.0.0=90 1.1.0=10")
+    ] = None,
+    *,
+    by: Annotated[str | None, typer.Option("--by", metavar="EXPR", help="CEL: same value, same version.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Back to the highest stable version.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Share new runs out among versions, or show how they are."""
+    from orchestrator.cli import versions as of_workflow
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        of_workflow.traffic(output, workflow, weights or [], by=by, clear=clear)
+
+
+@app.command(rich_help_panel=_VERSIONS)
+def deprecate(
+    workflow: WorkflowKey,
+    version: Annotated[str, typer.Argument(help="Such as 1.0.0.")],
+    *,
+    undo: Annotated[bool, typer.Option("--undo", help="Take the mark off.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Take a version out of what new runs take by themselves; its runs go on."""
+    from orchestrator.cli import versions as of_workflow
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        of_workflow.deprecate(output, workflow, version, undo=undo)
+
+
 @app.command(rich_help_panel=_RUNS)
 def start(
-    workflow: Annotated[str, typer.Argument(help="The workflow's key, such as payment.flow.")],
+    workflow: WorkflowKey,
     *,
     given: Annotated[str, typer.Option("--input", "-i", metavar="JSON|@FILE|-", help="The run's input.")] = "{}",
     ctx: Annotated[str, typer.Option("--ctx", metavar="JSON|@FILE|-", help="The run's user context.")] = "{}",
@@ -117,16 +165,29 @@ def start(
 def list_runs(
     *,
     workflow: Annotated[str | None, typer.Option("--workflow", help="Only runs of this workflow.")] = None,
+    version: Annotated[str | None, typer.Option("--version", help="Only runs of this version.")] = None,
     status: Annotated[Status | None, typer.Option("--status", help="Only runs with this status.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="WHEN", help="Started then or later: 2026-01-31T12:00Z, or 90m.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--until", metavar="WHEN", help="Started then or earlier.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="Only workflows with this tag; repeatable.")] = None,
+    where: Annotated[
+        list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="By a search field; repeatable.")
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 20,
+    cursor: Annotated[str | None, typer.Option("--cursor", help="Go on where a page ended.")] = None,
     as_json: Json = False,
 ) -> None:
-    """List the newest runs."""
+    """List the newest runs, or search for some."""
     from orchestrator.cli import runs
     from orchestrator.cli.output import answering
+    from orchestrator.client.search import Query
 
     with answering(as_json) as output:
-        runs.list_runs(output, workflow=workflow, status=status, limit=limit)
+        fields = runs.where_arguments(where or [])
+        query = Query(workflow, version, status, since, until, tuple(tag or ()), fields)
+        runs.list_runs(output, query, limit=limit, cursor=cursor)
 
 
 @app.command(rich_help_panel=_RUNS)
@@ -168,6 +229,27 @@ def cancel(
 
     with answering(as_json) as output:
         runs.cancel(output, run, reason=reason)
+
+
+@app.command(rich_help_panel=_FLEET)
+def stats(*, as_json: Json = False) -> None:
+    """Show runs by status, queues, workers and beats."""
+    from orchestrator.cli import fleet
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        fleet.stats(output)
+
+
+@app.command(rich_help_panel=_FLEET)
+def doctor(*, as_json: Json = False) -> None:
+    """Look for what stands in the way of runs, and say what to do about it."""
+    from orchestrator.cli import fleet
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        if not fleet.doctor(output):
+            raise typer.Exit(1)
 
 
 @app.command(rich_help_panel=_LOCAL)

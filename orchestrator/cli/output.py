@@ -45,6 +45,10 @@ class Output:
         """Write one line of a stream of JSON."""
         self.console.out(json.dumps(value, ensure_ascii=False), highlight=False)
 
+    def warn(self, message: str) -> None:
+        """Say on stderr what may not be as it was meant."""
+        self.errors.print(Text.assemble(("warning: ", "yellow"), message), soft_wrap=True)
+
     def report(self, error: OrchestratorError) -> None:
         """Say what went wrong, on stderr."""
         if self.as_json:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.text import Text
 
@@ -12,12 +12,13 @@ from orchestrator.cli.progress import show_progress, stream
 from orchestrator.cli.session import connect, object_argument, seconds_argument
 from orchestrator.cli.timeline import timeline
 from orchestrator.cli.views import headed, run_facts, runs_table, state_text, steps_table
-from orchestrator.client.description import RunDescription
+from orchestrator.client.search import Query, search
 from orchestrator.client.sync import user_name
+from orchestrator.engine.indexes import Scalar
 from orchestrator.engine.state import RunStatus
+from orchestrator.errors import InvalidRequest
 
 HISTORY_LIMIT = 100_000
-_NOT_LISTED = ("input", "ctx", "output", "steps")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,25 @@ def start(output: Output, options: StartOptions) -> bool:
     return run.status == RunStatus.COMPLETED
 
 
-def list_runs(output: Output, *, workflow: str | None, status: str | None, limit: int) -> None:
-    """Show the newest runs."""
-    runs = [handle.describe() for handle in connect().runs(workflow=workflow, status=status, limit=limit)]
+def list_runs(output: Output, query: Query, *, limit: int, cursor: str | None) -> None:
+    """Show a page of the runs that are asked for."""
+    page = search(connect().store, query, limit=limit, cursor=cursor)
     if output.as_json:
-        output.document([_listed(run) for run in runs])
-    elif runs:
-        output.say(runs_table(runs, output.console.width))
-    else:
-        output.say(Text("no runs", style="dim"))
+        output.document({"runs": [run.to_json() for run in page.runs], "cursor": page.cursor})
+    output.say(runs_table(page.runs, output.console.width) if page.runs else Text("no runs", style="dim"))
+    if page.cursor is not None:
+        output.say(Text(f"older ones:  --cursor {page.cursor}", style="dim"))
+
+
+def where_arguments(given: Sequence[str]) -> dict[str, Scalar]:
+    """The search fields of options such as `customer=42`; InvalidRequest if one has no value."""
+    where: dict[str, Scalar] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise InvalidRequest(f"--where: {text!r} is not NAME=VALUE")
+        where[name] = value
+    return where
 
 
 def show(output: Output, run_id: str) -> None:
@@ -104,7 +115,3 @@ def cancel(output: Output, run_id: str, *, reason: str) -> None:
     output.say(Text.assemble("run ", (run.run_id, "bold"), "  ", state_text(run.status)))
     if run.status == RunStatus.COMPENSATING:
         output.say(Text(f"what is done is being undone:  orchestrator watch {run_id}", style="dim"))
-
-
-def _listed(run: RunDescription) -> dict[str, Any]:
-    return {name: value for name, value in asdict(run).items() if name not in _NOT_LISTED}

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.client.description import RunDescription, StepDescription
+from orchestrator.client.search import RunSummary
 from orchestrator.errors import Problem
 
 WIDE: Final = 110
@@ -85,7 +86,7 @@ def problem_line(problem: Problem) -> Text:
         (f"{place}: " if place else "", "bold"),
         (problem.severity, colour),
         f": {problem.message}",
-        (f" at {problem.path}" if problem.path else "", "dim"),
+        (f" ({problem.where})" if problem.where else "", "dim"),
         (f" [{problem.rule}]", "dim"),
     )
 
@@ -146,7 +147,7 @@ def steps_table(run: RunDescription, width: int, *, later_ms: int = 0) -> Table:
     return table
 
 
-def runs_table(runs: Sequence[RunDescription], width: int) -> Table:
+def runs_table(runs: Sequence[RunSummary], width: int) -> Table:
     """Runs, one a line; where there is room, how long they took and why they failed."""
     shown = ["run", "workflow", "status", "started (UTC)", "took", "error"]
     if width < WIDE:
@@ -178,7 +179,7 @@ def headed(title: str, renderable: RenderableType) -> RenderableType:
     return Group(Text(), Text(title, style="bold"), indented(renderable))
 
 
-def _run_cells(run: RunDescription) -> dict[str, Text]:
+def _run_cells(run: RunSummary) -> dict[str, Text]:
     return {
         "run": Text(run.run_id),
         "workflow": Text(f"{run.workflow} {run.version}"),

@@ -110,7 +110,7 @@ class RunHandle:
         self._operating.skip(step, Wish(by, reason), output)
 
     def undo(self, reason: str = "", by: str = "") -> None:
-        """Of a run that is over: make the undos that failed again, or all that waited for this. Twice changes nothing."""
+        """Of a run that is over: make again the undos that failed, or all that waited for this. Twice is once."""
         self._operating.undo(Wish(by, reason))
 
     def waive(self, step: str, reason: str = "", by: str = "") -> None:

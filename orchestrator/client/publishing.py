@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.errors import NotYetSupported, Problem, SpecInvalid
-from orchestrator.plan.plan import compile_plan, operation_references
+from orchestrator.plan.plan import compile_plan
 from orchestrator.spec.canonical import canonical_json, digest
 from orchestrator.spec.lint import check
+from orchestrator.spec.lint_operations import operations_named
 from orchestrator.spec.operations import OPERATIONS, OperationInfo, OperationRegistry, parse_reference
 from orchestrator.spec.support import not_executed_yet, without_effect
 from orchestrator.spec.workflow import WorkflowSpec
@@ -43,19 +44,18 @@ def examine(
 
     Without a registry, only the loaded modules are asked for operations.
     """
-    problems = check(spec)
-    found, missing = find_operations(spec, operations, registry)
-    problems += missing
-    _refuse_errors(problems)
+    found = find_operations(spec, operations, registry)
+    problems = [_as_refused(problem) for problem in check(spec, operations=found)]
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        raise SpecInvalid(errors)
     unsupported = not_executed_yet(spec)
     if unsupported:
         named = "; ".join(f"{problem.message} ({problem.path})" for problem in unsupported)
         raise NotYetSupported(
             f"{spec.meta.key} {spec.meta.version}: {named}", problems=[str(problem) for problem in unsupported]
         )
-    problems += check(spec, operations=found)
-    _refuse_errors(problems)
-    return found, tuple(dict.fromkeys([*problems, *without_effect(spec)]))
+    return found, (*problems, *without_effect(spec))
 
 
 def define(spec: WorkflowSpec, operations: Mapping[str, OperationInfo]) -> Definition:
@@ -76,12 +76,11 @@ def define(spec: WorkflowSpec, operations: Mapping[str, OperationInfo]) -> Defin
 
 def find_operations(
     spec: WorkflowSpec, operations: OperationRegistry, registry: Registry | None
-) -> tuple[dict[str, OperationInfo], list[Problem]]:
-    """The operations that a spec names: from the loaded modules, else from the workers' register."""
+) -> dict[str, OperationInfo]:
+    """The operations that a spec names, as far as they are known: from the loaded modules, else the workers'."""
     found: dict[str, OperationInfo] = {}
-    problems: list[Problem] = []
     register: Sequence[OperationInfo] | None = None
-    for reference in operation_references(spec):
+    for reference in operations_named(spec):
         if reference in operations:
             found[reference] = operations.get(reference).describe()
             continue
@@ -91,15 +90,7 @@ def find_operations(
         served = [info for info in register if info.key == key and major in (None, info.major)]
         if served:
             found[reference] = max(served, key=lambda info: info.major)
-        else:
-            problems.append(
-                Problem(
-                    rule="unknown_operation",
-                    message=f"no module of the setting `operations` and no live worker has operation {reference!r}",
-                    step=next((step.id for step in spec.steps if step.operation == reference), ""),
-                )
-            )
-    return found, problems
+    return found
 
 
 def _unserved(found: Mapping[str, OperationInfo], registry: Registry) -> list[Problem]:
@@ -116,10 +107,9 @@ def _unserved(found: Mapping[str, OperationInfo], registry: Registry) -> list[Pr
     ]
 
 
-def _refuse_errors(problems: Sequence[Problem]) -> None:
-    errors = [problem for problem in problems if problem.severity == "error"]
-    if errors:
-        raise SpecInvalid(errors)
+def _as_refused(problem: Problem) -> Problem:
+    """What is an error to publish, though `validate`, which may not know the workers, only warns."""
+    return replace(problem, severity="error") if problem.rule == "unknown_operation" else problem
 
 
 def _registered(registry: Registry | None) -> list[OperationInfo]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import re
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -15,23 +15,27 @@ from typing import Any
 from pydantic import BaseModel
 
 from orchestrator import logs
-from orchestrator.broker.app import make_app
+from orchestrator.broker.app import attach, make_app
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.doctor import Finding, examine
+from orchestrator.client.fleet import Stats, stats
 from orchestrator.client.handle import RunHandle
 from orchestrator.client.inputs import checked_input
 from orchestrator.client.publishing import Published, publish
-from orchestrator.client.versions import Versions
+from orchestrator.client.search import Moment, Page, Query, search
+from orchestrator.client.traffic import VersionStatus, set_traffic, version_statuses
+from orchestrator.client.versions import Offer, Versions
 from orchestrator.engine import fields
 from orchestrator.engine.commit import Answer, Commit
-from orchestrator.engine.indexes import ALL_RUNS, status_index, workflow_index
+from orchestrator.engine.indexes import Scalar
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import StartRequest, start
-from orchestrator.engine.state import RunStatus
 from orchestrator.errors import InvalidRequest, RunConflict, UnknownRun, Unreachable
 from orchestrator.plan.graph import Plan
 from orchestrator.settings import Settings
 from orchestrator.spec.durations import milliseconds, parse_duration
 from orchestrator.spec.operations import load_operations
+from orchestrator.spec.traffic import Traffic
 from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
@@ -66,23 +70,62 @@ class Orchestrator:
         self.store = store
         self.registry = registry
         self.dispatcher = dispatcher
-        self.versions = Versions(registry)
+        self.catalogue = Versions(registry)
+        self._warned: set[tuple[str, str]] = set()
         self._timing = Timing(settings.lease_ms, settings.resend_ms)
 
     @classmethod
     def connect(cls, url: str | None = None, *, settings: Settings | None = None) -> Orchestrator:
         """A client of the state at a Redis URL; of the settings', if none is given. Connects on first use."""
-        chosen = settings or Settings()
-        if url is not None:
-            chosen = chosen.model_copy(update={"redis_url": url})
-        store = RedisStore(chosen.redis_url, chosen)
-        registry = RedisRegistry(chosen.redis_url, chosen)
-        return cls(chosen, store, registry, Dispatcher(make_app(chosen), chosen))
+        chosen = _settings(url, settings)
+        return cls._on(make_app(chosen), chosen)
+
+    @classmethod
+    def attach(cls, app: Any, url: str | None = None, *, settings: Settings | None = None) -> Orchestrator:
+        """A client that sends through an existing Celery app, whose workers then serve our steps and its beat sweeps.
+
+        Call it where the app is made, once it is configured. The app's own tasks, routes and schedule stay as they are.
+        """
+        chosen = _settings(url, settings)
+        chosen = chosen.model_copy(update={"broker_url": app.conf.broker_url})
+        attach(app, chosen)
+        return cls._on(app, chosen)
+
+    @classmethod
+    def _on(cls, app: Any, settings: Settings) -> Orchestrator:
+        store = RedisStore(settings.redis_url, settings)
+        registry = RedisRegistry(settings.redis_url, settings)
+        return cls(settings, store, registry, Dispatcher(app, settings))
 
     def publish(self, spec: WorkflowSpec) -> Published:
         """Store a version. The very same again is no error; other content under its number is `version_conflict`."""
         load_operations(self.settings.operations)
         return publish(self.registry, spec)
+
+    def versions(self, workflow: str) -> list[VersionStatus]:
+        """Every version, the highest first: what it takes of new runs, and how many runs still live on it."""
+        return version_statuses(self.catalogue, self.store, workflow)
+
+    def deprecate(self, workflow: str, version: str, *, undo: bool = False) -> None:
+        """Take a version out of `latest`, or back in. Its runs go on, and whoever names it may still start some."""
+        self.registry.deprecate(workflow, version, undo=undo)
+
+    def traffic(
+        self, workflow: str, weights: Mapping[str, float] | None = None, *, by: str | None = None
+    ) -> Traffic | None:
+        """Share new runs that name no version out by weight: `{"1.0.0": 90, "1.1.0": 10}`; the split that stands.
+
+        `by` is CEL over `input` (as it is given, without defaults) and `ctx`: starts for which it has the same value
+        take the same version. No weights: nothing changes; none that stand: the highest stable version takes all.
+        """
+        if weights is not None:
+            return set_traffic(self.catalogue, workflow, weights, by)
+        return self.catalogue.offer(workflow).traffic
+
+    def clear_traffic(self, workflow: str) -> None:
+        """New runs take the highest stable version again."""
+        self.catalogue.offer(workflow)
+        self.registry.route(workflow, None)
 
     def start(
         self,
@@ -100,8 +143,8 @@ class Orchestrator:
 
     def start_many(self, starts: Iterable[Start]) -> list[RunHandle]:
         """Start runs, pipelined; all inputs are checked before the first is started."""
-        resolved: dict[tuple[str, str | None], Plan] = {}
-        prepared = [self._prepare(one, resolved) for one in starts]
+        offers: dict[str, Offer] = {}
+        prepared = [self._prepare(one, offers) for one in starts]
         existing: list[Commit] = []
         broker_answers = True
         for first in range(0, len(prepared), BATCH):
@@ -121,20 +164,35 @@ class Orchestrator:
 
     def runs(self, *, workflow: str | None = None, status: str | None = None, limit: int = 50) -> list[RunHandle]:
         """The newest runs, of a workflow or with a status."""
-        if status is not None and status not in set(RunStatus):
-            raise InvalidRequest(f"no run has the status {status!r}; they are {', '.join(RunStatus)}")
-        index = ALL_RUNS
-        if workflow is not None:
-            index = workflow_index(workflow)
-        elif status is not None:
-            index = status_index(RunStatus(status))
-        wanted: list[tuple[int, str]] = []
-        for shard in range(self.settings.shards):
-            wanted += self.store.index(index, shard, None, limit)
-        handles = [self._handle(run_id) for _, run_id in sorted(wanted, reverse=True)[:limit]]
-        if workflow is not None and status is not None:
-            handles = [one for one in handles if one.status() == status]
-        return handles
+        return [self._handle(run.run_id) for run in self.search(workflow=workflow, status=status, limit=limit).runs]
+
+    def search(
+        self,
+        *,
+        workflow: str | None = None,
+        version: str | None = None,
+        status: str | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        tags: Sequence[str] = (),
+        where: Mapping[str, Scalar] | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> Page:
+        """A page of the runs that all of this holds for, newest first; `where` names the workflow's search fields.
+
+        A page may be short though there are more: its cursor goes on. Without a cursor it was the last.
+        """
+        query = Query(workflow, version, status, since, until, tags, where or {})
+        return search(self.store, query, limit=limit, cursor=cursor)
+
+    def stats(self) -> Stats:
+        """Runs by status, queues, workers and beats."""
+        return stats(self.store, self.registry, self.catalogue, self.dispatcher)
+
+    def doctor(self) -> list[Finding]:
+        """What stands in the way of runs, and what to do about it."""
+        return examine(self.store, self.registry, self.catalogue, self.dispatcher)
 
     def _store(self, prepared: list[tuple[Plan, Commit]]) -> tuple[list[tuple[Plan, str, str]], list[Commit]]:
         """Store runs: what is to be sent for them, and the commits of those that exist already."""
@@ -157,24 +215,37 @@ class Orchestrator:
             return False
         return True
 
-    def _prepare(self, one: Start, resolved: dict[tuple[str, str | None], Plan]) -> tuple[Plan, Commit]:
-        plan = resolved.get((one.workflow, one.version))
-        if plan is None:
-            plan = resolved[one.workflow, one.version] = self.versions.resolve(one.workflow, one.version)[1]
-        limit = self.settings.max_payload_bytes
+    def _prepare(self, one: Start, offers: dict[str, Offer]) -> tuple[Plan, Commit]:
+        run_id, limit = _run_id(one), self.settings.max_payload_bytes
         given = one.input.model_dump(mode="json", by_alias=True) if isinstance(one.input, BaseModel) else one.input
+        given, ctx = {} if given is None else given, {} if one.ctx is None else one.ctx
+        plan = self._plan_for(one, run_id, {"input": given, "ctx": ctx}, offers)
         request = StartRequest(
-            run_id=_run_id(one),
-            input=checked_input({} if given is None else given, plan.input_schema, limit),
-            ctx=checked_input({} if one.ctx is None else one.ctx, plan.ctx_schema, limit, name="ctx"),
+            run_id=run_id,
+            input=checked_input(given, plan.input_schema, limit),
+            ctx=checked_input(ctx, plan.ctx_schema, limit, name="ctx"),
             started_by=user_name(),
             timeout_ms=_timeout_ms(one.timeout),
         )
         return plan, start(plan, request, self._timing)
 
+    def _plan_for(self, one: Start, run_id: str, roots: Mapping[str, Any], offers: dict[str, Offer]) -> Plan:
+        """The plan of the version that a start takes; one look at the registry for each workflow of a batch."""
+        key = one.workflow
+        if key not in offers:
+            offers[key] = self.catalogue.offer(key)
+        plan = self.catalogue.plan(key, offers[key].version_for(one.version, run_id, roots))
+        started = key, plan.version
+        if one.version and offers[key].is_deprecated(plan.version) and started not in self._warned:
+            self._warned.add(started)
+            log.warning("deprecated_version_started", workflow=key, version=plan.version)
+        return plan
+
     def _check_same(self, commit: Commit) -> None:
         wanted = commit.stages[0].changes.set
         _, found = self.store.read(commit.run_id, (fields.WORKFLOW, fields.INPUT))
+        if found[fields.WORKFLOW] is None:
+            raise RunConflict(f"run {commit.run_id!r} has been, and is no longer kept", run_id=commit.run_id)
         if (found[fields.WORKFLOW], found[fields.INPUT]) != (wanted[fields.WORKFLOW], wanted[fields.INPUT]):
             raise RunConflict(
                 f"run {commit.run_id!r} exists, of workflow {found[fields.WORKFLOW]!r}, with another workflow or input",
@@ -182,7 +253,12 @@ class Orchestrator:
             )
 
     def _handle(self, run_id: str) -> RunHandle:
-        return RunHandle(run_id, self.store, self.versions, self.dispatcher)
+        return RunHandle(run_id, self.store, self.catalogue, self.dispatcher)
+
+
+def _settings(url: str | None, settings: Settings | None) -> Settings:
+    chosen = settings or Settings()
+    return chosen if url is None else chosen.model_copy(update={"redis_url": url})
 
 
 def _run_id(one: Start) -> str:

@@ -110,4 +110,3 @@ def is_drain(address: str) -> bool:
 def scope_of(drain: str) -> str:
     """The container or flow whose undo it is; empty for the run."""
     return drain[:-2]
-

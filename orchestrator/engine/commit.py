@@ -51,7 +51,7 @@ NOW = Due(within_ms=0)
 
 @value
 class Changes:
-    """What a stage does to a run, in this order: fields, members, ledger, indexes, events, end."""
+    """What a stage does to a run, in this order: fields, members, ledger, indexes, events, end, forget."""
 
     set: Mapping[str, str] = field(default_factory=dict)
     delete: tuple[str, ...] = ()
@@ -71,7 +71,9 @@ class Changes:
     events: tuple[Mapping[str, Any], ...] = ()
     """For the run's history and the shard's feed."""
     end: bool = False
-    """Delete the run's ledger: it is over."""
+    """Delete the run's ledger: it is over, from this moment on."""
+    forget: int | None = None
+    """Delete the run, of which nothing follows, and for so many ms keep its id from being started again."""
 
     def __or__(self, other: Changes) -> Changes:
         """Both changes as one; where both write the same, the other's stands."""
@@ -92,6 +94,7 @@ def merged(changes: Sequence[Changes]) -> Changes:
         index={name: held for one in changes for name, held in one.index.items()},
         events=tuple(event for one in changes for event in one.events),
         end=any(one.end for one in changes),
+        forget=next((one.forget for one in changes if one.forget is not None), None),
     )
 
 
@@ -134,7 +137,7 @@ class Answer(Enum):
     ALREADY = "already"
     REFUSED = "refused"
     GONE = "gone"
-    """The run does not exist with that incarnation (or exists, for a start)."""
+    """The run does not exist with that incarnation (or, for a start, exists or is remembered)."""
 
     @property
     def stands(self) -> bool:

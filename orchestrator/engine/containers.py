@@ -29,7 +29,7 @@ SPREAD = 5_000
 def begin_container(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
     """Begin all branches, or as many items as may run at once."""
     container = container_at(plan, address)
-    ground = Ground(going_on(plan, address) | {fields.state(address): StepState.READY}, terms.token, state=StepState.READY)
+    ground = Ground.of_ready(plan, address, terms)
     if container.items is None:
         return _begin(plan, view, address, len(container.branches), {}, ground, terms)
     try:
@@ -119,7 +119,7 @@ def join(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
         view.learn(values, view.now_ms)
     rest = Onward(changes=Changes(set=values))
     if over < size and not container.continues:
-        losers = Onward(changes=stop_scope(plan, address), then=(drained(plan, address),), forks=(drain_of(address),))
+        losers = Onward(changes=stop_scope(plan, address), then=(drained(address),), forks=(drain_of(address),))
         rest = rest.beside(losers)
     return complete_step(plan, view, address, _output(plan, view, address, flows), ground, terms, more=rest)
 
@@ -137,7 +137,8 @@ def fail_container(plan: Plan, view: RunView, address: str, ground: Ground, term
 
 def time_out_container(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
     """The container took longer than its timeout."""
-    ground = Ground({fields.state(address): view.state(address)}, terms.token, due=(address,), state=view.state(address))
+    state = view.state(address)
+    ground = Ground({fields.state(address): state}, terms.token, due=(address,), state=state)
     failure = Failure("step_timeout", "the step took longer than its timeout")
     return fail_attempt(plan, view, address, failure, ground, terms)
 

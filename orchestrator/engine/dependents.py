@@ -35,7 +35,9 @@ def release(plan: Plan, view: RunView, address: str, terms: Terms, *, state: Ste
         forks=tuple(dependents),
         reads=tuple(fields.state(dependent) for dependent in dependents),
     )
-    return onward if state is not StepState.COMPLETED else _first_that_runs(plan, view, dependents, terms).beside(onward)
+    if state is not StepState.COMPLETED:
+        return onward
+    return _first_that_runs(plan, view, dependents, terms).beside(onward)
 
 
 def _first_that_runs(plan: Plan, view: RunView, dependents: list[str], terms: Terms) -> Onward:

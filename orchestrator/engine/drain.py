@@ -6,7 +6,7 @@ import json
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import drain_of, is_drain, is_undo, scopes_around, undo_of
-from orchestrator.engine.commit import Changes, Commit, Stage
+from orchestrator.engine.commit import Changes, Stage
 from orchestrator.engine.onward import Move, Onward, Terms, begin
 from orchestrator.engine.places import live_sets, node_at
 from orchestrator.engine.settle import after_scope

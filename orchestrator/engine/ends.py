@@ -135,5 +135,3 @@ def _validator(schema: str) -> Any:
     from jsonschema import Draft202012Validator  # noqa: PLC0415  # few workflows have one, and it is a large import
 
     return Draft202012Validator(json.loads(schema), format_checker=Draft202012Validator.FORMAT_CHECKER)
-
-

@@ -74,16 +74,14 @@ def search_values(plan: Plan, roots: Mapping[str, Any]) -> dict[str, Scalar]:
     return values
 
 
-def status_indexes(status: RunStatus, pinned: Pinned | None = None) -> tuple[str, ...]:
-    """What a run with that status is in because of it; without `pinned`, what needs no name of a workflow."""
-    if pinned is None:
-        return (status_index(status),)
+def status_indexes(status: RunStatus, pinned: Pinned) -> tuple[str, ...]:
+    """What a run with that status is in because of it."""
     workflow, version = pinned
     live = () if status in OVER else (live_index(workflow, version),)
     return (status_index(status), status_index(status, workflow), *live)
 
 
-def moved(before: RunStatus, after: RunStatus, pinned: Pinned | None = None) -> dict[str, bool]:
+def moved(before: RunStatus, after: RunStatus, pinned: Pinned) -> dict[str, bool]:
     """The indexes that a run leaves and enters with a change of its status."""
     left = dict.fromkeys(status_indexes(before, pinned), False)
     entered = dict.fromkeys(status_indexes(after, pinned), True)

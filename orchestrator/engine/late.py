@@ -5,8 +5,8 @@ from __future__ import annotations
 from orchestrator.engine import fields
 from orchestrator.engine.address import is_undo, undo_of
 from orchestrator.engine.commit import Changes, Commit, Stage
-from orchestrator.engine.places import node_at
 from orchestrator.engine.outcome import Outcome, Success
+from orchestrator.engine.places import node_at
 from orchestrator.engine.stages import attention, event
 from orchestrator.engine.state import StepState
 from orchestrator.engine.view import RunView

@@ -165,7 +165,7 @@ def _begin(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
         return judged
     if node.work is not None:
         return _claim(plan, view, address, terms)
-    ground = Ground(going_on(plan, address) | {fields.state(address): StepState.READY}, terms.token, state=StepState.READY)
+    ground = Ground.of_ready(plan, address, terms)
     if node.id == SINK:
         return _end_flow(plan, view, address, ground, terms)
     if node.id == REST:
@@ -185,7 +185,7 @@ def _judge(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | None
     node = node_at(plan, address)
     if starts_by_itself(plan, address) or node.id == SINK or view[fields.first_started(address)] is not None:
         return None
-    ground = Ground(going_on(plan, address) | {fields.state(address): StepState.READY}, terms.token, state=StepState.READY)
+    ground = Ground.of_ready(plan, address, terms)
     if node.max_visits is not None and parse_address(address).visit > node.max_visits:
         failure = Failure("max_visits", f"step {node.id!r} was visited {node.max_visits} times", retryable=False)
         return fail_attempt(plan, view, address, failure, ground, terms)

@@ -120,4 +120,3 @@ def _flows_around(flow: str) -> tuple[str, ...]:
     """A flow and the flows around it, innermost first."""
     inner = tuple(scope for scope in scopes_around(flow) if scope.endswith("]"))
     return (*inner[::-1], "")
-

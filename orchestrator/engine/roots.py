@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import Any
 
@@ -176,7 +177,7 @@ def _items(plan: Plan, flow: str) -> list[tuple[str, str]]:
     return [(one, container.item_name) for one, container in containers if container.items is not None]
 
 
-def _item_roots(plan: Plan, view: RunView, flow: str, wanted: Set[str]) -> dict[str, Any]:
+def _item_roots(plan: Plan, view: RunView, flow: str, wanted: AbstractSet[str]) -> dict[str, Any]:
     roots: dict[str, Any] = {}
     for one, name in _items(plan, flow):
         if name in wanted:

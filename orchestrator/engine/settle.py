@@ -14,7 +14,7 @@ from orchestrator.engine.dependents import close, release
 from orchestrator.engine.ends import go
 from orchestrator.engine.onward import Move, Onward, Terms, begin, failure_target, success_target
 from orchestrator.engine.outcome import Failure, Outcome, Success
-from orchestrator.engine.places import node_at, stopping_scopes, work_at
+from orchestrator.engine.places import going_on, node_at, stopping_scopes, work_at
 from orchestrator.engine.retries import allows, delay_ms, outlasts
 from orchestrator.engine.stages import attention, drained, end_stage, event, leave, stop_scope, when_drained
 from orchestrator.engine.state import RunStatus, StepHappening, StepState, move_step
@@ -44,6 +44,12 @@ class Ground:
     def of_attempt(address: str, token: str) -> Ground:
         """The ground of an attempt that reports its outcome: its token, and nothing else."""
         return Ground({fields.token(address): token}, by=token, token=token)
+
+    @staticmethod
+    def of_ready(plan: Plan, address: str, terms: Terms) -> Ground:
+        """The ground of a step that is settled without an attempt, or begins to wait: it is ready, and may start."""
+        guards = going_on(plan, address) | {fields.state(address): StepState.READY}
+        return Ground(guards, by=terms.token, state=StepState.READY)
 
     def stage(self, address: str, changes: Changes, *then: Then) -> Stage:
         """These changes to a step, on this ground."""
@@ -75,7 +81,7 @@ def complete_step(
             return fail_attempt(plan, view, address, target, ground, terms, recorded=values)
         onward = go(plan, view, target, terms, origin=address, cause=view[fields.cause(address)])
         values[fields.went_to(address)] = target if onward.to is None or is_drain(onward.to) else onward.to
-    values |= _used_inputs(plan, view, address)
+    values |= _used_inputs(view, address)
     completed = move_step(ground.state, StepHappening.COMPLETE)
     changes = leave(plan, address, completed, values=values, struck=ground.token)
     return onward.beside(more).move(view, ground.stage(address, changes))
@@ -107,7 +113,7 @@ def fail_attempt(
             stage = _retry(view, address, record, delay, ground, struck, terms)
             return Move(Commit(view.run_id, view.incarnation, (stage,)), parks_for_ms=delay)
         record["details"] = {**failure.details, "retries_ended": "max_elapsed"}
-    values = {**(recorded or {}), **_used_inputs(plan, view, address)}
+    values = {**(recorded or {}), **_used_inputs(view, address)}
     if failure.returned:
         values[fields.done(address)] = "1"
     happened = failure.returned or bool(ground.token and not struck) or view.unreported(address) > 0
@@ -185,7 +191,7 @@ def _alerting(onward: Onward, view: RunView, address: str) -> Onward:
     return replace(onward, changes=onward.changes | attention(undone))
 
 
-def _used_inputs(plan: Plan, view: RunView, address: str) -> dict[str, str]:
+def _used_inputs(view: RunView, address: str) -> dict[str, str]:
     used = view[fields.used_inputs(address)]
     return {} if used is None else {fields.used_inputs(address): used}
 
@@ -214,7 +220,7 @@ def _after_failure(
     else:
         target = DEPENDENTS if node.needs.allow_failure else FAIL
     if node.container is not None and target != FAIL:
-        return Onward(changes=stop_scope(plan, address, target), then=(drained(plan, address),), to=drain_of(address))
+        return Onward(changes=stop_scope(plan, address, target), then=(drained(address),), to=drain_of(address))
     if target != FAIL and happened and node.undo is not None:
         undo = undo_of(address)
         onward = begin(plan, view, undo, terms)

@@ -15,6 +15,7 @@ from orchestrator.engine.places import going_on, live_sets, node_at, stopping_sc
 from orchestrator.engine.state import RunHappening, RunStatus, StepHappening, StepState, move_run, move_step
 from orchestrator.plan.graph import REST, Plan, Work
 
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """How long leases last and when a ready step is first sent again, in ms."""
@@ -106,7 +107,7 @@ def latest(plan: Plan, address: str, state: StepState, recorded: Mapping[str, st
 
 def when_drained(plan: Plan, address: str) -> tuple[Then, ...]:
     """If something around an address is stopping and its last live step has left, its undo is ready (RULES 2)."""
-    drains = tuple(drained(plan, scope) for scope in stopping_scopes(plan, address))
+    drains = tuple(drained(scope) for scope in stopping_scopes(plan, address))
     return (*drains, REST_OVER) if plan.leaves_rest and "/" in address else drains
 
 
@@ -123,7 +124,7 @@ def stop_scope(plan: Plan, scope: str, then: str | None = None) -> Changes:
     )
 
 
-def drained(plan: Plan, scope: str) -> Then:
+def drained(scope: str) -> Then:
     """If a scope is stopping and nothing of it is live, its undo is ready."""
     if not scope:
         return RUN_DRAINED
@@ -255,4 +256,3 @@ def end_stage(pinned: Pinned, reason: RunStatus, compensation: str) -> Stage:
         already={fields.STATUS: changes.set[fields.STATUS]},
         changes=changes,
     )
-

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.engine import fields
 from orchestrator.engine.address import RUN, is_drain, is_undo, scopes_around
 from orchestrator.engine.commit import NEVER, Changes, Commit, Due, Stage, merged
-from orchestrator.engine.indexes import INDEXES, live_index, start_indexes, status_indexes
+from orchestrator.engine.indexes import INDEXES, start_indexes, status_indexes
 from orchestrator.engine.look import cancel_step, is_halted
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.outcome import Failure
@@ -18,8 +18,6 @@ from orchestrator.engine.stages import Timing, event, reach, stop
 from orchestrator.engine.state import RunHappening, RunStatus, StepState, move_run
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import Plan
-
-__all__ = ["live_index"]
 
 
 @dataclass(frozen=True, slots=True)

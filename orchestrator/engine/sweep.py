@@ -129,7 +129,8 @@ def _visit_container(plan: Plan, view: RunView, address: str, terms: Terms) -> V
     limit = view.moment(fields.deadline(address))
     if limit is not None and view.now_ms >= limit:
         return _sent(time_out_container(plan, view, address, terms))
-    stage = Stage({fields.state(address): StepState.WAITING}, Changes(entries={address: Due(at_ms=limit)}), due=(address,))
+    later = Changes(entries={address: Due(at_ms=limit)})
+    stage = Stage({fields.state(address): StepState.WAITING}, later, due=(address,))
     return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), send=address)
 
 

@@ -133,9 +133,7 @@ def _planned(plan: Plan, view: RunView, address: str) -> PlannedUndo:
         inputs = evaluate_inputs(plan, view, undo_of(address))
     except ExpressionError as error:
         inputs = {"error": error.message}
-    return PlannedUndo(
-        undo_of(address), undo.operation, inputs, "done" if view.returned(address) else "unknown"
-    )
+    return PlannedUndo(undo_of(address), undo.operation, inputs, "done" if view.returned(address) else "unknown")
 
 
 def _has_effect(plan: Plan, view: RunView, address: str) -> bool:

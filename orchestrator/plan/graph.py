@@ -155,7 +155,7 @@ class Needs:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Steps that belong together: the workflow's own (its id is empty), a branch's (`ship[dhl]`), a map's (`ship[]`)."""
+    """Steps that belong together: the workflow's own (no id), a branch's (`ship[dhl]`), a map's (`ship[]`)."""
 
     id: str
     steps: tuple[str, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from typing import Any
 
 from celery import Celery
 from celery.signals import (
@@ -15,34 +16,45 @@ from celery.signals import (
 
 from orchestrator import logs
 from orchestrator.broker.app import make_app
+from orchestrator.plan.plan import DEFAULT_QUEUE
 from orchestrator.runtime.register import Announcer
 from orchestrator.runtime.tasks import register_tasks
 from orchestrator.settings import Settings
 from orchestrator.spec.operations import load_operations
+
+CHORDS_KEPT_S = 86_400
+"""How long Celery keeps the count of a chord's header; what is joined, the state decides."""
 
 
 def worker_app(settings: Settings | None = None) -> Celery:
     """An app for `celery worker` and `celery beat`, serving the operations of the settings' modules."""
     chosen = settings or Settings()
     app = make_app(chosen)
+    app.conf.update(
+        result_backend=chosen.broker if chosen.broker.startswith("redis") else chosen.redis_url,
+        result_expires=CHORDS_KEPT_S,
+    )
     load_operations(chosen.operations)
     register_tasks(app, chosen)
-    _connect_signals(chosen)
+    _connect_signals(app, chosen)
     return app
 
 
-def _connect_signals(settings: Settings) -> None:
-    announcer = Announcer(settings)
+def serve(app: Celery, settings: Settings) -> None:
+    """Have a worker of an attached app, which is about to begin, work off our steps beside its own tasks.
 
+    Without `-Q` it also consumes the queue of steps that name none.
+    """
+    load_operations(settings.operations)
+    register_tasks(app, settings)
+    queues: Any = app.amqp.queues
+    queues.select_add(queues.get(DEFAULT_QUEUE) or queues.new_missing(DEFAULT_QUEUE))
+    _announce(app, settings)
+
+
+def _connect_signals(app: Celery, settings: Settings) -> None:
     def configure_logs(**_: object) -> None:
         logs.configure(json=settings.log_json, level=settings.log_level)
-
-    def announce(sender: object, **_: object) -> None:
-        configure_logs()
-        announcer.start(sender)
-
-    def withdraw(**_: object) -> None:
-        announcer.stop()
 
     def share_memory(**_: object) -> None:
         gc.collect()
@@ -51,5 +63,20 @@ def _connect_signals(settings: Settings) -> None:
     worker_before_create_process.connect(share_memory, weak=False)
     beat_init.connect(configure_logs, weak=False)
     worker_process_init.connect(configure_logs, weak=False)
-    worker_ready.connect(announce, weak=False)
-    worker_shutting_down.connect(withdraw, weak=False)
+    worker_ready.connect(configure_logs, weak=False)
+    _announce(app, settings)
+
+
+def _announce(app: Celery, settings: Settings) -> None:
+    """Stand in the register from when the worker is ready until it begins to end."""
+    announcer = Announcer(settings)
+
+    def begin(sender: Any, **_: object) -> None:
+        if sender.app is app:
+            announcer.start(sender)
+
+    def end(**_: object) -> None:
+        announcer.stop()
+
+    worker_ready.connect(begin, weak=False)
+    worker_shutting_down.connect(end, weak=False)

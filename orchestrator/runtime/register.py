@@ -1,4 +1,4 @@
-"""A worker's place in the register: its name, queues and operations, said every few seconds while it lives."""
+"""The register's entries of workers and beats, said every few seconds while they live."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ log = logs.get("register")
 INTERVAL_S = 5.0
 
 
+def beat_record() -> WorkerRecord:
+    """What the beat of this process says of itself."""
+    host, pid = socket.gethostname(), os.getpid()
+    return WorkerRecord(f"beat-{pid}@{host}", queues=(), operations=(), pid=pid, host=host, role="beat")
+
+
 class Announcer:
     """Announces this worker until it is stopped; the record of one that dies expires by itself."""
 
@@ -28,13 +34,14 @@ class Announcer:
     def start(self, consumer: Any) -> None:
         """Begin, for the Celery consumer of a worker that is ready."""
         consumed = getattr(getattr(consumer, "task_consumer", None), "queues", None) or ()
+        controller = getattr(consumer, "controller", None)
         record = WorkerRecord(
             name=str(getattr(consumer, "hostname", "") or socket.gethostname()),
             queues=tuple(sorted(str(queue.name) for queue in consumed)),
             operations=tuple(info.to_json() for info in OPERATIONS.infos()),
             pid=os.getpid(),
             host=socket.gethostname(),
-            seen_at=0,
+            concurrency=int(getattr(controller, "concurrency", None) or 0),
         )
         threading.Thread(target=self._announce, args=(record,), name="register", daemon=True).start()
 

@@ -12,10 +12,10 @@ from orchestrator.clock import elapsed_s
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_drain, scope_of
 from orchestrator.engine.drain import drain
+from orchestrator.engine.indexes import status_index
 from orchestrator.engine.onward import Terms
 from orchestrator.engine.repair import repair
 from orchestrator.engine.slice import head_fields
-from orchestrator.engine.indexes import status_index
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import leftovers
 from orchestrator.engine.state import OVER, RunStatus, StepState
@@ -103,8 +103,7 @@ class Sweeper:
         if view.state(address) is StepState.RUNNING and elapsed_s() < self._ends_leases_from_s:
             return 0
         plan = self.versions.plan(view[fields.WORKFLOW] or "", view[fields.VERSION] or "")
-        missing = reads_to_visit(plan, view, address)
-        if missing:
+        while missing := reads_to_visit(plan, view, address):
             now_ms, values = self.store.read(run_id, missing)
             view.learn(values, now_ms)
         found = visit(plan, view, address, self._terms())

@@ -49,7 +49,18 @@ def register_tasks(app: Celery, settings: Settings) -> Task[Any, Any]:
     """Add our task to an app."""
     workers = Workers(app, settings)
 
-    @app.task(name=STEP_TASK, bind=True, max_retries=None, acks_late=True, ignore_result=True, throws=(StepFailed,))
+    @app.task(
+        name=STEP_TASK,
+        shared=False,
+        bind=True,
+        serializer="json",
+        max_retries=None,
+        acks_late=True,
+        reject_on_worker_lost=True,
+        ignore_result=True,
+        store_errors_even_if_ignored=False,
+        throws=(StepFailed,),
+    )
     def step(self: Task[Any, Any], run_id: str, address: str) -> None:
         """Look at an address of a run, and do what there is to do from there on."""
         try:

@@ -68,10 +68,22 @@ class StepRead:
 
 
 @dataclass(frozen=True, slots=True)
+class Chain:
+    """A root with the literal names and indexes that are selected of it, as far as they go.
+
+    `asked` says that the expression only asks whether it is there: in `has(…)`, or beside `== null` or `!= null`.
+    """
+
+    path: tuple[str | int, ...]
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Reads:
     """What an expression reads; `path` is set if it is nothing but one read, such as `input.lines[0].sku`."""
 
     roots: frozenset[str]
+    chains: tuple[Chain, ...]
     steps: tuple[StepRead, ...]
     computed_step_column: int | None
     path: tuple[str | int, ...] | None
@@ -107,6 +119,7 @@ class _Reader:
         self._end = Token("end", "", len(text))
         self._bound: list[str | None] = []
         self._roots: set[str] = set()
+        self._chains: list[Chain] = []
         self._steps: list[StepRead] = []
         self._guards: set[tuple[str, str | None]] = set()
         self._computed: int | None = None
@@ -119,7 +132,7 @@ class _Reader:
             StepRead(read.step, read.field, read.column, guarded=_same(read.step, read.field) in self._guards)
             for read in self._steps
         )
-        return Reads(frozenset(self._roots), steps, self._computed, self._path())
+        return Reads(frozenset(self._roots), tuple(self._chains), steps, self._computed, self._path())
 
     def _peek(self, at: int) -> Token:
         return self._tokens[at] if 0 <= at < len(self._tokens) else self._end
@@ -144,6 +157,7 @@ class _Reader:
             return self._open_call(at, token, selected=selected)
         if not selected and token.text not in _KEYWORDS | _TYPES and token.text not in self._bound:
             self._roots.add(token.text)
+            self._note_chain(at, token)
             if token.text == "steps":
                 self._note_step(at, token)
         return at + 1
@@ -160,6 +174,16 @@ class _Reader:
     def _ends_operand(self, at: int) -> bool:
         token = self._peek(at)
         return token.kind in ("text", "name", "number") or token.text in (")", "]", "}")
+
+    def _note_chain(self, at: int, token: Token) -> None:
+        path: list[str | int] = [token.text]
+        key, end = self._selection(at + 1)
+        while key is not None:
+            path.append(key)
+            key, end = self._selection(end)
+        in_has = [self._peek(at - 2).text, self._peek(at - 1).text, self._peek(end).text] == ["has", "(", ")"]
+        compared = "".join(self._peek(end + n).text for n in range(3)) in ("==null", "!=null")
+        self._chains.append(Chain(tuple(path), asked=in_has or compared))
 
     def _note_step(self, at: int, token: Token) -> None:
         step, after = self._selection(at + 1)

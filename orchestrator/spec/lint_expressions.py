@@ -2,157 +2,142 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from orchestrator.spec.cel_source import Chain, StepRead, reads
 from orchestrator.spec.expressions import Expression, ExpressionSyntax, check_template, expression
-from orchestrator.spec.flows import Flow, flows_of, inner_flows, read_flow
-from orchestrator.spec.kinds import Approval, EscalationLevel
+from orchestrator.spec.flows import FlowShape, flows_of
+from orchestrator.spec.lint_operations import Declared
+from orchestrator.spec.lint_places import Place, places_of, plain
+from orchestrator.spec.lint_schemas import unknown_part
 from orchestrator.spec.problems import Path, Report, nearest
-from orchestrator.spec.workflow import Compensation, Step, WorkflowSpec
-
-_RUN: Final = frozenset({"input", "ctx", "run"})
-_FLOW: Final = _RUN | {"steps"}
-_EVENT: Final = frozenset({"event"})
+from orchestrator.spec.workflow import Step, StepKind, WorkflowSpec
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
-    """What can be read in a place: the roots, and which steps under `steps`."""
-
-    roots: frozenset[str]
-    steps: frozenset[str] = frozenset()
-
-    def plus(self, *roots: str) -> _View:
-        return replace(self, roots=self.roots | set(roots))
+def _closed(*names: str) -> dict[str, Any]:
+    return {"properties": {name: {} for name in names}, "additionalProperties": False}
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A value that may hold expressions; `bare` is one that is an expression as a whole."""
-
-    path: Path
-    value: Any
-    view: _View
-    bare: bool = False
-
-
-def check_expressions(spec: WorkflowSpec, report: Report) -> None:
-    """All expressions of the spec."""
-    everywhere = frozenset(_plain(step.id) for flow in flows_of(spec) for step in flow.steps)
-    for place in _workflow_places(spec):
-        _check_place(place, "", everywhere, report)
-    _check_flow(Flow((), spec.steps, spec.output), _View(_FLOW), everywhere, report)
+_ROOTS: Final[Mapping[str, Any]] = {
+    "run": _closed("id", "key", "version", "started_at", "started_by", "scheduled_at"),
+    "undo": _closed("input", "output", "idempotency_key", "outcome"),
+}
+_RECORD: Final = _closed("output", "error", "failures", "status")
+_OUTPUTS: Final[Mapping[StepKind, Any]] = {
+    StepKind.EVENT: _closed("id", "type", "source", "time", "data"),
+    StepKind.APPROVAL: _closed("decision", "by", "at", "comment", "form", "decisions"),
+}
 
 
-def _check_flow(flow: Flow, around: _View, everywhere: frozenset[str], report: Report) -> None:
-    shape = read_flow(flow.steps)
-    own = {_plain(step.id) for step in flow.steps if step.id not in shape.compensating}
-    view = replace(around, steps=around.steps | own)
-    owner = flow.owner.id if flow.owner else ""
-    _check_place(_Place((*flow.path, "output"), flow.output, view), owner, everywhere, report)
-    for index, step in enumerate(flow.steps):
-        path = flow.step_path(index)
-        seen = view
-        if step.id in shape.compensating:
-            seen = view.plus("undo")
-        elif step.id in shape.failure_path:
-            seen = view.plus("error")
-        for place in _step_places(step, path, seen):
-            _check_place(place, step.id, everywhere, report)
-        inside = seen.plus(step.map.item_name, "index") if step.map else seen
-        for inner in inner_flows(step, path, flow):
-            _check_flow(inner, inside, everywhere, report)
+def check_expressions(spec: WorkflowSpec, shapes: Mapping[Path, FlowShape], declared: Declared, report: Report) -> None:
+    """All expressions of the spec, whose flows have these shapes."""
+    checking = _Checking(spec, declared, report)
+    for place in places_of(spec, shapes):
+        checking.check(place)
 
 
-def _workflow_places(spec: WorkflowSpec) -> Iterator[_Place]:
-    for name, text in spec.search.items():
-        yield _Place(("search", name), text, _View(frozenset({"input", "ctx"})), bare=True)
-    for index, limit in enumerate(spec.limits):
-        yield _Place(("limits", index, "key"), limit.key, _View(_RUN))
-    for index, trigger in enumerate(spec.triggers):
-        path: Path = ("triggers", index)
-        if trigger.schedule:
-            yield _Place((*path, "schedule", "inputs"), trigger.schedule.inputs, _View(frozenset({"run"})))
-        if trigger.event:
-            place = (*path, "event")
-            yield _Place((*place, "filter"), trigger.event.filter, _View(_EVENT), bare=True)
-            yield _Place((*place, "inputs"), trigger.event.inputs, _View(_EVENT))
-            for number, text in enumerate(trigger.event.dedupe):
-                yield _Place((*place, "dedupe", number), text, _View(_EVENT), bare=True)
+class _Checking:
+    """What the expressions of one spec are held against."""
 
+    def __init__(self, spec: WorkflowSpec, declared: Declared, report: Report) -> None:
+        self._steps = {plain(step.id): step for flow in flows_of(spec) for step in flow.steps}
+        self._roots = {**_ROOTS, "input": spec.input, "ctx": spec.ctx}
+        self._declared = declared
+        self._report = report
 
-def _step_places(step: Step, path: Path, view: _View) -> Iterator[_Place]:
-    yield _Place((*path, "inputs"), step.inputs, view)
-    yield _Place((*path, "when"), step.when, view, bare=True)
-    for index, limit in enumerate(step.limits):
-        yield _Place((*path, "limits", index, "key"), limit.key, view)
-    for index, transition in enumerate(step.transitions):
-        yield _Place((*path, "transitions", index, "when"), transition.when, view, bare=True)
-    for index, route in enumerate(step.failure_routes):
-        yield _Place((*path, "on_failure", index, "when"), route.when, view.plus("error"), bare=True)
-    if isinstance(step.compensation, Compensation):
-        undo = _View(view.roots - {"error"} | {"undo"}, view.steps)
-        yield _Place((*path, "compensation", "inputs"), step.compensation.inputs, undo)
-    yield from _kind_places(step, path, view)
+    def check(self, place: Place) -> None:
+        """The expressions of one place."""
+        for path, found in _expressions(place):
+            if isinstance(found, ExpressionSyntax):
+                self._report.error("expression_syntax", str(found), path, place.step)
+                continue
+            for root in sorted(found.roots - place.view.roots):
+                known = ", ".join(sorted(place.view.roots))
+                message = f"`{root}` cannot be read here; what can is {known}{nearest(root, place.view.roots)}"
+                self._report.error("unknown_root", message, path, place.step)
+            if "steps" in place.view.roots:
+                self._check_steps(found, path, place)
+            self._check_undo(found, path, place)
+            for chain in dict.fromkeys(reads(found.text).chains):
+                self._check_path(chain, path, place)
 
-
-def _kind_places(step: Step, path: Path, view: _View) -> Iterator[_Place]:
-    if step.map:
-        yield _Place((*path, "map", "items"), step.map.items, view, bare=True)
-    if step.wait:
-        yield _Place((*path, "wait"), step.wait.expression, view)
-        yield _Place((*path, "wait", "until"), step.wait.until, view, bare=True)
-    if step.event:
-        place = (*path, "event")
-        yield _Place((*place, "filter"), step.event.filter, view.plus("event"), bare=True)
-        if step.event.correlation:
-            yield _Place((*place, "correlation", "event"), step.event.correlation.event, _View(_EVENT), bare=True)
-            yield _Place((*place, "correlation", "value"), step.event.correlation.value, view, bare=True)
-    if step.approval:
-        yield from _asked(step.approval, (*path, "approval"), view)
-        for index, level in enumerate(step.approval.escalate):
-            yield from _asked(level, (*path, "approval", "escalate", index), view)
-
-
-def _asked(asked: Approval | EscalationLevel, path: Path, view: _View) -> Iterator[_Place]:
-    yield _Place((*path, "users"), list(asked.users), view)
-    yield _Place((*path, "groups"), list(asked.groups), view)
-
-
-def _check_place(place: _Place, step: str, everywhere: frozenset[str], report: Report) -> None:
-    for path, found in _expressions(place):
-        if isinstance(found, ExpressionSyntax):
-            report.error("expression_syntax", str(found), path, step)
-            continue
-        for root in sorted(found.roots - place.view.roots):
-            known = ", ".join(sorted(place.view.roots))
-            message = f"`{root}` cannot be read here; what can is {known}{nearest(root, place.view.roots)}"
-            report.error("unknown_root", message, path, step)
-        if "steps" in place.view.roots:
-            _check_steps(found, path, place.view, step, everywhere, report)
-
-
-def _check_steps(
-    found: Expression, path: Path, view: _View, step: str, everywhere: frozenset[str], report: Report
-) -> None:
-    if found.computed_step_column is not None:
-        message = f'`{found.text}` computes which step to read; write its id, as in `steps.charge` or `steps["charge"]`'
-        report.error("computed_step_id", message, path, step)
-    for name in sorted(found.steps):
-        if _plain(name) in view.steps:
-            continue
-        if _plain(name) in everywhere:
+    def _check_steps(self, found: Expression, path: Path, place: Place) -> None:
+        if found.computed_step_column is not None:
             message = (
-                f"`steps.{name}` cannot be read here: it compensates, or is inside another branch, item or container"
+                f'`{found.text}` computes which step to read; write its id, as in `steps.charge` or `steps["charge"]`'
             )
-        else:
-            message = f"`steps.{name}`: there is no such step{nearest(_plain(name), view.steps)}"
-        report.error("unknown_step", message, path, step)
+            self._report.error("computed_step_id", message, path, place.step)
+        for name in sorted(found.steps):
+            if plain(name) not in place.view.steps:
+                self._report.error("unknown_step", self._why_unseen(name, place), path, place.step)
+                continue
+            if any(_is_bare_output(read, name) for read in found.step_reads):
+                self._check_output(name, path, place)
+
+    def _why_unseen(self, name: str, place: Place) -> str:
+        if plain(name) in self._steps:
+            return f"`steps.{name}` cannot be read here: it compensates, or is inside another branch, item or container"
+        return f"`steps.{name}`: there is no such step{nearest(plain(name), place.view.steps)}"
+
+    def _check_output(self, name: str, path: Path, place: Place) -> None:
+        read = f"steps.{plain(name)}.output"
+        if plain(name) not in place.view.certain:
+            message = (
+                f"`{read}` is missing on some path that leads here; ask first in the same expression, "
+                f"`has({read}) ? {read} : null`, or lead every path through `{name}`"
+            )
+            self._report.error("missing_output", message, path, place.step)
+        elif plain(name) in place.view.undone:
+            self._report.warning("undo_output", _may_be_missing(read, f"has({read}) ? … : …"), path, place.step)
+
+    def _check_undo(self, found: Expression, path: Path, place: Place) -> None:
+        """The output of what is undone may be null; asking for that, or for the outcome, guards the expression."""
+        if "undo" not in found.roots & place.view.roots:
+            return
+        chains = [chain for chain in reads(found.text).chains if chain.path[0] == "undo"]
+        asked = {chain.path[1:] for chain in chains if chain.asked or chain.path[1:] == ("outcome",)}
+        if asked.isdisjoint({("outcome",), ("output",)}) and any(chain.path[1:2] == ("output",) for chain in chains):
+            message = _may_be_missing("undo.output", 'undo.outcome == "done" ? … : …')
+            self._report.warning("undo_output", message, path, place.step)
+
+    def _check_path(self, chain: Chain, path: Path, place: Place) -> None:
+        """Whether what a closed schema describes has what is read of it."""
+        root, keys = chain.path[0], chain.path[1:]
+        if chain.asked or root not in place.view.roots:
+            return
+        schema = self._roots.get(str(root))
+        shown = str(root)
+        if root == "steps" and keys:
+            step = self._steps.get(plain(str(keys[0])))
+            schema, keys, shown = _RECORD, keys[1:], f"steps.{keys[0]}"
+            if step is not None and keys[:1] == ("output",):
+                schema, keys, shown = self._output_schema(step), keys[1:], f"{shown}.output"
+        lacking = unknown_part(schema, keys)
+        if lacking is not None:
+            at, near = lacking
+            inside = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys[:at])
+            message = f"`{shown}{inside}` has no `{keys[at]}`{near or '; see what its schema declares'}"
+            self._report.error("unknown_path", message, path, place.step)
+
+    def _output_schema(self, step: Step) -> Any:
+        if step.parallel:
+            return _closed(*step.parallel.branches)
+        if step.workflow and step.workflow.detach:
+            return _closed("run_id")
+        info = self._declared.get(step.operation)
+        return info.output_schema if info else _OUTPUTS.get(step.kind)
 
 
-def _expressions(place: _Place) -> Iterator[tuple[Path, Expression | ExpressionSyntax]]:
+def _is_bare_output(read: StepRead, name: str) -> bool:
+    return read.step == name and read.field == "output" and not read.guarded
+
+
+def _may_be_missing(read: str, guard: str) -> str:
+    return f"`{read}` may be missing: the outcome of what is undone may be unknown; ask first, as in `{guard}`"
+
+
+def _expressions(place: Place) -> Iterator[tuple[Path, Expression | ExpressionSyntax]]:
     if place.bare:
         if isinstance(place.value, str):
             yield place.path, _read(place.value)
@@ -180,7 +165,3 @@ def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
         case list():
             for index, member in enumerate(value):
                 yield from _texts(member, (*path, index))
-
-
-def _plain(name: str) -> str:
-    return name.replace("-", "_")

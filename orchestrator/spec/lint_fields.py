@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from pydantic import BaseModel
 
 from orchestrator.spec.fields import ROOTS, BareMilliseconds
-from orchestrator.spec.operations import Effect, Operation, OperationInfo, parse_reference
+from orchestrator.spec.lint_schemas import misfits
+from orchestrator.spec.operations import parse_reference
 from orchestrator.spec.policies import Limit
 from orchestrator.spec.problems import Path, Report
-from orchestrator.spec.workflow import Compensation, Step, StepKind, WorkflowSpec
+from orchestrator.spec.workflow import Step, StepKind, WorkflowSpec
 
 MAX_SEARCH: Final = 16
 
@@ -30,17 +31,8 @@ _FIELDS: Final[Mapping[StepKind, set[str]]] = {
 }
 _KIND_FIELDS: Final = frozenset[str]().union(*_FIELDS.values())
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_BRANCH: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
 _REDACT: Final = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
-
-
-class KnownOperations(Protocol):
-    """Operations by reference: the register of this process, or a mapping of what the workers declare."""
-
-    def __contains__(self, reference: object, /) -> bool: ...
-
-    def get(self, reference: str, /) -> Operation | OperationInfo | None:
-        """What is declared under `key` or `key@major`."""
-        ...
 
 
 def check_workflow(spec: WorkflowSpec, report: Report) -> None:
@@ -77,7 +69,7 @@ def _check_duration(value: Any, path: Path, report: Report) -> None:
                 _check_duration(member, (*path, name), report)
 
 
-def check_step(step: Step, path: Path, report: Report, operations: KnownOperations | None = None) -> None:
+def check_step(step: Step, path: Path, report: Report) -> None:
     """The fields of one step."""
     _check_kind(step, path, report)
     _check_limits(step.limits, path, report, step.id)
@@ -87,8 +79,6 @@ def check_step(step: Step, path: Path, report: Report, operations: KnownOperatio
         for code in {"run_timeout", "cancelled"}.intersection(route.errors):
             message = f"`{code}` ends the whole run, so no step can handle it"
             report.error("error_not_handled", message, (*path, "on_failure", index, "errors"), step.id)
-    if operations is not None:
-        _check_operations(step, path, report, operations)
 
 
 def _check_kind(step: Step, path: Path, report: Report) -> None:
@@ -127,6 +117,9 @@ def _check_triggers(spec: WorkflowSpec, report: Report) -> None:
         schedule = trigger.schedule
         if schedule and sum(slot is not None for slot in (schedule.cron, schedule.every, schedule.at)) != 1:
             report.error("one_of_cron_every_at", "a schedule has one of `cron`, `every`, `at`", (*path, "schedule"))
+        if schedule and spec.input is not None and isinstance(schedule.inputs, dict):
+            for misfit in misfits(schedule.inputs, spec.input, (*path, "schedule", "inputs")):
+                report.error(misfit.rule, f"{misfit.message} (input of this workflow)", misfit.path)
 
 
 def _check_wait(step: Step, path: Path, report: Report) -> None:
@@ -165,8 +158,13 @@ def _check_approval(step: Step, path: Path, report: Report) -> None:
 
 
 def _check_containers(step: Step, path: Path, report: Report) -> None:
+    for name in step.parallel.branches if step.parallel else ():
+        if not _BRANCH.fullmatch(name):
+            message = f"`{name}` cannot name a branch: use at most 64 letters, digits, `-` and `_`, and no `-` first"
+            report.error("invalid_branch", message, (*path, "parallel", "branches", name), step.id)
     if step.parallel and isinstance(step.parallel.join, int) and step.parallel.join > len(step.parallel.branches):
-        message = f"{step.parallel.join} branches cannot arrive: there are {len(step.parallel.branches)}"
+        count = len(step.parallel.branches)
+        message = f"{step.parallel.join} branches cannot arrive; a join is `all`, `any` or, here, at most {count}"
         report.error("join_out_of_range", message, (*path, "parallel", "join"), step.id)
     if step.map:
         name = step.map.item_name
@@ -181,20 +179,3 @@ def _check_compensation(step: Step, path: Path, report: Report) -> None:
             parse_reference(step.compensation)
         except ValueError as error:
             report.error("invalid_operation", str(error), (*path, "compensation"), step.id)
-
-
-def _check_operations(step: Step, path: Path, report: Report, operations: KnownOperations) -> None:
-    references: dict[Path, str | None] = {("operation",): step.operation}
-    if isinstance(step.compensation, Compensation):
-        references["compensation", "operation"] = step.compensation.operation
-    elif step.compensation and "." in step.compensation:
-        references["compensation",] = step.compensation
-    for place, reference in references.items():
-        if reference is not None and reference not in operations:
-            message = f"no module of the setting `operations` and no worker has `{reference}`"
-            report.warning("unknown_operation", message, (*path, *place), step.id)
-    declared = operations.get(step.operation) if step.operation and step.operation in operations else None
-    retried = step.retry is not None and step.retry.max_attempts > 1
-    if declared and retried and declared.effect is not Effect.NONE and not declared.idempotent:
-        message = f"`{step.operation}` is not idempotent: it is retried only after it reported that nothing happened"
-        report.warning("retry_not_idempotent", message, (*path, "retry"), step.id)

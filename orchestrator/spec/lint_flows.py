@@ -7,7 +7,7 @@ from typing import Final
 
 from orchestrator.spec.flows import ENDINGS, Flow, FlowShape, flows_of, says_needs, says_targets
 from orchestrator.spec.problems import Path, Report, nearest
-from orchestrator.spec.workflow import Step, StepKind, WorkflowSpec
+from orchestrator.spec.workflow import FailureRoute, Step, StepKind, WorkflowSpec
 
 _TARGET_FIELDS: Final = ("transitions", "on_success", "on_failure", "max_visits")
 
@@ -23,6 +23,8 @@ def check_flow(flow: Flow, shape: FlowShape, spec: WorkflowSpec, report: Report)
         _check_needs(flow, shape, paths, report)
     else:
         _check_transitions(flow, shape, paths, report)
+    for step in flow.steps:
+        _check_conditions(step, paths[step.id], report)
 
 
 def _named(step: Step, path: Path) -> Iterator[tuple[Path, str]]:
@@ -101,6 +103,34 @@ def _check_transitions(flow: Flow, shape: FlowShape, paths: dict[str, Path], rep
         if steps[target].max_visits is None:
             message = f"`{origin}` leads back to `{target}`; give `{target}` a `max_visits`"
             report.error("unbounded_loop", message, paths[target], target)
+
+
+def _check_conditions(step: Step, path: Path, report: Report) -> None:
+    """Whether each transition and route can be taken, and whether one is always left."""
+    conditions = [None if transition.when == "true" else transition.when for transition in step.success_transitions]
+    for index, when in enumerate(conditions):
+        if None in conditions[:index] or when in conditions[:index]:
+            place = (*path, "transitions", index) if index < len(step.transitions) else (*path, "on_success")
+            report.warning("shadowed_transition", _shadowed(conditions[:index], when), place, step.id)
+    if conditions and None not in conditions:
+        message = "if no condition holds, the step fails with `no_transition`; say where it goes then in `on_success`"
+        report.warning("no_default", message, (*path, "transitions"), step.id)
+    for index, route in enumerate(step.failure_routes):
+        before = step.failure_routes[:index]
+        if all(any(_catches(earlier, code, route.when) for earlier in before) for code in route.errors):
+            message = "the routes before it catch every one of these errors; put it first, or take it away"
+            report.warning("shadowed_transition", message, (*path, "on_failure", index), step.id)
+
+
+def _shadowed(before: list[str | None], when: str | None) -> str:
+    if None in before:
+        return "an earlier one is always taken, so this never is; put the one without a condition last"
+    return f"an earlier one has the same condition, `{when}`, so this is never taken; take one of them away"
+
+
+def _catches(route: FailureRoute, code: str, when: str | None) -> bool:
+    """Whether a route takes every failure of that code for which the condition holds."""
+    return ("*" in route.errors or code in route.errors) and route.when in (None, "true", when)
 
 
 def _why_unreachable(step: Step, shape: FlowShape) -> str:

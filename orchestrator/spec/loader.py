@@ -18,6 +18,7 @@ from orchestrator.errors import Problem, SpecInvalid
 from orchestrator.spec import lint
 from orchestrator.spec.documents import Document, read_json, read_yaml
 from orchestrator.spec.lint import KnownOperations
+from orchestrator.spec.lint_partial import check_rest
 from orchestrator.spec.problems import problems_of
 from orchestrator.spec.workflow import WorkflowSpec
 
@@ -102,6 +103,8 @@ def _read_documents(documents: Iterable[Document], name: str, operations: KnownO
                 spec = WorkflowSpec.model_validate(document.data)
             except ValidationError as error:
                 problems += problems_of(error, document.data, document.positions)
+                problems += check_rest(document.data, error, document.positions, operations)
+                problems.sort(key=lambda problem: (problem.line, problem.column))
             except RecursionError:
                 problems.append(Problem("too_deep", "this is nested too deeply to be read"))
             else:
@@ -125,10 +128,15 @@ def _read_python(text: str, name: str, operations: KnownOperations | None) -> It
         problems = _python_problems(error, name)
         yield _Read(None, name, tuple(_at_step(problem, places, name) for problem in problems))
         return
-    specs = {id(value): value for value in vars(module).values() if isinstance(value, WorkflowSpec)}
-    for spec in specs.values():
-        problems = lint.check(spec, None, operations)
-        yield _Read(spec, name, tuple(_at_step(problem, places, name) for problem in problems))
+    specs = {title: value for title, value in vars(module).items() if isinstance(value, WorkflowSpec)}
+    lines, seen = _assigned_lines(tree), set[int]()
+    for title, spec in specs.items():
+        if id(spec) in seen:
+            continue
+        seen.add(id(spec))
+        found = (replace(one, line=lines.get(title, 0)) for one in lint.check(spec, None, operations))
+        problems = sorted((_at_step(one, places, name) for one in found), key=lambda problem: problem.line)
+        yield _Read(spec, name, tuple(problems))
     if not specs:
         message = "no WorkflowSpec stands at the top level of this file"
         yield _Read(None, name, (Problem("no_workflow", message, file=name),))
@@ -177,6 +185,12 @@ def _step_places(tree: ast.Module) -> dict[str, tuple[int, int]]:
             if key == "id" and isinstance(value, ast.Constant) and isinstance(value.value, str):
                 places.setdefault(value.value, (node.lineno, node.col_offset + 1))
     return places
+
+
+def _assigned_lines(tree: ast.Module) -> dict[str, int]:
+    """Where each name of the top level is given its value."""
+    assigned = [node for node in tree.body if isinstance(node, ast.Assign)]
+    return {target.id: node.lineno for node in assigned for target in node.targets if isinstance(target, ast.Name)}
 
 
 def _at_step(problem: Problem, places: Mapping[str, tuple[int, int]], name: str) -> Problem:

@@ -7,10 +7,10 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import timedelta
 from enum import StrEnum
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Final, TypeAlias, get_type_hints
 
 import semver
@@ -18,7 +18,9 @@ from pydantic import TypeAdapter
 
 from orchestrator import logs
 from orchestrator.errors import UnknownOperation
-from orchestrator.spec.durations import Duration, milliseconds, parse_duration
+from orchestrator.spec.adopted import TaskBody
+from orchestrator.spec.declarations import check_parameters, checked_codes, checked_timeout, checked_version
+from orchestrator.spec.durations import Duration, milliseconds
 
 Json: TypeAlias = Any
 
@@ -211,40 +213,87 @@ class Operation:
         return TypeAdapter(self.output_type)
 
 
-def operation(
-    key: str,
-    *,
-    version: str,
-    effect: Effect | str,
-    idempotent: bool | None = None,
-    errors: Iterable[str] = (),
-    queue: str | None = None,
-    timeout: Duration | None = None,
-) -> Callable[[Callable[..., Any]], Operation]:
-    """Declare a function, sync or async, as an operation, and register it under its key and major version.
+@dataclass(frozen=True)
+class TaskOperation(Operation):
+    """An operation whose code is the body of a Celery task; what it does not say of itself, the task does."""
 
-    The function takes its input and, if it wants to, a StepContext. `idempotent` must be said unless `effect` is none:
-    an idempotent operation may be executed again with the same `idempotency_key`, and has its effect once.
+    function: TaskBody = field(repr=False)
+
+    @property
+    def source(self) -> str:
+        """The task, wherever it was imported from."""
+        return self.function.source
+
+    @cached_property
+    def input_type(self) -> Any:
+        """An object with the task's parameters."""
+        return self.function.input_type
+
+    @cached_property
+    def output_type(self) -> Any:
+        """Anything: a task's annotations are no checks."""
+        return Any
+
+    def describe(self) -> OperationInfo:
+        """What is known of it without its code."""
+        said, limit_s = super().describe(), self.function.limit_s()
+        task_ms = None if limit_s is None else milliseconds(timedelta(seconds=limit_s))
+        return replace(said, queue=said.queue or self.function.queue(), timeout_ms=said.timeout_ms or task_ms)
+
+
+class OperationDeclarer:
+    """Declares operations, and registers them under their key and major version.
+
+    `idempotent` must be said unless `effect` is none: an idempotent operation may be executed again with the same
+    `idempotency_key`, and has its effect once.
     """
-    if not _KEY.fullmatch(key):
-        raise ValueError(f"{key!r} is not an operation key; write it as `payments.charge`, with at least one dot")
-    declared_effect = _effect(key, effect)
-    declared = partial(
-        Operation,
-        key=key,
-        version=_version(key, version),
-        effect=declared_effect,
-        idempotent=_idempotent(key, declared_effect, idempotent),
-        errors=_codes(key, errors),
-        queue=queue,
-        timeout=_timeout(key, timeout),
-    )
 
-    def declare(function: Callable[..., Any]) -> Operation:
-        _check_parameters(key, function)
-        return OPERATIONS.register(declared(function))
+    def __call__(
+        self,
+        key: str,
+        *,
+        version: str,
+        effect: Effect | str,
+        idempotent: bool | None = None,
+        errors: Iterable[str] = (),
+        queue: str | None = None,
+        timeout: Duration | None = None,
+    ) -> Callable[[Callable[..., Any]], Operation]:
+        """Declare a function, sync or async, that takes its input and, if it wants to, a StepContext."""
+        declared = _declared(key, version, effect, idempotent, errors, queue, timeout)
 
-    return declare
+        def declare(function: Callable[..., Any]) -> Operation:
+            check_parameters(key, function)
+            return OPERATIONS.register(Operation(function, **declared))
+
+        return declare
+
+    def from_task(
+        self,
+        task: Any,
+        *,
+        effect: Effect | str,
+        idempotent: bool | None = None,
+        key: str | None = None,
+        version: str = "1.0.0",
+        args: Iterable[str] = (),
+        errors: Iterable[str] = (),
+        queue: str | None = None,
+        timeout: Duration | None = None,
+    ) -> Operation:
+        """Declare the body of a Celery task, which goes on being a task; by default under its name.
+
+        The step's inputs are its keyword arguments, but for those named in `args`, which it gets by position. Queue and
+        time limit are the task's, or its app's, unless they are said here.
+        """
+        declared = _declared(
+            str(task.name) if key is None else key, version, effect, idempotent, errors, queue, timeout
+        )
+        body = TaskBody(task, tuple(args), "failed" if declared["effect"] is Effect.NONE else "unknown")
+        return OPERATIONS.register(TaskOperation(body, **declared))
+
+
+operation: Final = OperationDeclarer()
 
 
 def parse_reference(reference: str) -> tuple[str, int | None]:
@@ -299,6 +348,29 @@ def _by_key(made: Operation) -> tuple[str, int]:
     return made.key, made.major
 
 
+def _declared(
+    key: str,
+    version: str,
+    effect: Effect | str,
+    idempotent: bool | None,
+    errors: Iterable[str],
+    queue: str | None,
+    timeout: Duration | None,
+) -> dict[str, Any]:
+    if not _KEY.fullmatch(key):
+        raise ValueError(f"{key!r} is not an operation key; write it as `payments.charge`, with at least one dot")
+    declared_effect = _effect(key, effect)
+    return {
+        "key": key,
+        "version": checked_version(key, version),
+        "effect": declared_effect,
+        "idempotent": _idempotent(key, declared_effect, idempotent),
+        "errors": checked_codes(key, errors),
+        "queue": queue,
+        "timeout": checked_timeout(key, timeout),
+    }
+
+
 OPERATIONS: Final = OperationRegistry()
 """The operations of this process: `@operation` registers here."""
 
@@ -307,13 +379,6 @@ def load_operations(modules: Iterable[str]) -> None:
     """Import the modules, so that what they declare is registered."""
     for module in modules:
         importlib.import_module(module)
-
-
-def _version(key: str, version: str) -> str:
-    try:
-        return str(semver.Version.parse(version))
-    except (TypeError, ValueError):
-        raise ValueError(f"{key}: {version!r} is not a version; write it as `1.0.0`") from None
 
 
 def _effect(key: str, effect: Effect | str) -> Effect:
@@ -332,24 +397,3 @@ def _idempotent(key: str, effect: Effect, idempotent: bool | None) -> bool:
             "again with the same idempotency_key has its effect once; False if it must never be executed twice"
         )
     return idempotent
-
-
-def _codes(key: str, errors: Iterable[str]) -> tuple[str, ...]:
-    codes = tuple(errors)
-    if codes and codes == tuple(str(errors)):
-        raise ValueError(f"{key}: errors is a list of codes; write errors=[{errors!r}]")
-    return codes
-
-
-def _timeout(key: str, timeout: Duration | None) -> timedelta | None:
-    duration = None if timeout is None else parse_duration(timeout)
-    if duration == timedelta(0):
-        raise ValueError(f"{key}: a timeout of 0 leaves no time to run")
-    return duration
-
-
-def _check_parameters(key: str, function: Callable[..., Any]) -> None:
-    parameters = list(inspect.signature(function).parameters.values())
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    if len(parameters) not in (1, 2) or any(one.kind not in positional for one in parameters):
-        raise ValueError(f"{key}: the function takes its input and, if it wants to, a StepContext; nothing else")

@@ -9,6 +9,7 @@ from semver import Version
 
 LATEST: Final = "latest"
 STABLE: Final = "stable"
+DEPRECATED: Final = "deprecated"
 
 
 def parse_version(text: str) -> Version:
@@ -32,6 +33,11 @@ def is_prerelease(text: str) -> bool:
 def is_requirement(text: str) -> bool:
     """True of what a child may ask for: `latest`, `1.2.0`, `^1.2.0`."""
     return text == LATEST or is_version(text.removeprefix("^"))
+
+
+def is_range(text: str) -> bool:
+    """True of `^1.2.0`."""
+    return text.startswith("^") and is_version(text[1:])
 
 
 def satisfies(version: str, requirement: str) -> bool:

@@ -5,7 +5,7 @@
 -- All fields that the commit names are read by one command and, like the ledger's entries, written by one when all
 -- stages have been tried: what a commit costs is commands, not fields.
 
-local RUN, LEDGER, HISTORY, SHARD, FEED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local RUN, LEDGER, HISTORY, SHARD, FEED, ENDED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local RUN_ID, FEED_LENGTH = ARGV[2], ARGV[3]
 local CHUNK = 4000 -- even; Lua's stack holds 8000 values
 local NULL, NONE = cjson.null, {}
@@ -16,6 +16,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local values, unwritten = {}, {} -- field -> its text, or false: absent
 local entries = {} -- address -> the moment to be written, or false: removed
+local forgotten = false -- the run has been deleted by this commit, so nothing more is written
 
 local function whole(number)
   return string.format('%.0f', number)
@@ -176,6 +177,14 @@ local function put_indexes(changes)
   for _, key in ipairs(changes.out) do redis.call('ZREM', KEYS[key], RUN_ID) end
 end
 
+local function forget(ms)
+  redis.call('UNLINK', RUN, LEDGER, HISTORY)
+  redis.call('ZREM', SHARD, RUN_ID)
+  redis.call('ZREM', ENDED, RUN_ID)
+  if ms > 0 then redis.call('SET', KEYS[commit.tomb], '', 'PX', ms) end
+  values, forgotten = {}, true
+end
+
 local function apply(changes)
   put_fields(changes)
   put_members(changes)
@@ -189,14 +198,16 @@ local function apply(changes)
   if changes.over then
     entries = {}
     redis.call('DEL', LEDGER)
+    redis.call('ZADD', ENDED, whole(now), RUN_ID)
   end
+  if changes.forget then forget(changes.forget) end
 end
 
 local function try(stage)
   if holds(stage.w) and due(stage.d) then
     apply(stage.c)
     for _, later in ipairs(stage.t or NONE) do
-      if holds(later.w) then apply(later.c) end
+      if not forgotten and holds(later.w) then apply(later.c) end
     end
     return 'a'
   end
@@ -213,7 +224,7 @@ local function keep_shard_entry()
 end
 
 local function exists_as(incarnation)
-  if not incarnation then return redis.call('EXISTS', RUN) == 0 end
+  if not incarnation then return redis.call('EXISTS', RUN, KEYS[commit.tomb]) == 0 end
   return values.incarnation == incarnation
 end
 
@@ -223,17 +234,18 @@ if exists_as(commit.inc) then
   for _, stage in ipairs(commit.stages) do
     local answer = try(stage)
     answers = answers .. answer
-    if answer == 'r' then break end
+    if answer == 'r' or forgotten then break end
   end
-  if string.find(answers, 'a', 1, true) then
+  if not forgotten and string.find(answers, 'a', 1, true) then
     write_fields()
     write_entries()
     keep_shard_entry()
+    if commit.inc and values.incarnation ~= commit.inc then redis.call('ZREM', ENDED, RUN_ID) end
   end
 else
   answers = 'g'
 end
 
 local asked = {}
-for i, field in ipairs(commit.reads) do asked[i] = values[field] end
+for i, field in ipairs(commit.reads) do asked[i] = values[field] or false end
 return {answers, now, asked}

@@ -41,9 +41,9 @@ class Script:
 
 
 class Connection:
-    """A pool of sockets to one Redis; usable from any thread, and anew in each forked child."""
+    """A pool of sockets to one Redis; usable from any thread, and anew in each forked child; answers text, or bytes."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, text: bool = True) -> None:
         parts = urlsplit(url)
         self._place = f"{parts.hostname or parts.path}:{parts.port or 6379}"
         self._retry = Retry(
@@ -55,7 +55,7 @@ class Connection:
         self._client: Any = redis.Redis.from_url(  # Any: what we use of it has no types
             url,
             protocol=2,
-            decode_responses=True,
+            decode_responses=text,
             socket_keepalive=True,
             socket_timeout=_SOCKET_TIMEOUT_S,
             socket_connect_timeout=_CONNECT_TIMEOUT_S,

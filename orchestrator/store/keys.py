@@ -6,6 +6,7 @@ All keys of a run, and those of its shard, carry the shard's hash tag, so they l
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 WORKER_LIFETIME_MS = 20_000
@@ -25,7 +26,7 @@ class Keys:
     shards: int
 
     def of_commit(self, run_id: str) -> list[str]:
-        """What every commit to a run may touch: run, ledger, history, shard ledger, feed."""
+        """What every commit to a run may touch: run, ledger, history, shard ledger, feed, ended runs."""
         shard = self._shard_of(run_id)
         return [
             f"{shard}:run:{run_id}",
@@ -33,6 +34,7 @@ class Keys:
             f"{shard}:history:{run_id}",
             f"{shard}:due",
             f"{shard}:feed",
+            f"{shard}:ended",
         ]
 
     def run(self, run_id: str) -> str:
@@ -50,6 +52,14 @@ class Keys:
     def shard_ledger(self, shard: int) -> str:
         """ZSET, run id → the earliest moment of its ledger, +inf while it is paused. For ever."""
         return f"{self._shard(shard)}:due"
+
+    def ended(self, shard: int) -> str:
+        """ZSET, run id → the moment of its end: the runs of a shard that are over and not yet deleted. For ever."""
+        return f"{self._shard(shard)}:ended"
+
+    def tombstone(self, run_id: str) -> str:
+        """STRING, empty: the run has been, and is deleted. For as long as its deletion says."""
+        return f"{self._shard_of(run_id)}:tombstone:{run_id}"
 
     def feed(self, shard: int) -> str:
         """STREAM, `run` and `event`: what happened in all runs of a shard. For ever; the oldest entries are cut off."""
@@ -71,6 +81,10 @@ class Keys:
         """HASH, version → JSON: the published versions of a workflow. For ever."""
         return f"{self.namespace}:{{registry}}:definitions:{workflow}"
 
+    def marks(self, workflow: str) -> str:
+        """HASH: `traffic`, `deprecated:VERSION`, and `revision`, another with each change or publication. For ever."""
+        return f"{self.namespace}:{{registry}}:marks:{workflow}"
+
     def workers(self) -> str:
         """ZSET, worker's name → when it was last seen. For ever; names not seen for a day are taken out."""
         return f"{self.namespace}:{{registry}}:workers"
@@ -79,12 +93,41 @@ class Keys:
         """STRING, JSON: what a live worker says of itself. For 20 s from its last announcement."""
         return f"{self.namespace}:{{registry}}:worker:{name}"
 
+    def payloads(self, run_id: str) -> str:
+        """HASH, digest → bytes: what is kept beside a run. Until the run is deleted."""
+        return f"{self._shard_of(run_id)}:payloads:{run_id}"
+
+    def of_limits(self, group: str, names: Sequence[str]) -> list[str]:
+        """What asking for slots may touch: line, places, calls, then each quota's slots and turns; all of one slot.
+
+        ZSET, waiter → rank: the line of a group. ZSET, waiter → moment: until when it has a place there. ZSET, waiter →
+        moment: until when free slots are kept for it. For each quota, ZSET, holder → moment: until when it has a slot;
+        ZSET, waiter → rank: who waits for one. Until the last moment in them.
+        """
+        return [
+            self.limit_line(group),
+            f"{self._limits(group)}:places",
+            f"{self._limits(group)}:calls",
+            *(key for name in names for key in (self.limit_slots(group, name), f"{self._limits(group)}:turns:{name}")),
+        ]
+
+    def limit_line(self, group: str) -> str:
+        """ZSET, waiter → rank: see `of_limits`."""
+        return f"{self._limits(group)}:line"
+
+    def limit_slots(self, group: str, name: str) -> str:
+        """ZSET, holder → moment: see `of_limits`."""
+        return f"{self._limits(group)}:slots:{name}"
+
     def shard_of(self, run_id: str) -> int:
         """The shard that a run lives in."""
         return shard_of(run_id, self.shards)
 
     def _shard_of(self, run_id: str) -> str:
         return self._shard(shard_of(run_id, self.shards))
+
+    def _limits(self, group: str) -> str:
+        return f"{self.namespace}:{{limits:{group}}}"
 
     def _shard(self, shard: int) -> str:
         return f"{self.namespace}:{{{shard:02x}}}"

@@ -27,7 +27,7 @@ from orchestrator.engine.commit import (
 )
 from orchestrator.settings import Settings
 from orchestrator.store.keys import shard_of
-from orchestrator.store.port import SEQUENCE, DueRun, FeedEntry, HistoryEntry
+from orchestrator.store.port import SEQUENCE, DueRun, FeedEntry, HistoryEntry, Server
 from orchestrator.store.wire import event_text
 
 _Value = TypeVar("_Value")
@@ -45,6 +45,8 @@ class _State:
     shards: dict[int, dict[str, float]] = field(default_factory=dict)
     feeds: dict[int, list[_Logged]] = field(default_factory=dict)
     indexes: dict[tuple[int, str], dict[str, int]] = field(default_factory=dict)
+    ended: dict[int, dict[str, int]] = field(default_factory=dict)
+    tombstones: dict[int, dict[str, int]] = field(default_factory=dict)
 
     def copy(self) -> _State:
         """The same, sharing nothing that changes."""
@@ -93,6 +95,10 @@ class MemoryStore:
         """The moment, and every field of the run then; none if there is no such run."""
         with self._changed:
             return self._clock(), dict(self._state.runs.get(run_id, {}))
+
+    def read_many(self, run_ids: Sequence[str], fields: Sequence[str]) -> list[dict[str, str | None]]:
+        """The values of the same fields of many runs, in their order; None: absent."""
+        return [self.read(run_id, fields)[1] for run_id in run_ids]
 
     def entries(self, run_id: str) -> dict[str, float]:
         """The run's ledger: address → moment in ms, `inf` for never."""
@@ -145,6 +151,18 @@ class MemoryStore:
             runs = sorted(((created_at, run_id) for run_id, created_at in held.items()), reverse=True)
         return [run for run in runs if before is None or run < before][:limit]
 
+    def newest(self, name: str, before: tuple[int, str] | None, limit: int) -> list[tuple[int, str]]:
+        """(created_at, run id) of the runs in an index over all shards, newest first, from below `before`."""
+        shards = range(self._settings.shards)
+        found = [run for shard in shards for run in self.index(name, shard, before, limit)]
+        return sorted(found, reverse=True)[:limit]
+
+    def ended(self, shard: int, before_ms: int, limit: int) -> list[tuple[int, str]]:
+        """(ended_at, run id) of the runs of a shard that ended before a moment, the first to end first."""
+        with self._changed:
+            runs = sorted((ended_at, run_id) for run_id, ended_at in self._state.ended.get(shard, {}).items())
+        return [run for run in runs if run[0] < before_ms][:limit]
+
     def index_sizes(self, names: Sequence[str]) -> dict[str, int]:
         """How many runs each index holds, over all shards."""
         with self._changed:
@@ -156,6 +174,10 @@ class MemoryStore:
     def time_ms(self) -> int:
         """The clock that all moments are of."""
         return self._clock()
+
+    def server(self) -> Server:
+        """This process's memory: it evicts nothing, and what it holds ends with it."""
+        return Server("memory", (), eviction="noeviction", persists=False)
 
     def ping(self) -> None:
         """Return: it is always there."""
@@ -175,30 +197,36 @@ class _Application:
         self._shard = shard_of(commit.run_id, settings.shards)
         self._fields = dict(state.runs.get(commit.run_id, {}))
         self._ledger = dict(state.ledgers.get(commit.run_id, {}))
+        self._forgotten = False
 
     def reply(self) -> Reply:
         """Apply the stages and answer."""
         answers = tuple(self._answers())
-        if Answer.APPLIED in answers:
+        if Answer.APPLIED in answers and not self._forgotten:
             self._keep()
         return Reply(answers, self._now_ms, {name: self._fields.get(name) for name in self._commit.reads})
 
     def _answers(self) -> Iterator[Answer]:
-        expected = self._commit.incarnation
-        if bool(self._fields) if expected is None else self._fields.get(INCARNATION) != expected:
+        if not self._exists_as(self._commit.incarnation):
             yield Answer.GONE
             return
         for stage in self._commit.stages:
             answer = self._try(stage)
             yield answer
-            if not answer.stands:
+            if self._forgotten or not answer.stands:
                 return
+
+    def _exists_as(self, incarnation: str | None) -> bool:
+        if incarnation is not None:
+            return self._fields.get(INCARNATION) == incarnation
+        remembered_until = self._state.tombstones.get(self._shard, {}).get(self._commit.run_id, 0)
+        return not self._fields and remembered_until <= self._now_ms
 
     def _try(self, stage: Stage) -> Answer:
         if self._holds(stage.guards) and all(self._is_due(address) for address in stage.due):
             self._change(stage.changes)
             for then in stage.then:
-                if self._holds(then.guards):
+                if not self._forgotten and self._holds(then.guards):
                     self._change(then.changes)
             return Answer.APPLIED
         return Answer.ALREADY if stage.already is not None and self._holds(stage.already) else Answer.REFUSED
@@ -230,6 +258,9 @@ class _Application:
             self._log(event_text(event))
         if changes.end:
             self._ledger.clear()
+            self._state.ended.setdefault(self._shard, {})[self._commit.run_id] = self._now_ms
+        if changes.forget is not None:
+            self._forget(changes.forget)
 
     def _change_fields(self, changes: Changes) -> None:
         self._fields.update({name: str(value) for name, value in changes.set.items()})
@@ -270,6 +301,16 @@ class _Application:
             stream.append((entry_id, run_id, event))
         del feed[: -self._feed_length]
 
+    def _forget(self, ms: int) -> None:
+        run_id, state = self._commit.run_id, self._state
+        for held in (state.runs, state.ledgers, state.histories):
+            held.pop(run_id, None)
+        for runs in (state.shards, state.ended):
+            runs.get(self._shard, {}).pop(run_id, None)
+        if ms > 0:
+            state.tombstones.setdefault(self._shard, {})[run_id] = self._now_ms + ms
+        self._fields, self._forgotten = {}, True
+
     def _keep(self) -> None:
         run_id, runs = self._commit.run_id, self._state.shards.setdefault(self._shard, {})
         _put(self._state.runs, run_id, self._fields)
@@ -278,6 +319,8 @@ class _Application:
             runs.pop(run_id, None)
         else:
             runs[run_id] = math.inf if self._fields.get(PAUSED) == "1" else min(self._ledger.values())
+        if self._commit.incarnation not in (None, self._fields.get(INCARNATION)):
+            self._state.ended.get(self._shard, {}).pop(run_id, None)
 
 
 def _put(place: dict[str, dict[str, _Value]], run_id: str, held: dict[str, _Value]) -> None:

@@ -40,6 +40,19 @@ class FeedEntry:
     event: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What a server says of itself."""
+
+    name: str
+    """`redis`, `valkey` or `memory`."""
+    version: tuple[int, ...]
+    eviction: str
+    """Its `maxmemory-policy`: what it deletes when memory is short."""
+    persists: bool
+    """Whether it writes to an append-only file."""
+
+
 class Store(Protocol):
     """Holds runs and applies commits. Every method raises Unreachable if the state cannot be reached."""
 
@@ -54,6 +67,9 @@ class Store(Protocol):
 
     def read_all(self, run_id: str) -> tuple[int, dict[str, str]]:
         """The moment, and every field of the run then; none if there is no such run."""
+
+    def read_many(self, run_ids: Sequence[str], fields: Sequence[str]) -> list[dict[str, str | None]]:
+        """The values of the same fields of many runs, in their order; None: absent."""
 
     def entries(self, run_id: str) -> dict[str, float]:
         """The run's ledger: address → moment in ms, `inf` for never."""
@@ -76,11 +92,23 @@ class Store(Protocol):
     def index(self, name: str, shard: int, before: tuple[int, str] | None, limit: int) -> list[tuple[int, str]]:
         """(created_at, run id) of the runs in an index, newest first, from below `before`."""
 
+    def newest(self, name: str, before: tuple[int, str] | None, limit: int) -> list[tuple[int, str]]:
+        """(created_at, run id) of the runs in an index over all shards, newest first, from below `before`.
+
+        At most `limit`, perhaps fewer; none only if there are no more.
+        """
+
+    def ended(self, shard: int, before_ms: int, limit: int) -> list[tuple[int, str]]:
+        """(ended_at, run id) of the runs of a shard that ended before a moment, the first to end first."""
+
     def index_sizes(self, names: Sequence[str]) -> dict[str, int]:
         """How many runs each index holds, over all shards."""
 
     def time_ms(self) -> int:
         """The clock that all moments are of."""
+
+    def server(self) -> Server:
+        """What holds the state."""
 
     def ping(self) -> None:
         """Return if the store answers."""

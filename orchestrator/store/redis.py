@@ -12,7 +12,7 @@ from orchestrator.engine.commit import Commit, Reply
 from orchestrator.settings import Settings
 from orchestrator.store.connection import BLOCK_MS, Connection, Script
 from orchestrator.store.keys import Keys
-from orchestrator.store.port import DueRun, FeedEntry, HistoryEntry
+from orchestrator.store.port import DueRun, FeedEntry, HistoryEntry, Server
 from orchestrator.store.wire import decode, encode
 
 _COMMIT = Script("commit.lua")
@@ -21,6 +21,9 @@ _READ = Script("read.lua")
 
 _BATCH = 500
 """Commits sent together, so that neither side holds more than these in memory."""
+
+_SPARE = 8
+"""How many more runs than its share a shard is asked for: newest runs are not spread evenly."""
 
 
 class RedisStore:
@@ -59,6 +62,11 @@ class RedisStore:
         """The moment, and every field of the run then; none if there is no such run."""
         now_ms, flat = self._connection.run(_READ, (self.keys.run(run_id),), ())
         return now_ms, dict(zip(flat[::2], flat[1::2], strict=True))
+
+    def read_many(self, run_ids: Sequence[str], fields: Sequence[str]) -> list[dict[str, str | None]]:
+        """The values of the same fields of many runs, in their order; None: absent."""
+        answers = self._connection.execute_many([("HMGET", self.keys.run(run_id), *fields) for run_id in run_ids])
+        return [dict(zip(fields, values, strict=True)) for values in answers]
 
     def entries(self, run_id: str) -> dict[str, float]:
         """The run's ledger: address → moment in ms, `inf` for never."""
@@ -101,12 +109,32 @@ class RedisStore:
             page = self._connection.execute(
                 "ZREVRANGEBYSCORE", key, newest, "-inf", "WITHSCORES", "LIMIT", offset, limit
             )
-            runs = [(int(score), run_id) for run_id, score in _scored(page)]
+            runs = _runs(page)
             found += [run for run in runs if before is None or run < before]
             offset += limit
             if len(runs) < limit:
                 break
         return found[:limit]
+
+    def newest(self, name: str, before: tuple[int, str] | None, limit: int) -> list[tuple[int, str]]:
+        """(created_at, run id) of the runs in an index over all shards, newest first, from below `before`."""
+        keys = [self.keys.index(shard, name) for shard in range(self.keys.shards)]
+        depth = limit // len(keys) + _SPARE
+        older = "+inf" if before is None else f"({before[0]}"
+        commands: list[Sequence[Any]] = [
+            ("ZREVRANGEBYSCORE", key, older, "-inf", "WITHSCORES", "LIMIT", 0, depth) for key in keys
+        ]
+        if before is not None:
+            commands += [("ZREVRANGEBYSCORE", key, before[0], before[0], "WITHSCORES") for key in keys]
+        pages = [_runs(answer) for answer in self._connection.execute_many(commands)]
+        known_down_to = max([page[-1] for page in pages[: len(keys)] if len(page) == depth], default=(0, ""))
+        found = [run for page in pages for run in page if run >= known_down_to and (before is None or run < before)]
+        return sorted(found, reverse=True)[:limit]
+
+    def ended(self, shard: int, before_ms: int, limit: int) -> list[tuple[int, str]]:
+        """(ended_at, run id) of the runs of a shard that ended before a moment, the first to end first."""
+        bounds = "-inf", f"({before_ms}", "WITHSCORES", "LIMIT", 0, limit
+        return _runs(self._connection.execute("ZRANGEBYSCORE", self.keys.ended(shard), *bounds))
 
     def index_sizes(self, names: Sequence[str]) -> dict[str, int]:
         """How many runs each index holds, over all shards."""
@@ -120,6 +148,17 @@ class RedisStore:
         """The clock that all moments are of: Redis's."""
         return self._connection.time_ms()
 
+    def server(self) -> Server:
+        """What Redis says of itself."""
+        facts = self._connection.execute("INFO")
+        name = "valkey" if "valkey_version" in facts else "redis"
+        return Server(
+            name=name,
+            version=tuple(int(part) for part in str(facts[f"{name}_version"]).split(".") if part.isdecimal()),
+            eviction=str(facts["maxmemory_policy"]),
+            persists=bool(int(facts["aof_enabled"])),
+        )
+
     def ping(self) -> None:
         """Return if Redis answers."""
         self._connection.execute("PING")
@@ -130,6 +169,10 @@ class RedisStore:
 
     def _after(self, stream: str, after: str, limit: int) -> Any:
         return self._connection.execute("XRANGE", stream, f"({after}", "+", "COUNT", limit)
+
+
+def _runs(answer: Any) -> list[tuple[int, str]]:
+    return [(int(moment), run_id) for run_id, moment in _scored(answer)]
 
 
 def _scored(answer: Any) -> list[tuple[str, float]]:

@@ -1,20 +1,25 @@
-"""What is published and who works: definitions, which never change, and the register of workers."""
+"""What is published and who works: definitions, which never change, marks on them, and the register of workers."""
 
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from orchestrator.errors import UnknownWorkflow, VersionConflict
 from orchestrator.settings import Settings
+from orchestrator.spec.traffic import Traffic
 from orchestrator.store.connection import Connection
 from orchestrator.store.keys import WORKER_LIFETIME_MS, Keys
 
 _DAY_MS = 86_400_000
+_REVISION = "revision"
+_TRAFFIC = "traffic"
+_DEPRECATED = "deprecated:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +40,17 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
+class Marks:
+    """What operators say of a workflow's versions. It stands beside the definitions, which it does not change."""
+
+    deprecated: Mapping[str, int] = field(default_factory=dict)
+    """Version → since when, in ms."""
+    traffic: Traffic | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerRecord:
-    """What a live worker says of itself."""
+    """What a live worker, or a live beat, says of itself."""
 
     name: str
     queues: tuple[str, ...]
@@ -44,7 +58,11 @@ class WorkerRecord:
     """What each operation declares."""
     pid: int
     host: str
-    seen_at: int
+    concurrency: int = 0
+    """How many steps it executes at once."""
+    role: Literal["worker", "beat"] = "worker"
+    seen_at: int = 0
+    """Filled in by `announce`."""
 
 
 class Registry(Protocol):
@@ -59,8 +77,17 @@ class Registry(Protocol):
     def versions(self, key: str) -> list[Definition]:
         """All versions of a workflow, in the order of publication."""
 
-    def numbers(self, key: str) -> frozenset[str]:
-        """The numbers of all versions of a workflow: what is cheap to ask for at every start."""
+    def revision(self, key: str) -> str:
+        """Another text after each publication and each mark: what is cheap to ask for at every start."""
+
+    def marks(self, key: str) -> Marks:
+        """What operators say of a workflow's versions."""
+
+    def deprecate(self, key: str, version: str, *, undo: bool = False) -> None:
+        """Mark a version as deprecated, or take the mark off; UnknownWorkflow if it is not published."""
+
+    def route(self, key: str, traffic: Traffic | None) -> None:
+        """Share new runs out like this; None: no longer. UnknownWorkflow if one of the versions is not published."""
 
     def workflows(self) -> list[str]:
         """The keys of all workflows, sorted."""
@@ -70,6 +97,9 @@ class Registry(Protocol):
 
     def workers(self) -> list[WorkerRecord]:
         """The live workers, by name."""
+
+    def beats(self) -> list[WorkerRecord]:
+        """The live beats, by name."""
 
 
 class RedisRegistry:
@@ -83,11 +113,12 @@ class RedisRegistry:
         """Whether it is new; False if it was there already, VersionConflict if with another digest."""
         place = self._keys.definitions(definition.key)
         record = replace(definition, published_at_ms=self._connection.time_ms())
-        created, _, kept = self._connection.execute_many(
+        created, _, kept, _ = self._connection.execute_many(
             [
                 ("HSETNX", place, definition.version, json.dumps(asdict(record))),
                 ("SADD", self._keys.workflows(), definition.key),
                 ("HGET", place, definition.version),
+                self._new_revision(definition.key),
             ],
             atomically=True,
         )
@@ -106,9 +137,32 @@ class RedisRegistry:
         records = self._connection.execute("HVALS", self._keys.definitions(key))
         return sorted((Definition(**json.loads(record)) for record in records), key=_publication)
 
-    def numbers(self, key: str) -> frozenset[str]:
-        """The numbers of all versions of a workflow: what is cheap to ask for at every start."""
-        return frozenset(self._connection.execute("HKEYS", self._keys.definitions(key)))
+    def revision(self, key: str) -> str:
+        """Another text after each publication and each mark: what is cheap to ask for at every start."""
+        return self._connection.execute("HGET", self._keys.marks(key), _REVISION) or ""
+
+    def marks(self, key: str) -> Marks:
+        """What operators say of a workflow's versions."""
+        marks = self._connection.execute("HGETALL", self._keys.marks(key))
+        since = {name.removeprefix(_DEPRECATED): at for name, at in marks.items() if name.startswith(_DEPRECATED)}
+        traffic = Traffic(**json.loads(marks[_TRAFFIC])) if _TRAFFIC in marks else None
+        return Marks({version: int(at) for version, at in since.items()}, traffic)
+
+    def deprecate(self, key: str, version: str, *, undo: bool = False) -> None:
+        """Mark a version as deprecated, or take the mark off; UnknownWorkflow if it is not published."""
+        self.get(key, version)
+        place, mark = self._keys.marks(key), _DEPRECATED + version
+        change = ("HDEL", place, mark) if undo else ("HSETNX", place, mark, self._connection.time_ms())
+        self._connection.execute_many([change, self._new_revision(key)], atomically=True)
+
+    def route(self, key: str, traffic: Traffic | None) -> None:
+        """Share new runs out like this; None: no longer. UnknownWorkflow if one of the versions is not published."""
+        _check_published(self, key, traffic)
+        place = self._keys.marks(key)
+        change = (
+            ("HDEL", place, _TRAFFIC) if traffic is None else ("HSET", place, _TRAFFIC, json.dumps(asdict(traffic)))
+        )
+        self._connection.execute_many([change, self._new_revision(key)], atomically=True)
 
     def workflows(self) -> list[str]:
         """The keys of all workflows, sorted."""
@@ -116,22 +170,34 @@ class RedisRegistry:
 
     def announce(self, worker: WorkerRecord) -> None:
         """The worker lives for the next 20 s."""
-        register = self._keys.workers()
+        register, now_ms = self._keys.workers(), self._connection.time_ms()
+        record = json.dumps(asdict(replace(worker, seen_at=now_ms)))
         self._connection.execute_many(
             [
-                ("SET", self._keys.worker(worker.name), json.dumps(asdict(worker)), "PX", WORKER_LIFETIME_MS),
-                ("ZADD", register, worker.seen_at, worker.name),
-                ("ZREMRANGEBYSCORE", register, "-inf", worker.seen_at - _DAY_MS),
+                ("SET", self._keys.worker(worker.name), record, "PX", WORKER_LIFETIME_MS),
+                ("ZADD", register, now_ms, worker.name),
+                ("ZREMRANGEBYSCORE", register, "-inf", now_ms - _DAY_MS),
             ]
         )
 
     def workers(self) -> list[WorkerRecord]:
         """The live workers, by name."""
+        return [record for record in self._live() if record.role == "worker"]
+
+    def beats(self) -> list[WorkerRecord]:
+        """The live beats, by name."""
+        return [record for record in self._live() if record.role == "beat"]
+
+    def _live(self) -> list[WorkerRecord]:
         names = sorted(self._connection.execute("ZRANGE", self._keys.workers(), 0, -1))
         if not names:
             return []
         records = self._connection.execute("MGET", *(self._keys.worker(name) for name in names))
         return [_worker(record) for record in records if record is not None]
+
+    def _new_revision(self, key: str) -> tuple[str, ...]:
+        """Drawn, not counted: a count that a crash of Redis set back would come to stand for something else."""
+        return ("HSET", self._keys.marks(key), _REVISION, secrets.token_hex(8))
 
 
 class MemoryRegistry:
@@ -141,6 +207,8 @@ class MemoryRegistry:
         self._clock = clock
         self._lock = threading.Lock()
         self._definitions: dict[str, dict[str, Definition]] = {}
+        self._marks: dict[str, Marks] = {}
+        self._revisions: dict[str, int] = {}
         self._workers: dict[str, tuple[int, str]] = {}
 
     def publish(self, definition: Definition) -> bool:
@@ -148,6 +216,7 @@ class MemoryRegistry:
         record = replace(definition, published_at_ms=self._clock())
         with self._lock:
             kept = self._definitions.setdefault(definition.key, {}).setdefault(definition.version, record)
+            self._revise(definition.key)
         _refuse_change(kept, definition)
         return kept is record
 
@@ -164,10 +233,32 @@ class MemoryRegistry:
         with self._lock:
             return sorted(self._definitions.get(key, {}).values(), key=_publication)
 
-    def numbers(self, key: str) -> frozenset[str]:
-        """The numbers of all versions of a workflow: what is cheap to ask for at every start."""
+    def revision(self, key: str) -> str:
+        """Another text after each publication and each mark: what is cheap to ask for at every start."""
         with self._lock:
-            return frozenset(self._definitions.get(key, {}))
+            return str(self._revisions.get(key, ""))
+
+    def marks(self, key: str) -> Marks:
+        """What operators say of a workflow's versions."""
+        with self._lock:
+            return self._marks.get(key, Marks())
+
+    def deprecate(self, key: str, version: str, *, undo: bool = False) -> None:
+        """Mark a version as deprecated, or take the mark off; UnknownWorkflow if it is not published."""
+        self.get(key, version)
+        with self._lock:
+            marks = self._marks.get(key, Marks())
+            others = {one: at for one, at in marks.deprecated.items() if one != version}
+            mark = {} if undo else {version: marks.deprecated.get(version, self._clock())}
+            self._marks[key] = replace(marks, deprecated={**others, **mark})
+            self._revise(key)
+
+    def route(self, key: str, traffic: Traffic | None) -> None:
+        """Share new runs out like this; None: no longer. UnknownWorkflow if one of the versions is not published."""
+        _check_published(self, key, traffic)
+        with self._lock:
+            self._marks[key] = replace(self._marks.get(key, Marks()), traffic=traffic)
+            self._revise(key)
 
     def workflows(self) -> list[str]:
         """The keys of all workflows, sorted."""
@@ -176,13 +267,25 @@ class MemoryRegistry:
 
     def announce(self, worker: WorkerRecord) -> None:
         """The worker lives for the next 20 s."""
+        now_ms = self._clock()
         with self._lock:
-            self._workers[worker.name] = (self._clock() + WORKER_LIFETIME_MS, json.dumps(asdict(worker)))
+            record = json.dumps(asdict(replace(worker, seen_at=now_ms)))
+            self._workers[worker.name] = (now_ms + WORKER_LIFETIME_MS, record)
 
     def workers(self) -> list[WorkerRecord]:
         """The live workers, by name."""
+        return [record for record in self._live() if record.role == "worker"]
+
+    def beats(self) -> list[WorkerRecord]:
+        """The live beats, by name."""
+        return [record for record in self._live() if record.role == "beat"]
+
+    def _live(self) -> list[WorkerRecord]:
         with self._lock:
             return [_worker(record) for _, (until, record) in sorted(self._workers.items()) if until > self._clock()]
+
+    def _revise(self, key: str) -> None:
+        self._revisions[key] = self._revisions.get(key, 0) + 1
 
 
 def _refuse_change(kept: Definition, published: Definition) -> None:
@@ -194,6 +297,11 @@ def _refuse_change(kept: Definition, published: Definition) -> None:
             published=kept.digest,
             given=published.digest,
         )
+
+
+def _check_published(registry: Registry, key: str, traffic: Traffic | None) -> None:
+    for version in traffic.weights if traffic else ():
+        registry.get(key, version)
 
 
 def _unknown(registry: Registry, key: str, version: str) -> UnknownWorkflow:

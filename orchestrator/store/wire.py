@@ -1,14 +1,16 @@
 """Commits as `commit.lua` takes them, and its answers as replies.
 
-KEYS: run, its ledger, its history, the shard's ledger, its feed, then the indexes that the commit names.
+KEYS: run, its ledger, its history, the shard's ledger, its feed, its ended runs; then, of a start or a deletion, the
+tombstone; then the indexes that the commit names.
 ARGV: the commit as JSON, the run's id, the length of the feed, then the events, each a text that Lua passes through.
 
 The JSON leaves out what is empty:
 
-    commit   inc: incarnation   stages: [stage]   reads: [field]
+    commit   inc: incarnation   tomb: position in KEYS   stages: [stage]   reads: [field]
     stage    w: guards   d: due addresses   a: `already`   c: changes   t: [{w: guards, c: changes}]
     changes  set   del   stamp   num   add, sub: [count field, member field, …]   ledger: {address: null | [within, at]}
              hurry: [suffix, value]   into, out: positions in KEYS   log: positions in ARGV   over: ends the ledger
+             forget: milliseconds
 """
 
 from __future__ import annotations
@@ -39,7 +41,10 @@ class _Call:
         self._index_keys: dict[str, int] = {}
         self.keys = keys.of_commit(run_id)
         self.args: list[str | bytes] = ["", run_id, str(feed_length)]
+        tombstone = self._tombstone() if commit.incarnation is None or _forgets(commit) else None
         body: dict[str, Any] = {"stages": [self._stage(stage) for stage in commit.stages], "reads": commit.reads}
+        if tombstone is not None:
+            body["tomb"] = tombstone
         if commit.incarnation is not None:
             body["inc"] = commit.incarnation
         self.args[0] = to_json(body)
@@ -81,9 +86,11 @@ class _Call:
             encoded["out"] = [self._index(name) for name, held in changes.index.items() if not held]
         if changes.events:
             encoded["log"] = [self._event(event) for event in changes.events]
-        if changes.end:
-            encoded["over"] = 1
-        return encoded
+        return encoded | _ending(changes)
+
+    def _tombstone(self) -> int:
+        self.keys.append(self._keys.tombstone(self._run_id))
+        return len(self.keys)
 
     def _index(self, name: str) -> int:
         if name not in self._index_keys:
@@ -111,6 +118,17 @@ def decode(commit: Commit, answer: Sequence[Any]) -> Reply:
 def event_text(event: Any) -> str:
     """An event as it is kept; in ASCII, so that no text that a message contains can be refused."""
     return _ascii_json(dict(event))
+
+
+def _ending(changes: Changes) -> dict[str, int]:
+    over = {"over": 1} if changes.end else {}
+    return over if changes.forget is None else {**over, "forget": changes.forget}
+
+
+def _forgets(commit: Commit) -> bool:
+    stages = commit.stages
+    changes = [stage.changes for stage in stages] + [then.changes for stage in stages for then in stage.then]
+    return any(one.forget is not None for one in changes)
 
 
 def _texts(values: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -1,7 +1,9 @@
-"""Celery beat's scheduler: runs the sweeper. `celery -A workers beat` uses it by the app's settings."""
+"""Celery beat's scheduler: sweeps, and does what else has to be done now and then. The app's settings name it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from celery.beat import Scheduler as CeleryScheduler
@@ -12,6 +14,8 @@ from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
 from orchestrator.errors import Unreachable
+from orchestrator.runtime.register import INTERVAL_S, beat_record
+from orchestrator.runtime.retention import Retention
 from orchestrator.runtime.sweeper import Sweeper
 from orchestrator.settings import Settings
 from orchestrator.store.redis import RedisStore
@@ -21,6 +25,24 @@ log = logs.get("beat")
 
 SCAN_INTERVAL_S = 60.0
 """How often beat looks for runs that have no entry; there should be none."""
+EXPIRY_INTERVAL_S = 2.0
+"""How often beat deletes runs that have been over for long enough."""
+
+
+@dataclass(slots=True)
+class Chore:
+    """Something that beat does once an interval; an interval of 0: at every tick."""
+
+    do: Callable[[], object]
+    interval_s: float
+    due_s: float = 0.0
+
+    def do_if_due(self) -> None:
+        """Do it if its time has come; the next time counts from now, whether it works or not."""
+        now_s = elapsed_s()
+        if now_s >= self.due_s:
+            self.due_s = now_s + self.interval_s
+            self.do()
 
 
 class Scheduler(CeleryScheduler):
@@ -30,19 +52,22 @@ class Scheduler(CeleryScheduler):
         super().__init__(*args, **kwargs)
         settings: Settings = self.app.conf[SETTINGS_KEY]
         self._interval_s = settings.sweep_ms / 1000
-        self._next_scan_s = elapsed_s() + SCAN_INTERVAL_S
         store = RedisStore(settings.redis_url, settings)
-        versions = Versions(RedisRegistry(settings.redis_url, settings))
-        self._sweeper = Sweeper(settings, store, versions, Dispatcher(self.app, settings))
+        registry = RedisRegistry(settings.redis_url, settings)
+        sweeper = Sweeper(settings, store, Versions(registry), Dispatcher(self.app, settings))
+        self._chores = (
+            Chore(sweeper.sweep, 0),
+            Chore(lambda: registry.announce(beat_record()), INTERVAL_S),
+            Chore(Retention(settings, store).expire, EXPIRY_INTERVAL_S),
+            Chore(sweeper.scan, SCAN_INTERVAL_S, elapsed_s() + SCAN_INTERVAL_S),
+        )
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
-        """Send what the app's own schedule has due, then sweep; the seconds until the next tick."""
+        """Send what the app's own schedule has due, then see to the chores; the seconds until the next tick."""
         wait_s = super().tick(*args, **kwargs)
         try:
-            self._sweeper.sweep()
-            if elapsed_s() >= self._next_scan_s:
-                self._next_scan_s = elapsed_s() + SCAN_INTERVAL_S
-                self._sweeper.scan()
+            for chore in self._chores:
+                chore.do_if_due()
         except Unreachable as error:
             log.warning("sweep_failed", error=str(error))
         return float(min(wait_s or self._interval_s, self._interval_s))

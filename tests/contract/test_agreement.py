@@ -22,9 +22,9 @@ FAR_MS = 4_000_000_000_000
 """A moment that does not come while the test runs; relative ones are as far, or long past."""
 
 FIELDS = ("a", "b", "a:state", "b:state", "paused", "n:live", "m:live:x", "a:seq")
-FREE_FIELDS = FIELDS[:5]
+FREE_FIELDS = (*FIELDS[:5], *FIELDS[:5], "incarnation")
 ADDRESSES = ("$", "a", "b", "c")
-TEXTS = ("0", "1", "running", "ü{}")
+TEXTS = ("0", "1", "2", "running", "ü{}")
 
 texts = st.sampled_from(TEXTS)
 addresses = st.sampled_from(ADDRESSES)
@@ -45,6 +45,7 @@ changes = st.builds(
     index=st.dictionaries(st.sampled_from(("i", "j")), st.booleans(), max_size=2),
     events=st.lists(st.fixed_dictionaries({"type": texts}), max_size=2).map(tuple),
     end=st.sampled_from((False, False, False, True)),
+    forget=st.sampled_from((*(None,) * 12, 0, 9_000_000)),
 )
 stages = st.builds(
     Stage,
@@ -97,6 +98,7 @@ def _outcome(store: Store, commit: Commit) -> Any:
         "ledger": {address: _kind(moment) for address, moment in store.entries(commit.run_id).items()},
         "shard entry": None if shard_entry is None else _kind(shard_entry),
         "due": [sorted(run.addresses) for run in store.due(shard, 10_000) if run.run_id == commit.run_id],
+        "ended": [_kind(at) for at, run in store.ended(shard, FAR_MS, 10_000) if run == commit.run_id],
         "events": [entry.event for entry in store.history(commit.run_id)],
         "in": {name: commit.run_id in runs for name, runs in held.items()},
     }

@@ -151,3 +151,42 @@ def test_sizes_count_over_all_shards(arena: Arena) -> None:
 def test_a_store_that_is_there_answers_a_ping(arena: Arena) -> None:
     """And says nothing."""
     arena.store.ping()
+
+
+def test_many_runs_are_read_at_once(arena: Arena) -> None:
+    """The same fields of each, in the order asked for; one that is not there has none."""
+    for run_id in "ab":
+        arena.start(run_id, set={"name": run_id})
+
+    found = arena.store.read_many(["b", "none", "a"], ("name", "other"))
+
+    assert [values["name"] for values in found] == ["b", None, "a"]
+    assert all(values["other"] is None for values in found)
+    assert arena.store.read_many([], ("name",)) == []
+
+
+def test_the_newest_runs_of_all_shards_are_paged_through(arena: Arena) -> None:
+    """In one order over all of them, however many were created in the same millisecond, and none twice."""
+    arena.store.apply_many([start(f"run-{n}", index={"all": True}) for n in range(60)])
+    arena.pass_ms(2)
+    arena.store.apply_many([start(f"root/{n}", index={"all": True}) for n in range(60)])
+    found, before = list[tuple[int, str]](), None
+
+    while page := arena.store.newest("all", before, 20):
+        assert len(page) <= 20
+        found += page
+        before = page[-1]
+
+    assert found == sorted(found, reverse=True)
+    assert len(set(found)) == len(found) == 120
+    assert arena.store.newest("none", None, 7) == []
+
+
+def test_a_store_says_what_it_is(arena: Arena) -> None:
+    """Enough to judge whether it may hold runs."""
+    server = arena.store.server()
+
+    assert server.name in {"memory", "redis", "valkey"}
+    assert server.eviction == "noeviction"
+    assert server.persists is (server.name != "memory")
+    assert server.version >= (6, 2) or server.name == "memory"

@@ -37,7 +37,7 @@ def test_all_keys_of_a_commit_are_in_one_slot(redis_server: LocalRedis, settings
     connection, keys = Connection(redis_server.url()), Keys(settings.namespace, settings.shards)
     run_id = "root{x}/child"
 
-    names = [*keys.of_commit(run_id), keys.index(keys.shard_of(run_id), "all")]
+    names = [*keys.of_commit(run_id), keys.tombstone(run_id), keys.index(keys.shard_of(run_id), "all")]
 
     tags = {name[name.index("{") : name.index("}") + 1] for name in names}
     assert tags == {f"{{{keys.shard_of('root{x}'):02x}}}"}

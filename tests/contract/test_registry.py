@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -7,9 +8,10 @@ import pytest
 from orchestrator.errors import UnknownWorkflow, VersionConflict
 from orchestrator.local.redis_server import LocalRedis
 from orchestrator.settings import Settings
+from orchestrator.spec.traffic import Traffic
 from orchestrator.store.connection import Connection
 from orchestrator.store.keys import WORKER_LIFETIME_MS, Keys
-from orchestrator.store.registry import Definition, MemoryRegistry, RedisRegistry, Registry, WorkerRecord
+from orchestrator.store.registry import Definition, Marks, MemoryRegistry, RedisRegistry, Registry, WorkerRecord
 
 PAYMENT = Definition(
     key="payment.flow",
@@ -26,7 +28,6 @@ WORKER = WorkerRecord(
     operations=({"key": "payments.charge", "version": "1.0.0"},),
     pid=7,
     host="host",
-    seen_at=1_700_000_000_000,
 )
 
 
@@ -88,7 +89,27 @@ def test_a_worker_that_announces_itself_is_listed(registry: Registry) -> None:
     registry.announce(replace(WORKER, queues=("default",)))
     registry.announce(replace(WORKER, name="another@host"))
 
-    assert registry.workers() == [replace(WORKER, name="another@host"), replace(WORKER, queues=("default",))]
+    listed = [replace(worker, seen_at=0) for worker in registry.workers()]
+    assert listed == [replace(WORKER, name="another@host"), replace(WORKER, queues=("default",))]
+
+
+def test_a_worker_was_seen_when_it_announced_itself(registry: Registry) -> None:
+    """By the registry's clock, whatever the worker's says."""
+    registry.publish(PAYMENT)
+    before_ms = registry.get("payment.flow", "1.0.0").published_at_ms
+
+    registry.announce(replace(WORKER, seen_at=7))
+
+    assert registry.workers()[0].seen_at >= before_ms > 7
+
+
+def test_beats_are_listed_apart(registry: Registry) -> None:
+    """They take from no queue, so nobody counts them among those who do."""
+    registry.announce(WORKER)
+    registry.announce(replace(WORKER, name="beat@host", role="beat"))
+
+    assert [worker.name for worker in registry.workers()] == [WORKER.name]
+    assert [beat.name for beat in registry.beats()] == ["beat@host"]
 
 
 def test_nobody_works_where_nobody_announced_himself(registry: Registry) -> None:
@@ -106,7 +127,7 @@ def test_a_silent_worker_leaves_the_register_of_memory_after_20_s() -> None:
     still = registry.workers()
     now_ms += 1
 
-    assert still == [WORKER]
+    assert still == [replace(WORKER, seen_at=1_000)]
     assert registry.workers() == []
 
 
@@ -118,8 +139,81 @@ def test_a_silent_worker_leaves_the_register_of_redis_after_20_s(redis_server: L
 
     lifetime_ms = connection.execute("PTTL", keys.worker(WORKER.name))
     connection.execute("DEL", keys.worker(WORKER.name))
-    registry.announce(replace(WORKER, name="tomorrow", seen_at=WORKER.seen_at + 86_400_000))
+    connection.execute("ZADD", keys.workers(), connection.time_ms() - 86_400_001, WORKER.name)
+    registry.announce(replace(WORKER, name="tomorrow"))
 
     assert 0 < lifetime_ms <= WORKER_LIFETIME_MS
     assert [worker.name for worker in registry.workers()] == ["tomorrow"]
     assert connection.execute("ZRANGE", keys.workers(), 0, -1) == ["tomorrow"]
+
+
+def test_each_change_has_another_revision(registry: Registry) -> None:
+    """What a process keeps of a workflow is good while its revision stands; others' changes do not touch it."""
+    revisions = [registry.revision("payment.flow")]
+    changes: list[Callable[[], object]] = [
+        lambda: registry.publish(PAYMENT),
+        lambda: registry.deprecate("payment.flow", "1.0.0"),
+        lambda: registry.deprecate("payment.flow", "1.0.0", undo=True),
+        lambda: registry.route("payment.flow", Traffic({"1.0.0": 1})),
+        lambda: registry.route("payment.flow", None),
+    ]
+    for change in changes:
+        change()
+        revisions.append(registry.revision("payment.flow"))
+    registry.publish(replace(PAYMENT, key="other.flow"))
+
+    assert len(set(revisions)) == len(revisions)
+    assert registry.revision("payment.flow") == revisions[-1]
+
+
+def test_marks_stand_beside_definitions(registry: Registry) -> None:
+    """A deprecated version is published as it was; the first moment stands, until the mark is taken off."""
+    registry.publish(PAYMENT)
+    before = registry.get("payment.flow", "1.0.0")
+
+    registry.deprecate("payment.flow", "1.0.0")
+    marked = registry.marks("payment.flow").deprecated
+    registry.deprecate("payment.flow", "1.0.0")
+
+    assert registry.marks("payment.flow").deprecated == marked
+    assert marked["1.0.0"] >= before.published_at_ms
+    assert registry.get("payment.flow", "1.0.0") == before
+    registry.deprecate("payment.flow", "1.0.0", undo=True)
+    assert registry.marks("payment.flow") == Marks()
+
+
+def test_a_split_is_kept_until_another_stands(registry: Registry) -> None:
+    """Whole, and for its workflow alone."""
+    registry.publish(PAYMENT)
+    split = Traffic({"1.0.0": 12.5}, "input.tenant")
+
+    registry.route("payment.flow", split)
+
+    assert registry.marks("payment.flow").traffic == split
+    assert registry.marks("other.flow") == Marks()
+    registry.route("payment.flow", None)
+    assert registry.marks("payment.flow").traffic is None
+
+
+def test_only_what_is_published_is_marked(registry: Registry) -> None:
+    """A slip of the pen changes nothing."""
+    registry.publish(PAYMENT)
+
+    with pytest.raises(UnknownWorkflow, match=r"payment\.flow has 1\.0\.0"):
+        registry.deprecate("payment.flow", "1.0.1")
+    with pytest.raises(UnknownWorkflow, match=r"payment\.flow has 1\.0\.0"):
+        registry.route("payment.flow", Traffic({"1.0.0": 1, "1.0.1": 1}))
+
+    assert registry.marks("payment.flow") == Marks()
+
+
+def test_the_first_moment_of_a_mark_stands_in_redis(redis_server: LocalRedis, settings: Settings) -> None:
+    """However often it is made, and by whoever sends it again."""
+    keys, connection = Keys(settings.namespace, settings.shards), Connection(redis_server.url())
+    registry = RedisRegistry(redis_server.url(), settings)
+    registry.publish(PAYMENT)
+    connection.execute("HSET", keys.marks("payment.flow"), "deprecated:1.0.0", 1_000)
+
+    registry.deprecate("payment.flow", "1.0.0")
+
+    assert registry.marks("payment.flow").deprecated == {"1.0.0": 1_000}

@@ -112,9 +112,23 @@ def test_runs_are_listed_newest_first(command: Command) -> None:
     for run in runs:
         command("start", "examples.branch", "--input", GREETING, "--run-id", run, "--wait")
 
-    listed = command("runs", "--workflow", "examples.branch", "--status", "completed", "--limit", "2", "--json")
+    asked = [
+        "runs",
+        "--workflow",
+        "examples.branch",
+        "--status",
+        "completed",
+        "--since",
+        "1h",
+        "--limit",
+        "1",
+        "--json",
+    ]
 
-    assert [run["run_id"] for run in listed.document] == runs[::-1]
+    first = command(*asked).document
+    second = command(*asked, "--cursor", first["cursor"]).document
+
+    assert [run["run_id"] for run in first["runs"] + second["runs"]] == runs[::-1]
     assert runs[0] in command("runs", "--limit", "100").stdout
 
 
@@ -129,6 +143,36 @@ def test_a_run_is_cancelled_with_a_reason(command: Command) -> None:
     assert watched.code == 1
     assert "cancelled: changed my mind" in watched.stdout
     assert "[run_over]" in again.stderr
+
+
+def test_a_fleet_is_shown_with_its_queues(command: Command) -> None:
+    """Whoever takes from them, and how many runs there are."""
+    text, document = command("stats").stdout, command("stats", "--json").document
+
+    (worker,) = document["workers"]
+    assert worker["concurrency"] > 0
+    assert {"name": "default", "waiting": 0, "workers": [worker["name"]]} in document["queues"]
+    assert len(document["beats"]) == 1
+    assert worker["name"] in text
+
+
+def test_a_healthy_system_is_found_healthy(command: Command) -> None:
+    """With exit code 0, so that a deployment can ask."""
+    answer = command("doctor", "--json")
+
+    found = {finding["code"]: finding["level"] for finding in answer.document["findings"]}
+    assert "error" not in found.values()
+    assert (found["beat"], found["workers"], found["operations"], found["broker"]) == ("ok",) * 4
+    assert (answer.code, answer.document["healthy"]) == (0, True)
+
+
+def test_without_a_redis_the_doctor_exits_with_1() -> None:
+    """It names what it could not reach, and what to do."""
+    answer = orchestrator("doctor", env={"ORCHESTRATOR_REDIS_URL": "redis://127.0.0.1:1/0"})
+
+    assert answer.code == 1
+    assert "[redis_unreachable]" in answer.stdout
+    assert "[broker_unreachable]" in answer.stdout
 
 
 def test_unknown_names_exit_with_1(command: Command) -> None:

@@ -25,7 +25,8 @@ DEADLINE_S = 20.0
 """Every run has ended right so long after a fault."""
 SHORT = {"lease_ms": 1_500, "heartbeat_ms": 300, "sweep_ms": 100, "resend_ms": 500}
 """Timings under which a fault is got over in two or three seconds."""
-OPERATIONS = tuple(f"workers.operations.{name}" for name in ("payments", "email", "notify", "travel", "examples"))
+MODULES = ("payments", "email", "notify", "travel", "batch", "examples")
+OPERATIONS = tuple(f"workers.operations.{name}" for name in MODULES)
 
 _POLL_S = 0.02
 

@@ -120,7 +120,7 @@ class Surroundings:
 
     def work(self, run: RunHandle, address: str) -> Ending:
         """Let a worker work off one message, and those steps that it goes on with."""
-        worker = Worker(self.settings, self.store, self.client.versions, self.dispatcher, self.operations)
+        worker = Worker(self.settings, self.store, self.client.catalogue, self.dispatcher, self.operations)
         request = SimpleNamespace(delivery_info={"routing_key": DEFAULT_QUEUE}, chain=None, args=None)
         task: Any = SimpleNamespace(request=request)
         try:

@@ -80,7 +80,7 @@ def test_an_invalid_spec_lists_every_problem_with_its_place() -> None:
     placed = Problem("one", "Wrong.", path="steps[0]", file="a.yaml", line=2, column=5)
     error = SpecInvalid([placed, Problem("two", "Bad.")])
 
-    assert error.message.splitlines() == ["a.yaml:2:5: error: Wrong. at steps[0] [one]", "error: Bad. [two]"]
+    assert error.message.splitlines() == ["a.yaml:2:5: error: Wrong. (at steps[0]) [one]", "error: Bad. [two]"]
     assert error.details["problems"] == error.message.splitlines()
 
 

@@ -72,6 +72,27 @@ def test_problems_as_json_are_records(tmp_path: Path) -> None:
     assert {"rule", "message", "file", "line", "column", "severity"} <= set(written["problems"][0])
 
 
+def test_warnings_alone_leave_a_spec_valid(tmp_path: Path) -> None:
+    """Exit code 0; in JSON each problem has its severity, step and path."""
+    text = "meta: {key: a.b, version: 1.0.0}\nsteps: [{id: step1, operation: text.upper, inputs: {text: x}}]"
+
+    result = run("validate", spec_file(tmp_path, text), "--json")
+
+    (problem,) = json.loads(result.stdout)["problems"]
+    assert result.exit_code == 0
+    assert (problem["rule"], problem["severity"]) == ("vague_id", "warning")
+    assert (problem["step"], problem["path"], problem["line"]) == ("step1", "steps[0].id", 2)
+
+
+def test_a_problem_names_its_step_and_place(tmp_path: Path) -> None:
+    """A step's number alone would have to be counted out."""
+    text = "meta: {key: a.b, version: 1.0.0}\nsteps: [{id: shout, operation: text.upper}]"
+
+    result = run("validate", spec_file(tmp_path, text))
+
+    assert "(step shout, at steps[0].inputs) [missing_input]" in result.stdout
+
+
 def test_what_is_not_executed_yet_is_no_valid_spec(tmp_path: Path) -> None:
     """`validate` says what `publish` would."""
     text = "meta: {key: a.b, version: 1.0.0}\nsteps: [{id: a, approval: {users: [ann]}}]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from rich.console import Console, RenderableType
 
 from orchestrator.cli.views import error_text, runs_table, state_text, status_line, steps_table, took
 from orchestrator.client.description import RunDescription, StepDescription
+from orchestrator.client.search import RunSummary
 from orchestrator.engine.state import RunStatus, StepState
 
 LONG = "x" * 300
@@ -53,6 +55,12 @@ def run(*steps: StepDescription, **fields: Any) -> RunDescription:
         "steps": steps,
     }
     return RunDescription(**{**made, **fields})
+
+
+def listed(**fields: Any) -> RunSummary:
+    """A completed run, as lists show it."""
+    made = {field.name: getattr(run(), field.name) for field in dataclasses.fields(RunSummary)}
+    return RunSummary(**{**made, **fields})
 
 
 def shown(renderable: RenderableType, width: int = 80) -> list[str]:
@@ -142,7 +150,7 @@ def test_the_status_line_says_why_and_whether_it_was_undone() -> None:
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_list_of_runs_never_cuts_an_id(width: int) -> None:
     """It is what the next command is given; the workflow's name gives way."""
-    lines = shown(runs_table([run(workflow="a." + LONG)], width), width)
+    lines = shown(runs_table([listed(workflow="a." + LONG)], width), width)
 
     assert lines[1].startswith("0123456789abcdef01234567 ")
     assert "✓ completed" in lines[1]
@@ -151,7 +159,7 @@ def test_a_list_of_runs_never_cuts_an_id(width: int) -> None:
 
 def test_neither_id_nor_status_of_a_run_is_cut_for_a_longer_one() -> None:
     """The other columns give way to an id that a starter chose."""
-    lines = shown(runs_table([run(run_id="order-" + "7" * 34), run()], 80), 80)
+    lines = shown(runs_table([listed(run_id="order-" + "7" * 34), listed()], 80), 80)
 
     assert all("✓ completed" in line for line in lines[1:])
     assert "order-" + "7" * 34 in lines[1]

@@ -102,7 +102,7 @@ def test_a_description_tells_steps_in_the_order_of_their_settling() -> None:
     now_ms, values = around.store.read_all("run")
     unordered = RunView("run", dict(reversed(values.items())), now_ms)
 
-    shown = describe(around.client.versions.plan("test.flow", "1.0.0"), unordered)
+    shown = describe(around.client.catalogue.plan("test.flow", "1.0.0"), unordered)
 
     assert run.describe() == shown
     assert [(step.address, step.state, step.undoes) for step in shown.steps] == [

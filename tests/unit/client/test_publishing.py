@@ -72,6 +72,31 @@ def test_an_unknown_operation_is_told_with_its_step(registry: MemoryRegistry) ->
     assert "do.write" in problem.message
 
 
+def test_an_unknown_operation_within_a_branch_is_told_as_well(registry: MemoryRegistry) -> None:
+    """`validate` only warns, as it may not know the workers; to publish it is an error."""
+    inner = [{"id": "b", "operation": "no.such"}]
+
+    with pytest.raises(SpecInvalid) as raised:
+        publish(
+            registry, spec(STEP, {"id": "p", "parallel": {"branches": {"x": inner}}}), operations=operations("do.write")
+        )
+
+    (problem,) = raised.value.problems
+    assert (problem.rule, problem.step, problem.severity) == ("unknown_operation", "b", "error")
+
+
+def test_what_the_workers_declare_is_held_against_the_spec(registry: MemoryRegistry) -> None:
+    """A retry that they do not allow is refused, whoever publishes."""
+    infos = ({"key": "do.write", "version": "1.0.0", "effect": "write", "idempotent": False},)
+    registry.announce(WorkerRecord("worker", ("default",), infos, pid=1, host="here", seen_at=0))
+
+    with pytest.raises(SpecInvalid) as raised:
+        publish(registry, spec({**STEP, "retry": {"max_attempts": 2}}), operations=operations())
+
+    assert [problem.rule for problem in raised.value.problems] == ["retry_not_idempotent"]
+    assert registry.workflows() == []
+
+
 def test_what_is_not_executed_yet_is_refused_by_name(registry: MemoryRegistry) -> None:
     """All of it, so that nothing is stored that would stand still."""
     waiting = spec(

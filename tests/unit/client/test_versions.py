@@ -11,16 +11,22 @@ from tests.unit.surroundings import WORKFLOW, HandClock, Surroundings
 
 
 class CountingRegistry(MemoryRegistry):
-    """Counts how often a definition is fetched."""
+    """Counts how often a definition is fetched, and all of them."""
 
     def __init__(self) -> None:
         super().__init__(HandClock())
         self.fetched = 0
+        self.listed = 0
 
     def get(self, key: str, version: str) -> Definition:
         """One more."""
         self.fetched += 1
         return super().get(key, version)
+
+    def versions(self, key: str) -> list[Definition]:
+        """One more."""
+        self.listed += 1
+        return super().versions(key)
 
 
 def published(*versions: tuple[str, str]) -> Versions:
@@ -28,7 +34,7 @@ def published(*versions: tuple[str, str]) -> Versions:
     around = Surroundings()
     for version, stability in versions:
         around.publish(version=version, stability=stability)
-    return around.client.versions
+    return around.client.catalogue
 
 
 def test_a_new_run_takes_the_highest_stable_version() -> None:
@@ -49,12 +55,12 @@ def test_a_version_published_later_is_seen_by_the_next_start() -> None:
     """What was found before is no longer the latest."""
     around = Surroundings()
     around.publish(version="1.0.0")
-    before = around.client.versions.resolve(WORKFLOW)[1].version
+    before = around.client.catalogue.resolve(WORKFLOW)[1].version
 
     around.publish(version="1.1.0")
 
     assert before == "1.0.0"
-    assert around.client.versions.resolve(WORKFLOW)[1].version == "1.1.0"
+    assert around.client.catalogue.resolve(WORKFLOW)[1].version == "1.1.0"
 
 
 def test_without_a_stable_version_one_must_be_named() -> None:
@@ -94,3 +100,39 @@ def test_a_plan_is_compiled_once_a_process() -> None:
 
     assert around.registry.fetched == 1
     assert all(plan is plans[0] for plan in plans)
+
+
+def test_a_start_asks_the_registry_for_no_more_than_a_revision() -> None:
+    """Definitions and marks are read again only when something has changed."""
+    around = Surroundings()
+    around.registry = CountingRegistry()
+    around.publish()
+    versions = Versions(around.registry)
+
+    for _ in range(5):
+        versions.resolve(WORKFLOW)
+    around.registry.deprecate(WORKFLOW, "1.0.0")
+    with pytest.raises(UnknownWorkflow):
+        versions.resolve(WORKFLOW)
+
+    assert around.registry.listed == 2
+
+
+@pytest.mark.parametrize(("asked", "taken"), [("latest", "2.0.0"), ("^1.0.0", "1.9.0"), ("1.2.0", "1.2.0")])
+def test_a_requirement_is_met_by_the_highest_that_fits(asked: str, taken: str) -> None:
+    """As children ask for it: among stable versions, unless one is named."""
+    versions = published(("1.2.0", "beta"), ("1.8.0", "stable"), ("1.9.0", "stable"), ("2.0.0", "stable"))
+
+    assert versions.resolve(WORKFLOW, asked)[1].version == taken
+
+
+def test_a_requirement_that_nothing_meets_is_refused() -> None:
+    """With what there is."""
+    with pytest.raises(UnknownWorkflow, match=r"in \^2\.0\.0; name one of 1\.0\.0"):
+        published(("1.0.0", "stable")).resolve(WORKFLOW, "^2.0.0")
+
+
+def test_what_is_no_version_is_an_unknown_one() -> None:
+    """Not a crash."""
+    with pytest.raises(UnknownWorkflow, match=r"test\.flow has 1\.0\.0"):
+        published(("1.0.0", "stable")).resolve(WORKFLOW, "1.x")

@@ -68,7 +68,11 @@ def announcer(announced: Announced) -> Iterator[Announcer]:
 def consumer(*queues: str) -> Any:
     """What Celery passes when a worker is ready."""
     named = [SimpleNamespace(name=name) for name in queues]
-    return SimpleNamespace(hostname="celery@one", task_consumer=SimpleNamespace(queues=named))
+    return SimpleNamespace(
+        hostname="celery@one",
+        task_consumer=SimpleNamespace(queues=named),
+        controller=SimpleNamespace(concurrency=3),
+    )
 
 
 def test_a_worker_announces_itself_until_it_is_stopped(announced: Announced, announcer: Announcer) -> None:
@@ -84,12 +88,13 @@ def test_a_worker_announces_itself_until_it_is_stopped(announced: Announced, ann
 
 
 def test_a_record_says_where_a_worker_listens_and_what_it_can_do(announced: Announced, announcer: Announcer) -> None:
-    """Its name, queues, process and operations."""
+    """Its name, queues, process, operations, and how many steps it executes at once."""
     announcer.start(consumer("slow", "default"))
 
     record = announced.wait_for(1)
 
     assert (record.name, record.queues, record.pid) == ("celery@one", ("default", "slow"), os.getpid())
+    assert record.concurrency == 3
     assert len(record.operations) == len(OPERATIONS.infos())
 
 

@@ -35,7 +35,7 @@ def around(monkeypatch: pytest.MonkeyPatch) -> Surroundings:
 
 def sweeper(around: Surroundings) -> Sweeper:
     """One that has just begun."""
-    return Sweeper(around.settings, around.store, around.client.versions, around.dispatcher)
+    return Sweeper(around.settings, around.store, around.client.catalogue, around.dispatcher)
 
 
 def unsent(around: Surroundings, **options: Any) -> RunHandle:
@@ -51,7 +51,7 @@ def claim(around: Surroundings, run: RunHandle) -> None:
     now_ms, values = around.store.read_all(run.run_id)
     view = RunView(run.run_id, values, now_ms)
     timing = Timing(around.settings.lease_ms, around.settings.resend_ms)
-    move = look(around.client.versions.plan("test.flow", "1.0.0"), view, "a", Terms(timing, "lost"))
+    move = look(around.client.catalogue.plan("test.flow", "1.0.0"), view, "a", Terms(timing, "lost"))
     assert move is not None
     assert not isinstance(move, str)
     assert around.store.apply(move.commit).first.stands

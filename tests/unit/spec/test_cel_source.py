@@ -48,6 +48,26 @@ def test_what_only_looks_like_a_step_read_is_none(text: str) -> None:
     assert reads(text).steps == ()
 
 
+@pytest.mark.parametrize(
+    ("text", "path", "asked"),
+    [
+        ("undo.output.id", ("undo", "output", "id"), False),
+        ("input.lines[0]['sku']", ("input", "lines", 0, "sku"), False),
+        ("run", ("run",), False),
+        ("input.name.size()", ("input", "name"), False),
+        ("input.lines[index].sku", ("input", "lines"), False),
+        ("has(undo.output)", ("undo", "output"), True),
+        ("undo.output != null", ("undo", "output"), True),
+        ("undo.output == 1", ("undo", "output"), False),
+    ],
+)
+def test_a_chain_is_a_root_with_the_literal_keys_after_it(text: str, path: tuple[str | int, ...], asked: bool) -> None:
+    """Up to a call or a computed key; `has` and null ask whether it is there."""
+    chain = reads(text).chains[0]
+
+    assert (chain.path, chain.asked) == (path, asked)
+
+
 def test_has_guards_every_read_of_that_field_in_the_expression() -> None:
     """`has` on the field itself guards it, whichever way the step is named; on a part of it, it guards nothing."""
     guarded = reads('has(steps["a-b"].output) ? steps.a_b.output : steps.c.output')

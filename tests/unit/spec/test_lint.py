@@ -1,17 +1,17 @@
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
 
+from orchestrator.errors import SpecInvalid
 from orchestrator.spec.lint import check
-from orchestrator.spec.operations import Effect, OperationInfo
+from orchestrator.spec.lint_operations import operations_named
+from orchestrator.spec.loader import load_text
 from orchestrator.spec.workflow import WorkflowSpec
+from tests.unit.spec.linting import OPERATIONS, workflow
+from tests.unit.spec.random_specs import connected, specs
 
 WORK = {"operation": "x.y"}
-
-
-def workflow(*steps: dict[str, Any], **fields: Any) -> WorkflowSpec:
-    """A workflow of these steps."""
-    return WorkflowSpec.model_validate({"meta": {"key": "a.b", "version": "1.0.0"}, "steps": steps, **fields})
 
 
 def rules(*steps: dict[str, Any], **fields: Any) -> list[tuple[str, str]]:
@@ -162,24 +162,56 @@ def test_every_bare_integer_under_a_second_is_warned_about() -> None:
     ]
 
 
-def test_unknown_operation_is_a_warning_when_operations_are_known() -> None:
-    """Also where it undoes; without a register nothing is said."""
-    known = {"x.y": OperationInfo("x.y", "1.0.0", Effect.NONE, idempotent=True)}
-    spec = workflow({"id": "a", **WORK, "compensation": "x.z"}, {"id": "b", "operation": "x.q"})
+@pytest.mark.parametrize("name", ["step1", "step_2", "Task-3", "foo", "operation1", "tmp", "map-2"])
+def test_id_that_says_nothing_is_warned_about(name: str) -> None:
+    """Who reads a run sees ids only."""
+    (problem,) = check(workflow({"id": name, **WORK}))
+
+    assert (problem.rule, problem.severity) == ("vague_id", "warning")
+
+
+@pytest.mark.parametrize("name", ["a", "s1", "step1-charge", "foo-bar-9x", "wait", "approval", "task-force"])
+def test_id_that_may_say_something_is_let_be(name: str) -> None:
+    """Only what can be nothing but a number is named."""
+    assert rules({"id": name, **WORK}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "good"), [("b" * 64, True), ("0_x-", True), ("b" * 65, False), ("-b", False), ("a.b", False), ("", False)]
+)
+def test_branch_is_named_by_letters_digits_dashes_and_underscores(name: str, good: bool) -> None:
+    """At most 64, and it may begin with a digit."""
+    step = {"id": "a", "parallel": {"branches": {name: [{"id": "b", **WORK}]}}}
+
+    assert rules(step) == ([] if good else [("invalid_branch", "a")])
+
+
+def test_problems_come_in_the_order_of_the_text() -> None:
+    """Whichever rule found them."""
+    text = """
+meta: {key: a.b, version: 1.0.0}
+steps:
+  - {id: a, operation: x.y, inputs: {q: "${nobody}"}, timeout: 5}
+  - {id: foo, operation: x.y, on_failure: nowhere}
+"""
+    with pytest.raises(SpecInvalid) as raised:
+        load_text(text, "a.yaml")
+
+    assert [(p.rule, p.line) for p in raised.value.problems] == [
+        ("unknown_root", 4),
+        ("bare_milliseconds", 4),
+        ("vague_id", 5),
+        ("unknown_step", 5),
+    ]
+
+
+@given(specs | specs.map(connected))
+@settings(max_examples=200)
+def test_no_spec_that_loads_makes_the_lint_raise(written: dict[str, Any]) -> None:
+    """However little sense it makes, with and without operations."""
+    spec = WorkflowSpec.model_validate(written)
+    known = dict.fromkeys(operations_named(spec), OPERATIONS["do.write"])
 
     problems = check(spec, operations=known)
 
-    assert [(p.rule, p.path, p.severity) for p in problems] == [
-        ("unknown_operation", "steps[0].compensation", "warning"),
-        ("unknown_operation", "steps[1].operation", "warning"),
-    ]
-    assert check(spec) == []
-
-
-def test_retry_of_what_is_not_idempotent_is_warned_about() -> None:
-    """It is tried again only after a failure that it reported itself."""
-    known = {"x.y": OperationInfo("x.y", "1.0.0", Effect.WRITE, idempotent=False)}
-
-    problems = check(workflow({"id": "a", **WORK, "retry": {"max_attempts": 2}}), operations=known)
-
-    assert [(p.rule, p.severity) for p in problems] == [("retry_not_idempotent", "warning")]
+    assert set(check(spec)) <= set(problems)

@@ -69,7 +69,7 @@ def test_workflow_fields_see_their_own_roots_only(fields: dict[str, Any], path: 
 @pytest.mark.parametrize("root", ["error", "undo", "item", "index", "event", "nobody"])
 def test_step_on_the_main_path_sees_input_ctx_run_and_steps(root: str) -> None:
     """Nothing else."""
-    seen = {name: f"${{{name}.a}}" for name in ("input", "ctx", "run", "steps")}
+    seen = {name: f"${{{name}.id}}" for name in ("input", "ctx", "run")} | {"steps": "${steps.a.status}"}
 
     assert problems(work("a", inputs=seen)) == []
     assert problems(work("a", inputs=f"${{{root}.x}}")) == [("unknown_root", "steps[0].inputs")]

@@ -4,6 +4,7 @@ import pytest
 
 from orchestrator.spec.lint import check
 from orchestrator.spec.workflow import WorkflowSpec
+from tests.unit.spec.linting import workflow
 
 
 def work(name: str, **fields: Any) -> dict[str, Any]:
@@ -13,8 +14,7 @@ def work(name: str, **fields: Any) -> dict[str, Any]:
 
 def rules(*steps: dict[str, Any]) -> list[tuple[str, str]]:
     """Which rules are broken, and where."""
-    spec = WorkflowSpec.model_validate({"meta": {"key": "a.b", "version": "1.0.0"}, "steps": steps})
-    return [(problem.rule, problem.step) for problem in check(spec)]
+    return [(problem.rule, problem.step) for problem in check(workflow(*steps))]
 
 
 def test_sequence_with_handlers_and_undo_has_no_problem() -> None:
@@ -162,3 +162,49 @@ def test_compensating_step_is_reached_in_no_other_way() -> None:
 def test_flow_of_compensating_steps_only_has_no_entry() -> None:
     """A step cannot undo itself."""
     assert ("no_entry", "") in rules(work("a", compensation="a"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"transitions": [{"to": "b"}, {"when": "input.x", "to": "$end"}]}, "transitions[1]"),
+        ({"transitions": [{"when": "true", "to": "b"}], "on_success": "$end"}, "on_success"),
+        ({"transitions": [{"when": "input.x", "to": "b"}] * 2, "on_success": "$end"}, "transitions[1]"),
+        ({"on_success": "b", "on_failure": [{"to": "$end"}, {"errors": ["x"], "to": "$fail"}]}, "on_failure[1]"),
+        (
+            {
+                "on_success": "b",
+                "on_failure": [{"errors": [code], "to": "$end"} for code in "xy"] + [{"errors": ["y", "x"], "to": "b"}],
+            },
+            "on_failure[2]",
+        ),
+    ],
+)
+def test_transition_that_is_never_taken_is_warned_about(fields: dict[str, Any], path: str) -> None:
+    """After one without a condition, after the same condition, after routes that catch all of its errors."""
+    problems = check(workflow(work("a", **fields), work("b")))
+
+    assert [(problem.rule, problem.path, problem.severity) for problem in problems] == [
+        ("shadowed_transition", f"steps[0].{path}", "warning")
+    ]
+
+
+def test_routes_that_catch_something_of_their_own_are_not_shadowed() -> None:
+    """Another code, another condition, or the rest."""
+    routes = [
+        {"errors": ["x"], "when": "input.y", "to": "$end"},
+        {"errors": ["x"], "to": "b"},
+        {"errors": ["x", "y"], "to": "$end"},
+        {"errors": ["*"], "to": "$fail"},
+    ]
+
+    assert not rules(work("a", on_success="b", on_failure=routes), work("b"))
+
+
+def test_conditions_without_a_default_are_warned_about() -> None:
+    """A step that finds no way on fails."""
+    conditional = [{"when": "input.x", "to": "b"}, {"when": "!input.x", "to": "$end"}]
+
+    assert rules(work("a", transitions=conditional), work("b")) == [("no_default", "a")]
+    assert not rules(work("a", transitions=conditional, on_success="$fail"), work("b"))
+    assert not rules(work("a", transitions=[*conditional, {"to": "$fail"}]), work("b"))

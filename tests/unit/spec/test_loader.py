@@ -105,6 +105,16 @@ def test_problem_in_python_has_the_line_of_its_step() -> None:
     assert places == {("unreachable", 9, 9), ("unknown_step", 9, 9)}
 
 
+def test_problem_of_a_whole_workflow_in_python_has_the_line_of_its_name() -> None:
+    """The first of its names, if it has two."""
+    text = TWO_IN_PYTHON.replace('steps=[Step(id="a"', 'search={"x": "nobody"}, steps=[Step(id="a"', 1)
+
+    with pytest.raises(SpecInvalid) as raised:
+        load_text(text, "flows.py")
+
+    assert [p.line for p in raised.value.problems if p.rule == "unknown_root"] == [4]
+
+
 @pytest.mark.parametrize(
     ("text", "rule", "line"),
     [

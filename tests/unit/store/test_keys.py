@@ -38,12 +38,14 @@ def test_a_commit_names_the_keys_that_readers_name() -> None:
         KEYS.history("run"),
         KEYS.shard_ledger(shard),
         KEYS.feed(shard),
+        KEYS.ended(shard),
     ]
     assert "run".join(KEYS.ledger_affixes(shard)) == KEYS.ledger("run")
 
 
 def test_no_two_keys_have_one_name() -> None:
     """Run ids and index names cannot run into each other."""
-    names = [*KEYS.of_commit("due"), *KEYS.of_commit("run:due")[:3], KEYS.index(KEYS.shard_of("due"), "due")]
+    own = [*KEYS.of_commit("run:due")[:3], KEYS.tombstone("due"), KEYS.tombstone("run:due")]
+    names = [*KEYS.of_commit("due"), *own, KEYS.index(KEYS.shard_of("due"), "due")]
 
     assert len(set(names)) == len(names)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from orchestrator.engine.commit import NEVER, Answer, Changes, Commit, Due, Stage
+from orchestrator.engine.commit import NEVER, Answer, Changes, Commit, Due, Stage, Then
 from orchestrator.store.keys import Keys
 from orchestrator.store.wire import decode, encode
 
@@ -11,9 +11,9 @@ KEYS = Keys("o", 16)
 
 def test_what_is_empty_is_not_sent() -> None:
     """A commit costs what it changes."""
-    _, args = encode(Commit("run", None, (Stage({}, Changes()),)), KEYS, 100)
+    _, args = encode(Commit("run", "1", (Stage({}, Changes()),)), KEYS, 100)
 
-    assert args == [b'{"stages":[{"c":{}}],"reads":[]}', "run", "100"]
+    assert args == [b'{"stages":[{"c":{}}],"reads":[],"inc":"1"}', "run", "100"]
 
 
 def test_indexes_are_positions_among_the_keys() -> None:
@@ -23,9 +23,25 @@ def test_indexes_are_positions_among_the_keys() -> None:
     keys, args = encode(Commit("run", "1", stages), KEYS, 100)
 
     first, second = (stage["c"] for stage in json.loads(args[0])["stages"])
-    assert list(keys[5:]) == [KEYS.index(KEYS.shard_of("run"), name) for name in ("a", "b")]
-    assert (first["into"], first["out"]) == ([6], [])
-    assert (second["into"], second["out"]) == ([7], [6])
+    assert list(keys[6:]) == [KEYS.index(KEYS.shard_of("run"), name) for name in ("a", "b")]
+    assert (first["into"], first["out"]) == ([7], [])
+    assert (second["into"], second["out"]) == ([8], [7])
+
+
+def test_starts_and_deletions_name_the_tombstone() -> None:
+    """Others have no use for it; where an index follows, it has the next position."""
+    indexed, forgotten = Changes(index={"a": True}), Changes(forget=7)
+    commits = [
+        Commit("run", None, (Stage({}, indexed),)),
+        Commit("run", "1", (Stage({}, indexed, then=(Then({}, forgotten),)),)),
+        Commit("run", "1", (Stage({}, indexed),)),
+    ]
+
+    calls = [encode(commit, KEYS, 100) for commit in commits]
+
+    assert [KEYS.tombstone("run") in keys for keys, _ in calls] == [True, True, False]
+    assert [json.loads(args[0]).get("tomb") for _, args in calls] == [7, 7, None]
+    assert [json.loads(args[0])["stages"][0]["c"]["into"] for _, args in calls] == [[8], [8], [7]]
 
 
 def test_events_are_positions_among_the_arguments() -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from orchestrator.broker.app import make_app
 from orchestrator.errors import Unreachable
+from orchestrator.runtime.register import INTERVAL_S
 from orchestrator.settings import Settings
-from orchestrator.triggers.beat import SCAN_INTERVAL_S, Scheduler
+from orchestrator.store.registry import WorkerRecord
+from orchestrator.triggers.beat import EXPIRY_INTERVAL_S, SCAN_INTERVAL_S, Scheduler
 from tests.unit.surroundings import HandClock
 
 SETTINGS = Settings(sweep_ms=250, broker_url="memory://", redis_url="redis://127.0.0.1:1/0")
@@ -34,6 +36,32 @@ class CountingSweeper:
         """One more look at all runs."""
         self.scans += 1
         return 0
+
+
+class CountingSurroundings:
+    """Stands for the registry and for the retention, and counts what beat asks of them."""
+
+    def __init__(self, *parts: Any) -> None:
+        self.announced: list[WorkerRecord] = []
+        self.expiries = 0
+
+    def announce(self, worker: WorkerRecord) -> None:
+        """Note it."""
+        self.announced.append(worker)
+
+    def expire(self) -> int:
+        """One more look at the runs that are over."""
+        self.expiries += 1
+        return 0
+
+
+@pytest.fixture(autouse=True)
+def around(monkeypatch: pytest.MonkeyPatch) -> CountingSurroundings:
+    """What beat makes besides its sweeper."""
+    around = CountingSurroundings()
+    monkeypatch.setattr("orchestrator.triggers.beat.RedisRegistry", lambda *_: around)
+    monkeypatch.setattr("orchestrator.triggers.beat.Retention", lambda *_: around)
+    return around
 
 
 @pytest.fixture
@@ -92,6 +120,30 @@ def test_runs_without_an_entry_are_looked_for_now_and_then(clock: HandClock, swe
     beat.tick()
     beat.tick()
     assert sweeper.scans == 1
+
+
+def test_beat_says_that_it_lives(clock: HandClock, sweeper: CountingSweeper, around: CountingSurroundings) -> None:
+    """As often as workers do, and only while it ticks."""
+    beat = scheduler()
+
+    for _ in range(3):
+        beat.tick()
+        clock.move(round(INTERVAL_S * 500))
+    beat.tick()
+
+    assert [record.role for record in around.announced] == ["beat", "beat"]
+
+
+def test_runs_that_are_over_expire(clock: HandClock, sweeper: CountingSweeper, around: CountingSurroundings) -> None:
+    """Once an interval, whatever the pace of the sweeps."""
+    beat = scheduler()
+
+    beat.tick()
+    beat.tick()
+    clock.move(round(EXPIRY_INTERVAL_S * 1_000))
+    beat.tick()
+
+    assert (sweeper.sweeps, around.expiries) == (3, 2)
 
 
 def test_the_apps_settings_name_this_scheduler() -> None:

@@ -1,0 +1,126 @@
+"""What runs where: queues, workers and beats from the register, runs by status, versions that are in use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.broker.queues import depths
+from orchestrator.client.search import PAUSED
+from orchestrator.client.versions import Versions
+from orchestrator.engine.indexes import PAUSED_RUNS, live_index, status_index
+from orchestrator.engine.roots import rfc3339
+from orchestrator.engine.state import RunStatus
+from orchestrator.plan.graph import Plan
+from orchestrator.spec.operations import OperationInfo
+from orchestrator.spec.versions import latest_stable
+from orchestrator.store.port import Store
+from orchestrator.store.registry import Definition, Registry, WorkerRecord
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStats:
+    """One queue: what waits in it, and which workers take from it."""
+
+    name: str
+    waiting: int
+    workers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStats:
+    """One live worker or beat, as it said at `seen_at`."""
+
+    name: str
+    host: str
+    pid: int
+    queues: tuple[str, ...]
+    operations: tuple[str, ...]
+    concurrency: int
+    seen_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The fleet at one moment. Runs that are paused are counted as such and under the status that they go on with."""
+
+    runs: Mapping[str, int]
+    queues: tuple[QueueStats, ...]
+    workers: tuple[WorkerStats, ...]
+    beats: tuple[WorkerStats, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """A version that has live runs, or that new runs take."""
+
+    definition: Definition
+    plan: Plan
+    live: int
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """What its steps and undos call, as `key@major`."""
+        return frozenset(OperationInfo.from_json(info).reference for info in self.definition.operations.values())
+
+    @property
+    def queues(self) -> frozenset[str]:
+        """Where its steps and undos are sent."""
+        works = (work for node in self.plan.nodes.values() for work in (node.work, node.undo))
+        return frozenset(work.queue for work in works if work is not None)
+
+
+def stats(store: Store, registry: Registry, versions: Versions, dispatcher: Dispatcher) -> Stats:
+    """What the register, the indexes and the broker say now."""
+    workers = registry.workers()
+    named = {queue for worker in workers for queue in worker.queues}
+    named |= {queue for version in versions_in_use(store, registry, versions) for queue in version.queues}
+    waiting = depths(dispatcher.app, sorted(named))
+    return Stats(
+        runs=_runs(store),
+        queues=tuple(QueueStats(name, count, _consumers(workers, name)) for name, count in waiting.items()),
+        workers=tuple(map(_shown, workers)),
+        beats=tuple(map(_shown, registry.beats())),
+    )
+
+
+def versions_in_use(store: Store, registry: Registry, versions: Versions) -> list[InUse]:
+    """Every version with live runs and the latest of each workflow, by workflow and publication."""
+    used: list[InUse] = []
+    for key in registry.workflows():
+        published = registry.versions(key)
+        latest = latest_stable({one.version: one.stability for one in published})
+        live = store.index_sizes([live_index(key, one.version) for one in published])
+        for one in published:
+            count = live[live_index(key, one.version)]
+            if count or one.version == latest:
+                used.append(InUse(one, versions.plan(key, one.version), count))
+    return used
+
+
+def _runs(store: Store) -> dict[str, int]:
+    names = {status.value: status_index(status) for status in RunStatus} | {PAUSED: PAUSED_RUNS}
+    sizes = store.index_sizes(list(names.values()))
+    return {status: sizes[name] for status, name in names.items()}
+
+
+def _consumers(workers: Sequence[WorkerRecord], queue: str) -> tuple[str, ...]:
+    return tuple(worker.name for worker in workers if queue in worker.queues)
+
+
+def _shown(worker: WorkerRecord) -> WorkerStats:
+    return WorkerStats(
+        name=worker.name,
+        host=worker.host,
+        pid=worker.pid,
+        queues=worker.queues,
+        operations=tuple(sorted(OperationInfo.from_json(info).reference for info in worker.operations)),
+        concurrency=worker.concurrency,
+        seen_at=rfc3339(worker.seen_at),
+    )

@@ -1,0 +1,127 @@
+"""The canvas of a plan drawn as a tree of text: chains, chords, groups and gates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+from typing import Final
+
+from orchestrator.plan import words
+from orchestrator.plan.canvas import STEP_TASK, Chain, Signature
+from orchestrator.plan.tree import FlowCanvas, Fork, Segment
+from orchestrator.spec.durations import format_duration
+
+_WIDTH: Final = 72
+
+
+@dataclass(frozen=True, slots=True)
+class _Twig:
+    """A line, the facts about it, and what grows out of it."""
+
+    label: str
+    facts: tuple[str, ...] = ()
+    twigs: tuple[_Twig, ...] = ()
+
+
+def canvas_lines(canvas: FlowCanvas, *, lanes: int) -> Iterator[str]:
+    """The tree. `lanes`: messages that steps beside each other are dealt out to, for each queue."""
+    yield f"  each message is the task {STEP_TASK}(run, address); its errback looks at ~, the undo of the run"
+    drawing = _Drawing(lanes)
+    for twig in drawing.flow(canvas):
+        yield f"  {twig.label}"
+        yield from _grown(twig, "  ")
+
+
+class _Drawing:
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+
+    def flow(self, canvas: FlowCanvas) -> Iterator[_Twig]:
+        """What the flow begins with, then what is compiled when it is reached."""
+        for segment in canvas.begins:
+            yield self.segment(segment, "")
+        for segment in canvas.others:
+            yield self.segment(segment, _reached(segment))
+
+    def segment(self, segment: Segment, reached: str) -> _Twig:
+        forks = {fork.container: fork for fork in segment.forks}
+        twigs = [
+            _Twig(
+                signature.shadow,
+                tuple(_options(signature)),
+                (self.fork(forks[signature.address]),) if signature.address in forks else (),
+            )
+            for signature in segment.chain.signatures
+        ]
+        if segment.chain.cut:
+            twigs.append(_Twig("… the tail is compiled when it is reached: a message stays under its limit"))
+        signatures = words.counted(len(segment.chain.signatures), "signature", "signatures")
+        return _Twig(f"{reached}chain of {signatures}", (), tuple(twigs))
+
+    def fork(self, fork: Fork) -> _Twig:
+        inner = [self.inner(flow) for flow in fork.flows]
+        if fork.body is not None:
+            names = ", then ".join(_name(signature.address) for signature in fork.body.signatures)
+            more = ", then the rest" if fork.body.cut else ""
+            end = _Twig(f"body: a chain at {names}{more}", ("looks whether all of the header, and this message, are over",))
+        else:
+            end = _Twig(f"gate: whichever arrival decides the join goes on at {_name(fork.container)}")
+        return _Twig(self.beginning(fork), (), (*inner, end))
+
+    def beginning(self, fork: Fork) -> str:
+        """What is begun, and by how many messages."""
+        if fork.kind == "chain":
+            return "goes on inside, in this message"
+        at_most = min(self.lanes, fork.beside)
+        if any(flow.name for flow in fork.flows):
+            dealt = "this message goes on with the first, the others are sent beside it"
+        else:
+            messages = words.counted(at_most, "lane", "lanes")
+            dealt = f"this message goes on with the first item, up to {messages} of item chains are sent beside it"
+        limit = f", at most {self.lanes} messages a queue" if fork.beside > self.lanes else ""
+        return f"{fork.kind}: {dealt}{limit}"
+
+    def inner(self, flow: FlowCanvas) -> _Twig:
+        """A branch, or what each item goes through."""
+        segments = tuple(self.flow(flow))
+        name = f"branch {flow.name}" if flow.name else "each item"
+        if len(segments) == 1:
+            (only,) = segments
+            return _Twig(f"{name}: {only.label}", only.facts, only.twigs)
+        return _Twig(name, (), segments)
+
+
+def _reached(segment: Segment) -> str:
+    """When a segment that a flow does not begin with is sent."""
+    if segment.needs is not None and segment.needs.needs:
+        return f"gate: by the last to arrive of {', '.join(segment.needs.needs)}, a "
+    return f"when {_name(segment.chain.signatures[0].address)} is reached, a "
+
+
+def _name(address: str) -> str:
+    return address.rpartition("/")[2]
+
+
+def _options(signature: Signature) -> Iterator[str]:
+    facts = [f"queue {signature.queue}", f"priority {signature.priority}"]
+    if signature.time_limit is not None:
+        facts.append(f"hard limit {format_duration(signature.time_limit * 1000)}")
+    yield ", ".join(facts)
+    retry = signature.headers.get("retry")
+    if retry and retry["max_retries"]:
+        header = "retry header: " + ", ".join(f"{name}={value}" for name, value in retry.items())
+        yield from wrap(header, _WIDTH, subsequent_indent="  ")
+
+
+def _grown(twig: _Twig, lead: str) -> Iterator[str]:
+    for fact in twig.facts:
+        yield f"{lead}{'│' if twig.twigs else ' '}    {fact}"
+    yield from _grown_beside(twig.twigs, lead)
+
+
+def _grown_beside(twigs: Sequence[_Twig], lead: str) -> Iterator[str]:
+    for number, twig in enumerate(twigs, start=1):
+        fork, rail = ("└─", "   ") if number == len(twigs) else ("├─", "│  ")
+        yield f"{lead}{fork} {twig.label}"
+        yield from _grown(twig, f"{lead}{rail}")

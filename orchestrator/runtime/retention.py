@@ -1,0 +1,58 @@
+"""Deletes runs that have been over for longer than the settings keep them. Any number may run, without harm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orchestrator import logs
+from orchestrator.clock import elapsed_s
+from orchestrator.engine.retention import FIELDS, forget
+from orchestrator.engine.view import RunView
+from orchestrator.settings import Settings
+from orchestrator.store.port import Store
+
+log = logs.get("retention")
+
+BATCH = 100
+"""Runs deleted together."""
+LONGEST_PASS_S = 0.2
+"""A pass ends after so long, so that sweeps are not kept waiting; the next one goes on where it stopped."""
+
+
+class Retention:
+    """Looks through the ended runs of the shards; one `expire` is one pass."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+        self._next_shard = 0
+
+    def expire(self) -> int:
+        """Delete what is due, as far as a pass goes; the number of runs. Unreachable if Redis does not answer."""
+        if not self._settings.retention_ms:
+            return 0
+        ends_s = elapsed_s() + LONGEST_PASS_S
+        ended_before_ms = self._store.time_ms() - self._settings.retention_ms
+        deleted = sum(self._batches(ended_before_ms, ends_s))
+        if deleted:
+            log.info("runs_expired", runs=deleted)
+        return deleted
+
+    def _batches(self, ended_before_ms: int, ends_s: float) -> Iterator[int]:
+        for _ in range(self._settings.shards):
+            while batch := self._delete_batch(self._next_shard, ended_before_ms):
+                yield batch
+                if elapsed_s() >= ends_s:
+                    return
+            self._next_shard = (self._next_shard + 1) % self._settings.shards
+
+    def _delete_batch(self, shard: int, ended_before_ms: int) -> int:
+        run_ids = [run_id for _, run_id in self._store.ended(shard, ended_before_ms, BATCH)]
+        if not run_ids:
+            return 0
+        found = zip(run_ids, self._store.read_many(run_ids, FIELDS), strict=True)
+        views = [RunView(run_id, values, ended_before_ms) for run_id, values in found]
+        remembered_ms = self._settings.tombstones_ms
+        decided = [forget(view, ended_before_ms=ended_before_ms, remembered_ms=remembered_ms) for view in views]
+        replies = self._store.apply_many([commit for commit in decided if commit is not None])
+        return sum(reply.first.stands for reply in replies)

@@ -1,0 +1,176 @@
+"""A run under test: what to do to it, and what to ask of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from orchestrator.client.description import StepDescription
+from orchestrator.client.handle import RunHandle
+from orchestrator.engine.address import is_undo
+from orchestrator.engine.state import OVER, StepState
+from orchestrator.spec.durations import milliseconds, parse_duration
+from orchestrator.store.port import HistoryEntry
+from orchestrator.testing.calls import Call, names, step_name
+from orchestrator.testing.complaints import NothingMoves
+from orchestrator.testing.scripts import Duration
+from orchestrator.testing.story import outline, tell
+from orchestrator.testing.world import World
+
+ENDLESS = 1_000_000
+"""So many happenings in a run that was not asked for that much are a loop."""
+_BEFORE = frozenset({StepState.PENDING, StepState.READY, StepState.SKIPPED})
+_WENT_THROUGH = frozenset(
+    {StepState.COMPLETED, StepState.FAILED, StepState.LOST, StepState.READY, StepState.RUNNING, StepState.WAITING}
+)
+
+
+class Run:
+    """One run. Steps are named by their ids, or by their addresses where an id stands for several."""
+
+    def __init__(self, handle: RunHandle, world: World) -> None:
+        self.handle = handle
+        """The client's handle of the run, for everything that clients can ask and do."""
+        self._world = world
+
+    def __repr__(self) -> str:
+        return f"<{outline(self.handle.describe())}>"
+
+    # What to do to it.
+
+    def finish(self) -> Run:
+        """Let everything happen until the run is over, and what still works for it has ended."""
+        __tracebackhide__ = True
+        self._go(lambda: self.over and not self._world.is_concerned_with(self.handle.run_id), "over")
+        return self
+
+    def until(self, place: str | Callable[[Run], bool]) -> Run:
+        """Let everything happen until a step has begun and done nothing yet, or until a condition holds."""
+        __tracebackhide__ = True
+        if isinstance(place, str):
+            self._go(lambda: any(step.state not in _BEFORE for step in self._steps(place)), f"at {place!r}")
+        else:
+            self._go(lambda: place(self), "where the condition holds")
+        return self
+
+    def advance(self, duration: Duration) -> Run:
+        """Let so much virtual time pass, and everything happen that happens in it."""
+        __tracebackhide__ = True
+        self._world.pass_to(self._world.clock.now_ms + milliseconds(parse_duration(duration)))
+        return self
+
+    def cancel(self, reason: str = "", by: str = "") -> Run:
+        """Cancel it as a client does; what follows from that happens with `finish`, `advance` or `until`."""
+        self.handle.cancel(reason, by)
+        return self
+
+    # What to ask of it.
+
+    @property
+    def status(self) -> str:
+        """`running`, `compensating`, `completed`, `failed` or `cancelled`."""
+        return self.handle.status().value
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.handle.status() in OVER
+
+    @property
+    def output(self) -> Any:
+        """What it gave; None before its end."""
+        return self.handle.describe().output
+
+    @property
+    def error(self) -> Any:
+        """`{code, message, step, …}` of what stopped it; None if nothing did."""
+        return self.handle.describe().error
+
+    @property
+    def compensation(self) -> str:
+        """How the undo went: `none`, `pending`, `running`, `completed` or `failed`."""
+        return self.handle.describe().compensation
+
+    @property
+    def duration(self) -> timedelta:
+        """Virtual time from its start to its end, or until now."""
+        return timedelta(milliseconds=self.handle.describe().duration_ms)
+
+    @property
+    def path(self) -> list[str]:
+        """The addresses of the steps that it went through, in the order in which they ended; undos are not in it."""
+        steps = (step for step in self.handle.describe().steps if not is_undo(step.address))
+        return [step.address for step in steps if step.state in _WENT_THROUGH]
+
+    @property
+    def undos(self) -> list[str]:
+        """The addresses of the steps that were undone, in the order in which that was done."""
+        return [step.undoes for step in self.handle.describe().steps if step.undoes and step.state == "completed"]
+
+    @property
+    def failed_undos(self) -> list[str]:
+        """The addresses of the steps whose undo failed for good."""
+        failed = (StepState.FAILED, StepState.LOST)
+        return [step.undoes for step in self.handle.describe().steps if step.undoes and step.state in failed]
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every call of an operation, in order."""
+        return [call for call in self._world.performer.calls if call.run_id == self.handle.run_id]
+
+    @property
+    def messages(self) -> int:
+        """How many messages were delivered for it."""
+        return self._world.delivered[self.handle.run_id]
+
+    @property
+    def history(self) -> list[Mapping[str, Any]]:
+        """The events of its history."""
+        return [entry.event for entry in self._history()]
+
+    def calls_of(self, target: str) -> list[Call]:
+        """The calls of a step or of an operation, in order."""
+        return [call for call in self.calls if names(target, call.address, call.operation)]
+
+    def attempts(self, step: str) -> int:
+        """How many attempts a step took; one that a lost worker had begun is taken up again as the same."""
+        last: dict[str, int] = {}
+        for call in self.calls_of(step):
+            last[call.address] = max(call.attempt, last.get(call.address, 0))
+        return sum(last.values())
+
+    def step(self, step: str) -> StepDescription:
+        """Everything that is known of one step: state, output, error, moments."""
+        found = self._steps(step)
+        if len(found) != 1:
+            known = ", ".join(one.address for one in found or self.handle.describe().steps)
+            raise KeyError(f"{step!r} is {'not one' if found else 'none'} of the run's steps: {known}")
+        return found[0]
+
+    def story(self) -> str:
+        """What happened, by virtual time, for people to read."""
+        return tell(self.handle.describe(), self._history())
+
+    def _steps(self, name: str) -> list[StepDescription]:
+        return [step for step in self.handle.describe().steps if name in (step.address, step_name(step.address))]
+
+    def _history(self) -> list[HistoryEntry]:
+        entries: list[HistoryEntry] = []
+        while page := self.handle.history(entries[-1].id if entries else "0"):
+            entries += page
+        return entries
+
+    def _go(self, there: Callable[[], bool], where: str) -> None:
+        """Let things happen one by one until it is there; failures are told from where the test stands."""
+        __tracebackhide__ = True
+        for _ in range(ENDLESS):
+            if there():
+                return
+            try:
+                moved = self._world.tick()
+            except AssertionError as complaint:
+                raise complaint.with_traceback(None) from None
+            if not moved:
+                raise NothingMoves(f"the run is never {where}, and nothing is left to happen\n\n{self.story()}")
+        raise NothingMoves(f"the run is not {where} after {ENDLESS} happenings\n\n{self.story()}")

@@ -1,0 +1,28 @@
+"""The operations of a fleet after it was deployed anew: one has changed, and has another major beside it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from orchestrator import OperationError, operation
+
+
+@operation("rolling.mark", version="1.1.0", effect="write", idempotent=True)
+def mark(given: dict[str, Any]) -> str:
+    """Tell who executed the step."""
+    return f"new {given['run']}"
+
+
+@operation("rolling.mark", version="2.0.0", effect="write", idempotent=True)
+def mark_anew(given: dict[str, Any]) -> str:
+    """Tell who executed the step, and that it means something else now."""
+    return f"anew {given['run']}"
+
+
+@operation("rolling.held", version="1.0.1", effect="none")
+def held(given: dict[str, Any]) -> None:
+    """Fail until a gate is open."""
+    if not (Path(os.environ["ORCHESTRATOR_GATES"]) / given["gate"]).exists():
+        raise OperationError("not_yet")

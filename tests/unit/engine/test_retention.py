@@ -1,0 +1,69 @@
+"""A run is deleted when it has been over for long enough, and by nobody who knows less."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from orchestrator.engine import fields
+from orchestrator.engine.commit import Commit
+from orchestrator.engine.indexes import INDEXES, PAUSED_RUNS, status_index
+from orchestrator.engine.retention import forget
+from orchestrator.engine.state import OVER, RunStatus
+from orchestrator.engine.view import RunView
+
+BEFORE_MS = 1_000
+
+
+def decided(**changed: str | None) -> Commit | None:
+    """The decision about a completed run that ended long before, but for these fields."""
+    values: dict[str, str | None] = {
+        fields.INCARNATION: "3",
+        fields.WORKFLOW: "test.flow",
+        fields.VERSION: "1.0.0",
+        fields.STATUS: RunStatus.COMPLETED,
+        fields.ENDED_AT: "10",
+        INDEXES: json.dumps(["all", "tag:x"]),
+    }
+    view = RunView("run", {**values, **changed}, now_ms=2_000)
+    return forget(view, ended_before_ms=BEFORE_MS, remembered_ms=7)
+
+
+def test_the_deletion_says_why_it_may_be() -> None:
+    """Terminal, this incarnation, ended then (RULES 20)."""
+    commit = decided()
+
+    assert commit is not None
+    assert commit.incarnation == "3"
+    assert commit.stages[0].guards == {fields.STATUS: "completed", fields.ENDED_AT: "10"}
+    assert commit.stages[0].changes.forget == 7
+
+
+def test_the_deletion_takes_the_run_out_of_every_index() -> None:
+    """Those of its start as it noted them then, and those of its status."""
+    commit = decided()
+
+    assert commit is not None
+    left = commit.stages[0].changes.index
+    assert set(left) == {
+        "all",
+        "tag:x",
+        PAUSED_RUNS,
+        status_index(RunStatus.COMPLETED),
+        status_index(RunStatus.COMPLETED, "test.flow"),
+    }
+    assert not any(left.values())
+
+
+@pytest.mark.parametrize("status", [status for status in RunStatus if status not in OVER])
+def test_a_run_that_goes_on_is_kept(status: RunStatus) -> None:
+    """One that is being retried has ended before."""
+    assert decided(status=status) is None
+
+
+@pytest.mark.parametrize("ended_at", [None, str(BEFORE_MS), str(BEFORE_MS + 1)])
+def test_a_run_that_ended_lately_is_kept(ended_at: str | None) -> None:
+    """And one that is not there cannot be deleted."""
+    assert decided(ended_at=ended_at) is None
+    assert forget(RunView("none", {}, 0), ended_before_ms=BEFORE_MS, remembered_ms=7) is None

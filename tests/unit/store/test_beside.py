@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.engine.commit import Changes, Commit, Stage, Then
+from orchestrator.settings import Settings
+from orchestrator.store.beside import fetch_beside, put_beside
+from orchestrator.store.blobs import MemoryBlobs
+from orchestrator.store.memory import MemoryStore
+from orchestrator.store.payloads import Payloads, is_reference, reference_to
+
+LONG = '"' + "a" * 200 + '"'
+
+
+@pytest.fixture
+def payloads() -> Payloads:
+    """Payloads that keep what has over 100 bytes."""
+    return Payloads(MemoryBlobs(), inline_bytes=100)
+
+
+def test_a_commit_of_short_values_is_the_same_commit(payloads: Payloads) -> None:
+    """Nothing is copied that need not be."""
+    commit = Commit("run", "1", (Stage({"a": "1", "b": None}, Changes(set={"a": "2"})),))
+
+    assert put_beside(payloads, commit) is commit
+
+
+def test_long_values_are_replaced_wherever_a_commit_sets_them(payloads: Payloads) -> None:
+    """In every stage, and in what follows from one."""
+    later = Then({"n:live": "0"}, Changes(set={"c": LONG}))
+    stage = Stage({}, Changes(set={"a": LONG, "b": "1"}, number=("s",)), due=("$",), then=(later,))
+
+    (changed,) = put_beside(payloads, Commit("run", "1", (stage,))).stages
+
+    assert changed.changes == Changes(set={"a": reference_to(LONG), "b": "1"}, number=("s",))
+    assert (changed.due, changed.then[0].guards) == (stage.due, later.guards)
+    assert changed.then[0].changes.set == {"c": reference_to(LONG)}
+    assert payloads.fetch("run", reference_to(LONG)) == LONG
+
+
+def test_a_guard_on_a_long_value_still_holds(payloads: Payloads) -> None:
+    """The same text has the same reference, here and in the next commit."""
+    store = MemoryStore(Settings(), lambda: 0)
+    store.apply(put_beside(payloads, Commit("run", None, (Stage({}, Changes(set={"incarnation": "1", "a": LONG})),))))
+    stage = Stage({"a": LONG}, Changes(set={"b": "1"}), already={"b": LONG})
+
+    reply = store.apply(put_beside(payloads, Commit("run", "1", (stage,), reads=("a", "b", "c"))))
+
+    assert reply.first.stands
+    assert is_reference(reply.values["a"] or "")
+    assert fetch_beside(payloads, "run", reply.values) == {"a": LONG, "b": "1", "c": None}
+
+
+def test_a_guard_keeps_nothing(payloads: Payloads) -> None:
+    """Only what is written is kept."""
+    blobs = MemoryBlobs()
+
+    put_beside(Payloads(blobs, inline_bytes=100), Commit("run", "1", (Stage({"a": LONG}, Changes()),)))
+
+    assert blobs.get("run", reference_to(LONG)[8:72]) is None
