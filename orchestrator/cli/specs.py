@@ -14,9 +14,11 @@ from orchestrator.cli.session import connect, import_operations, load_specs, rea
 from orchestrator.cli.views import indented, problem_line
 from orchestrator.client.publishing import Published, examine
 from orchestrator.errors import Problem, SpecInvalid
-from orchestrator.plan import render
-from orchestrator.plan.canvas import main_chain
+from orchestrator.plan.mermaid import to_mermaid
 from orchestrator.plan.plan import compile_plan
+from orchestrator.plan.record import to_json
+from orchestrator.plan.text import to_text
+from orchestrator.plan.tree import canvas_of
 from orchestrator.spec.canonical import digest
 from orchestrator.spec.loader import LoadedSpec
 from orchestrator.spec.operations import OPERATIONS
@@ -60,12 +62,13 @@ def plan(output: Output, path: Path, form: Format) -> None:
     for number, one in enumerate(loaded):
         found, _ = examine(one.spec, OPERATIONS, None)
         compiled = compile_plan(one.spec, found, digest=digest(one.spec))
-        chain = main_chain(compiled, compiled.root.entries[0], message_bytes=settings.message_bytes)
+        canvas = canvas_of(compiled, message_bytes=settings.message_bytes)
         if form == "json":
             write = output.document if len(loaded) == 1 else output.record
-            write(render.to_json(compiled, chain))
+            write(to_json(compiled, canvas, lanes=settings.lanes))
         else:
-            text = render.to_mermaid(compiled) if form == "mermaid" else render.to_text(compiled, chain)
+            chart = form == "mermaid"
+            text = to_mermaid(compiled) if chart else to_text(compiled, canvas, lanes=settings.lanes)
             output.console.out("\n" * bool(number) + text, end="", highlight=False)
 
 

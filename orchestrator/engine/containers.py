@@ -9,6 +9,7 @@ from typing import Any
 from orchestrator.engine import fields
 from orchestrator.engine.address import drain_of, key_of, member
 from orchestrator.engine.commit import Changes, Commit, Due, Stage
+from orchestrator.engine.ends import not_too_large
 from orchestrator.engine.onward import Move, Onward, Terms, begin_flows
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.places import container_at, going_on
@@ -121,7 +122,10 @@ def join(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
     if over < size and not container.continues:
         losers = Onward(changes=stop_scope(plan, address), then=(drained(address),), forks=(drain_of(address),))
         rest = rest.beside(losers)
-    return complete_step(plan, view, address, _output(plan, view, address, flows), ground, terms, more=rest)
+    output = not_too_large(_output(plan, view, address, flows), terms)
+    if isinstance(output, Failure):
+        return fail_attempt(plan, view, address, output, ground, terms)
+    return complete_step(plan, view, address, output, ground, terms, more=rest)
 
 
 def fail_container(plan: Plan, view: RunView, address: str, ground: Ground, terms: Terms) -> Move:

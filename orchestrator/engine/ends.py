@@ -43,7 +43,7 @@ def go(plan: Plan, view: RunView, target: str, terms: Terms, *, origin: str, cau
 
 def complete_flow(plan: Plan, view: RunView, flow: str, last: str, terms: Terms) -> Onward:
     """The flow came to its end, by the step `last`."""
-    output = flow_output(plan, view, flow, last)
+    output = not_too_large(flow_output(plan, view, flow, last), terms)
     if isinstance(output, Failure):
         return fail_flow(plan, view, flow, output.to_json(last), terms, origin=last)
     if not flow:
@@ -85,6 +85,14 @@ def flow_output(plan: Plan, view: RunView, flow: str, last: str) -> str | Failur
         return text
     problem = next(_validator(json.dumps(plan.output_schema)).iter_errors(json.loads(text)), None)
     return text if problem is None else Failure("invalid_output", f"the workflow's output: {problem.message}")
+
+
+def not_too_large(output: str | Failure, terms: Terms) -> str | Failure:
+    """The output, unless it is longer than outputs may be."""
+    if isinstance(output, Failure) or len(output) * 4 <= terms.max_bytes or len(output.encode()) <= terms.max_bytes:
+        return output
+    message = f"an output of {len(output.encode())} bytes is too large; the limit is {terms.max_bytes}"
+    return Failure("payload_too_large", message, retryable=False)
 
 
 def _last_output(view: RunView, flow: str, last: tuple[str, ...]) -> str:

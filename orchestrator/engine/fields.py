@@ -28,13 +28,14 @@ UNDO_LIST: Final = "undo"  # JSON list of addresses, newest completion first
 UNDO_FAILED: Final = "undo_failed"  # "1" once an undo has failed for good
 ATTENTION: Final = "attention"
 PAUSED_AT: Final = "paused_at"
+SLOT: Final = "slot"  # "1" while the run holds the slots of its workflow's limits
 CHANGED_BY: Final = "changed_by"  # the token of the operator's change that began this incarnation
 
 LIVE_SET: Final = "live"
 """The set of the run's live steps, those within containers included."""
 LIVE_COUNT: Final = count_field(LIVE_SET)
 
-HEAD: Final = (INCARNATION, WORKFLOW, VERSION, DIGEST, STATUS, STOPPING, PAUSED, REASON, UNDO_LIST, UNDO_FAILED)
+HEAD: Final = (INCARNATION, WORKFLOW, VERSION, DIGEST, STATUS, STOPPING, PAUSED, REASON, UNDO_LIST, UNDO_FAILED, SLOT)
 """What every look at a run begins with."""
 
 _STEP_HEAD: Final = (
@@ -56,6 +57,8 @@ _STEP_HEAD: Final = (
     "size",
     "begun",
     "of",
+    "line",
+    "ends",
 )
 
 
@@ -154,6 +157,11 @@ def done(address: str) -> str:
 def error(address: str) -> str:
     """JSON: the last error."""
     return f"{address}:err"
+
+
+def in_line(address: str) -> str:
+    """The token that a step asks for its slots with, while it waits for them."""
+    return f"{address}:line"
 
 
 def epoch(address: str) -> str:

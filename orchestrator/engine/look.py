@@ -67,6 +67,11 @@ def look(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | str | 
     return _begin(plan, view, address, terms)
 
 
+def asks_with(view: RunView, address: str, token: str) -> str:
+    """The token that a step is claimed with: the one that it stands in line with, else a new one."""
+    return view[fields.in_line(address)] or token
+
+
 def reads_to_look(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
     """The fields that a look takes besides the heads, as far as they have not been read."""
     if view.over or is_drain(address) or view.state(address) not in (StepState.READY, StepState.WAITING):
@@ -243,7 +248,8 @@ def _out_of_time(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
 
 def _wake(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | None:
     until = view.moment(fields.until(address))
-    if until is None or view.now_ms < until:
+    waits_for_slots = view[fields.in_line(address)] is not None
+    if until is None or (view.now_ms < until and not waits_for_slots):
         return None
     guards: dict[str, str | None] = {
         fields.state(address): StepState.WAITING,

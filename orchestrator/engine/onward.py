@@ -31,6 +31,8 @@ class Terms:
     chance: float = 0.0
     fuses: Callable[[Work], bool] = lambda _: True
     """Whether what follows may be claimed by the same commit and executed right here."""
+    max_bytes: int = 262_144
+    """How large the output of a container, or of the run, may be."""
 
 
 @value
@@ -141,6 +143,8 @@ def starts_by_itself(plan: Plan, address: str) -> bool:
     if is_undo(address):
         return True
     node = node_at(plan, address)
+    if node.work is not None and node.work.limits:
+        return False
     in_time = node.max_visits is None or parse_address(address).visit <= node.max_visits
     return in_time and node.needs is None
 

@@ -76,6 +76,7 @@ _RUN_FIELDS = (
     fields.UNDO_FAILED,
     fields.ENDED_AT,
     fields.PAUSED_AT,
+    fields.SLOT,
     fields.flow_state(""),
     fields.output(""),
     fields.closed(""),

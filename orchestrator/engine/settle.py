@@ -123,6 +123,13 @@ def fail_attempt(
     )
 
 
+def fail_waiting(plan: Plan, view: RunView, address: str, failure: Failure, terms: Terms) -> Move:
+    """A step that waits fails without an attempt."""
+    state = view.state(address)
+    ground = Ground({fields.state(address): state, fields.token(address): view[fields.token(address)]}, terms.token)
+    return fail_attempt(plan, view, address, failure, replace(ground, state=state), terms)
+
+
 def fail_step(  # what a failure leaves is all of these
     plan: Plan,
     view: RunView,

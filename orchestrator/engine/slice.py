@@ -12,16 +12,25 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import DRAIN, is_drain, is_undo, scope_of, undo_of, undone_by
+from orchestrator.engine.address import DRAIN, RUN, is_drain, is_undo, scope_of, undo_of, undone_by
 from orchestrator.engine.commit import Answer, Changes, Commit, Reply
 from orchestrator.engine.late import record_late
-from orchestrator.engine.look import evaluate_inputs, look, reads_to_look
+from orchestrator.engine.look import asks_with, evaluate_inputs, look, reads_to_look
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.outcome import Failure, Outcome
 from orchestrator.engine.places import is_container, work_at
+from orchestrator.engine.quotas import (
+    Slots,
+    needs_slots,
+    quota_reads,
+    run_slots,
+    stand_in_line,
+    step_slots,
+    with_slots,
+)
 from orchestrator.engine.reads import keeps_inputs, reads_for
 from orchestrator.engine.roots import idempotency_key
-from orchestrator.engine.settle import settle
+from orchestrator.engine.settle import fail_waiting, settle
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import leftovers
 from orchestrator.engine.state import StepState
@@ -95,11 +104,25 @@ class Fork:
 
 
 @value
+class Acquire:
+    """Ask for slots, or a place in line -> (whether they are held, ms after which to ask again)."""
+
+    slots: Slots
+
+
+@value
+class Release:
+    """Give slots back, or the place in line -> None."""
+
+    slots: Slots
+
+
+@value
 class Take:
     """This message has come to an end: the next address to look at with it, if there is one and time -> it or None."""
 
 
-Effect = Read | LoadPlan | Apply | Attempt | SetAside | Fork | Take
+Effect = Read | LoadPlan | Apply | Attempt | SetAside | Fork | Take | Acquire | Release
 
 
 @value
@@ -147,6 +170,8 @@ class SliceTerms:
     """Whether this worker has the operation."""
     goes_on: Callable[[Work | None], bool]
     """Whether this message may go on with such a step: it has time left, and the step is on its queue."""
+    max_bytes: int = 262_144
+    """How large outputs may be."""
 
 
 Steps = Generator[Effect, Any, Ending]
@@ -189,6 +214,8 @@ class _Slice:
         self.plan = plan
         self.view = view
         self.terms = terms
+        self.slots: Slots | None = None
+        """What this message holds, or waits for, because of a limit."""
 
     def work(self, address: str, *, fresh: bool = False) -> Steps:
         """Look at addresses, one after the other, until there is nothing more to do here. `fresh`: it was just read."""
@@ -198,7 +225,7 @@ class _Slice:
             fresh = False
             while missing := reads_to_look(self.plan, self.view, address):
                 yield from self.learn(missing)
-            here = self.draw()
+            here = self.draw(address)
             if is_drain(address):
                 yield from self.clear(address, here)
             move = look(self.plan, self.view, address, here)
@@ -207,7 +234,11 @@ class _Slice:
                 continue
             if move is None or not self.serves(move):
                 return Done()
+            if move.claims is not None and needs_slots(self.plan, self.view, address):
+                move = yield from self.get_slots(move, address, here)
             reply = yield from self.commit(move, address, here)
+            if not _granted(move, reply) and (move.claims is not None or not reply.first.stands):
+                yield from self.give_slots_back()
             if reply.first is Answer.GONE:
                 return Done()
             if not reply.first.stands:
@@ -226,10 +257,12 @@ class _Slice:
         while True:
             outcome = yield from self.attempt(address, token)
             if outcome is None:
+                yield from self.give_slots_back()
                 return Done()
-            here = self.draw()
+            here = self.draw(address)
             move = settle(self.plan, self.view, address, token, outcome, here)
             reply = yield from self.commit(move, address, here)
+            yield from self.give_slots_back()
             if not reply.first.stands:
                 yield from self.report_late(address, token, outcome)
                 return Done()
@@ -241,6 +274,31 @@ class _Slice:
             if following is None or not self.terms.goes_on(self.next_work(following)):
                 return self.ending(move, address, following)
             return (yield from self.work(following, fresh=self.has_read(following, move)))
+
+    def get_slots(self, move: Move, address: str, here: Terms) -> Generator[Effect, Any, Move]:
+        """The claim, once the slots that it needs are held; or the move that waits for them."""
+        yield from self.learn(quota_reads(self.plan, self.view, address))
+        try:
+            of_run = run_slots(self.plan, self.view) if self.view[fields.SLOT] is None else None
+            of_step = step_slots(self.plan, self.view, address, here.token)
+        except ExpressionError as error:
+            yield from self.learn(reads_for(self.plan, self.view, address))
+            failure = Failure(error.code, error.message, retryable=False)
+            return fail_waiting(self.plan, self.view, address, failure, here)
+        self.slots = of_step
+        for slots in (of_run, of_step):
+            if slots is not None:
+                granted, wait_ms = yield Acquire(slots)
+                if not granted:
+                    self.slots = slots
+                    return stand_in_line(self.view, address, here, wait_ms)
+        return with_slots(move, address, of_run=of_run is not None)
+
+    def give_slots_back(self) -> Generator[Effect, Any, None]:
+        """The attempt is over, or did not come about."""
+        if self.slots is not None:
+            yield Release(self.slots)
+            self.slots = None
 
     def clear(self, drain: str, here: Terms) -> Generator[Effect, Any, None]:
         """Of a scope that is stopping: settle at once what nobody waits for."""
@@ -305,7 +363,16 @@ class _Slice:
                 commit = _also(commit, Changes(set={fields.parked(address): parked}))
         reply: Reply = yield Apply(commit, claims=move.claims, token=here.token)
         self.view.absorb(commit, reply)
+        if self.plan.limits and _ends(commit, reply):
+            yield from self.give_up_run()
         return reply
+
+    def give_up_run(self) -> Generator[Effect, Any, None]:
+        """The run is over: others may have its slots."""
+        yield from self.learn(quota_reads(self.plan, self.view, RUN))
+        slots = run_slots(self.plan, self.view)
+        if slots is not None:
+            yield Release(slots)
 
     def report_late(self, address: str, token: str, outcome: Outcome) -> Generator[Effect, Any, None]:
         """The token no longer stands: keep the outcome beside the step."""
@@ -329,8 +396,9 @@ class _Slice:
             now_ms, values = yield Read(self.view.run_id, names)
             self.view.learn(values, now_ms)
 
-    def draw(self) -> Terms:
-        return Terms(self.terms.timing, self.terms.new_token(), self.terms.chance(), self.may_fuse)
+    def draw(self, address: str) -> Terms:
+        token = asks_with(self.view, address, self.terms.new_token())
+        return Terms(self.terms.timing, token, self.terms.chance(), self.may_fuse, self.terms.max_bytes)
 
     def may_fuse(self, work: Work) -> bool:
         return self.terms.serves(work) and self.terms.goes_on(work)
@@ -361,6 +429,12 @@ class _Slice:
             error = self.view.json(fields.ERROR) or self.view.json(fields.error(address)) or {}
             return Stopped(self.plan, address, f"{error.get('code', 'failed')}: {error.get('message', '')}")
         return Done() if following is None else HandOver(self.plan, following)
+
+
+def _ends(commit: Commit, reply: Reply) -> bool:
+    """Whether the run is over with this commit."""
+    stages = zip(commit.stages, reply.answers, strict=False)
+    return any(answer is Answer.APPLIED and stage.changes.end for stage, answer in stages)
 
 
 def _granted(move: Move, reply: Reply) -> bool:

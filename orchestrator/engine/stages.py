@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, drain_of, is_drain, is_undo, parse_address, within
 from orchestrator.engine.commit import NEVER, NOW, Changes, Due, Stage, Then, count_field
-from orchestrator.engine.indexes import Pinned, moved
+from orchestrator.engine.indexes import PAUSED_RUNS, Pinned, moved
 from orchestrator.engine.places import going_on, live_sets, node_at, stopping_scopes, work_at
 from orchestrator.engine.state import RunHappening, RunStatus, StepHappening, StepState, move_run, move_step
 from orchestrator.plan.graph import REST, Plan, Work
@@ -194,6 +194,7 @@ def claim(plan: Plan, address: str, work: Work, token: str, timing: Timing, *, a
 def stop(pinned: Pinned, status: RunStatus, reason: RunStatus, error: Mapping[str, Any]) -> Stage:
     """Nothing new may start: what waits falls due now; what runs is waited for (RULES 3). The first reason stands."""
     stopped = move_run(status, RunHappening.STOP)
+    cancelled = {PAUSED_RUNS: False} if reason is RunStatus.CANCELLED else {}
     return Stage(
         guards={fields.STATUS: status, fields.STOPPING: "0"},
         changes=Changes(
@@ -206,7 +207,7 @@ def stop(pinned: Pinned, status: RunStatus, reason: RunStatus, error: Mapping[st
             },
             entries={RUN: NEVER},
             expedite=(":state", StepState.RUNNING),
-            index=moved(status, stopped, pinned),
+            index={**moved(status, stopped, pinned), **cancelled},
             events=(event("run_stopping", reason=reason.value, error=error),),
         ),
         then=(RUN_DRAINED,),

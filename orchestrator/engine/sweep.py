@@ -12,6 +12,7 @@ from orchestrator.engine.look import cancel_step, is_halted, waken
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.places import is_container, is_waited_for, work_at
+from orchestrator.engine.quotas import RENEW_MS
 from orchestrator.engine.reads import container_reads, reads_for
 from orchestrator.engine.retries import MAX_LOSSES
 from orchestrator.engine.settle import Ground, fail_attempt
@@ -28,6 +29,8 @@ class Visit:
 
     move: Move
     send: str | None = None
+    renews: bool = False
+    """Whether the run's slots are to be renewed."""
 
 
 def visit(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit | None:
@@ -36,7 +39,7 @@ def visit(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit | None
         return None
     if address == RUN:
         move = time_out(view)
-        return None if move is None else Visit(move, send=DRAIN)
+        return _renew_slots(view) if move is None else Visit(move, send=DRAIN)
     state = view.state(address)
     if state is StepState.RUNNING:
         return _end_lease(plan, view, address, terms)
@@ -48,8 +51,7 @@ def visit(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit | None
         return _sent(cancel_step(plan, view, address, terms, token=""))
     if state is StepState.WAITING:
         return _end_wait(plan, view, address, terms)
-    queued_until = view.moment(fields.queue_deadline(address))
-    if queued_until is not None and view.now_ms >= queued_until:
+    if _is_untaken(view, address):
         return _queue_timeout(plan, view, address, terms)
     return _send_again(view, address, terms)
 
@@ -61,9 +63,8 @@ def reads_to_visit(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
     state = view.state(address)
     if state in (StepState.READY, StepState.WAITING) and is_container(plan, address):
         return container_reads(plan, view, address)
-    queued_until = view.moment(fields.queue_deadline(address))
-    untaken = queued_until is not None and view.now_ms >= queued_until
-    if state is StepState.RUNNING or (state is StepState.READY and untaken):
+    in_queue = state is StepState.READY or view[fields.in_line(address)] is not None
+    if state is StepState.RUNNING or (in_queue and _is_untaken(view, address)):
         return reads_for(plan, view, address)
     return ()
 
@@ -114,6 +115,8 @@ def _timeout(view: RunView, address: str) -> Failure | None:
 def _end_wait(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
     if is_container(plan, address):
         return _visit_container(plan, view, address, terms)
+    if view[fields.in_line(address)] is not None and _is_untaken(view, address):
+        return _queue_timeout(plan, view, address, terms)
     until = view.moment(fields.until(address))
     if until is not None and view.now_ms < until:
         return _put_off(view, address, until)
@@ -134,6 +137,15 @@ def _visit_container(plan: Plan, view: RunView, address: str, terms: Terms) -> V
     return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), send=address)
 
 
+def _renew_slots(view: RunView) -> Visit | None:
+    """A run that holds slots is looked at again before they lapse."""
+    if view[fields.SLOT] is None or view.stopping:
+        return None
+    entry = Due(within_ms=RENEW_MS, at_ms=view.moment(fields.RUN_DEADLINE))
+    stage = Stage({fields.SLOT: "1", fields.STOPPING: "0"}, Changes(entries={RUN: entry}), due=(RUN,))
+    return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), renews=True)
+
+
 def _put_off(view: RunView, address: str, until_ms: int) -> Visit:
     """A stop looks at everything that waits at once, but the delay of an undo's retry stands."""
     guards: Guards = {fields.state(address): StepState.WAITING, fields.until(address): str(until_ms)}
@@ -143,9 +155,16 @@ def _put_off(view: RunView, address: str, until_ms: int) -> Visit:
 
 def _queue_timeout(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
     failure = Failure("queue_timeout", "no worker took the step in time")
-    guards: Guards = {fields.state(address): StepState.READY, fields.token(address): view[fields.token(address)]}
-    ground = Ground(guards, by=terms.token, due=(address,), state=StepState.READY)
+    state = view.state(address)
+    guards: Guards = {fields.state(address): state, fields.token(address): view[fields.token(address)]}
+    ground = Ground(guards, by=terms.token, due=(address,), state=state)
     return _sent(fail_attempt(plan, view, address, failure, ground, terms))
+
+
+def _is_untaken(view: RunView, address: str) -> bool:
+    """Whether no worker has taken the step in time."""
+    limit = view.moment(fields.queue_deadline(address))
+    return limit is not None and view.now_ms >= limit
 
 
 def _send_again(view: RunView, address: str, terms: Terms) -> Visit:

@@ -8,7 +8,7 @@ from textwrap import wrap
 from typing import Final
 
 from orchestrator.plan import words
-from orchestrator.plan.canvas import STEP_TASK, Chain, Signature
+from orchestrator.plan.canvas import DRAIN_ADDRESS, STEP_TASK, Signature
 from orchestrator.plan.tree import FlowCanvas, Fork, Segment
 from orchestrator.spec.durations import format_duration
 
@@ -26,7 +26,8 @@ class _Twig:
 
 def canvas_lines(canvas: FlowCanvas, *, lanes: int) -> Iterator[str]:
     """The tree. `lanes`: messages that steps beside each other are dealt out to, for each queue."""
-    yield f"  each message is the task {STEP_TASK}(run, address); its errback looks at ~, the undo of the run"
+    yield f"  each message is the task {STEP_TASK}(run, address); a chain's errback looks at {DRAIN_ADDRESS},"
+    yield "  the undo of the run"
     drawing = _Drawing(lanes)
     for twig in drawing.flow(canvas):
         yield f"  {twig.label}"
@@ -39,8 +40,8 @@ class _Drawing:
 
     def flow(self, canvas: FlowCanvas) -> Iterator[_Twig]:
         """What the flow begins with, then what is compiled when it is reached."""
-        for segment in canvas.begins:
-            yield self.segment(segment, "")
+        for number, segment in enumerate(canvas.begins):
+            yield self.segment(segment, "beside it, a " if number else "")
         for segment in canvas.others:
             yield self.segment(segment, _reached(segment))
 
@@ -61,26 +62,28 @@ class _Drawing:
 
     def fork(self, fork: Fork) -> _Twig:
         inner = [self.inner(flow) for flow in fork.flows]
-        if fork.body is not None:
-            names = ", then ".join(_name(signature.address) for signature in fork.body.signatures)
-            more = ", then the rest" if fork.body.cut else ""
-            end = _Twig(f"body: a chain at {names}{more}", ("looks whether all of the header, and this message, are over",))
-        else:
-            end = _Twig(f"gate: whichever arrival decides the join goes on at {_name(fork.container)}")
-        return _Twig(self.beginning(fork), (), (*inner, end))
+        return _Twig(self.beginning(fork), tuple(self.dealing(fork)), (*inner, _joining(fork)))
 
     def beginning(self, fork: Fork) -> str:
-        """What is begun, and by how many messages."""
-        if fork.kind == "chain":
-            return "goes on inside, in this message"
-        at_most = min(self.lanes, fork.beside)
+        """What is begun."""
         if any(flow.name for flow in fork.flows):
-            dealt = "this message goes on with the first, the others are sent beside it"
+            flows = words.counted(len(fork.flows), "branch", "branches")
+        elif fork.beside:
+            lanes = words.counted(min(self.lanes, fork.beside), "lane", "lanes")
+            flows = f"up to {lanes} of item chains"
         else:
-            messages = words.counted(at_most, "lane", "lanes")
-            dealt = f"this message goes on with the first item, up to {messages} of item chains are sent beside it"
-        limit = f", at most {self.lanes} messages a queue" if fork.beside > self.lanes else ""
-        return f"{fork.kind}: {dealt}{limit}"
+            flows = "one item after the other"
+        return f"{fork.kind}: {flows}"
+
+    def dealing(self, fork: Fork) -> Iterator[str]:
+        """By which messages."""
+        if not fork.beside:
+            yield "in this message"
+        elif fork.beside <= self.lanes:
+            yield "this message goes on with the first; each of the others is a message"
+        else:
+            yield f"this message goes on with the first; up to {fork.beside} others are dealt out to"
+            yield f"{words.counted(self.lanes, 'lane', 'lanes')} a queue (setting `lanes`), one of which it keeps"
 
     def inner(self, flow: FlowCanvas) -> _Twig:
         """A branch, or what each item goes through."""
@@ -90,6 +93,17 @@ class _Drawing:
             (only,) = segments
             return _Twig(f"{name}: {only.label}", only.facts, only.twigs)
         return _Twig(name, (), segments)
+
+
+def _joining(fork: Fork) -> _Twig:
+    if fork.body is None:
+        return _Twig(f"gate: the arrival that decides the join goes on at {_name(fork.container)}")
+    names = ", then ".join(_name(signature.address) for signature in fork.body.signatures)
+    label = f"body: chain at {names}{', then the rest' if fork.body.cut else ''}"
+    facts = ["sent by Celery when the header is over; the state decides whether the join is reached"]
+    if fork.loops:
+        facts.append("at a later visit: a group, and a gate")
+    return _Twig(label, tuple(facts))
 
 
 def _reached(segment: Segment) -> str:
@@ -116,7 +130,7 @@ def _options(signature: Signature) -> Iterator[str]:
 
 def _grown(twig: _Twig, lead: str) -> Iterator[str]:
     for fact in twig.facts:
-        yield f"{lead}{'│' if twig.twigs else ' '}    {fact}"
+        yield f"{lead}{'│' if twig.twigs else ' '}  {fact}"
     yield from _grown_beside(twig.twigs, lead)
 
 

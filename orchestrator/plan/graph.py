@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from orchestrator.spec.expressions import Expression, Template, compile_template
 from orchestrator.spec.flows import END
 from orchestrator.spec.operations import Effect
+from orchestrator.spec.policies import Limit
 from orchestrator.spec.workflow import RunIf, StepKind
 
 SINK: Final = "$end"
@@ -75,6 +76,14 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Quota:
+    """A limit, and what it counts by."""
+
+    key: Formula
+    limit: Limit
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """What an operation step does, and on which terms."""
 
@@ -89,6 +98,7 @@ class Work:
     priority: int
     queue_timeout_ms: int | None = None
     heartbeat_timeout_ms: int | None = None
+    limits: tuple[Quota, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +228,7 @@ class Plan:
     undo_on_cancel: bool
     undo_by_hand: bool = False
     """Whether what a stopped run did is undone only when an operator says so."""
+    limits: tuple[Quota, ...] = ()
     tags: tuple[str, ...] = ()
     search: Mapping[str, Expression] = field(default_factory=dict)
     """What runs can be found by: name -> expression over `input` and `ctx`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from orchestrator.errors import UnknownOperation
@@ -16,6 +16,7 @@ from orchestrator.plan.graph import (
     Needs,
     Node,
     Plan,
+    Quota,
     RetryPolicy,
     Route,
     Work,
@@ -26,7 +27,7 @@ from orchestrator.spec.flows import END, ENDINGS, flows_of, read_flow
 from orchestrator.spec.flows import Flow as WrittenFlow
 from orchestrator.spec.kinds import Wait
 from orchestrator.spec.operations import OperationInfo, parse_reference
-from orchestrator.spec.policies import DEFAULT_OPERATION_TIMEOUT, DEFAULT_PRIORITY, Retry
+from orchestrator.spec.policies import DEFAULT_OPERATION_TIMEOUT, DEFAULT_PRIORITY, Limit, Retry
 from orchestrator.spec.workflow import Compensation, Step, StepKind, WorkflowSpec
 
 Operations = Mapping[str, OperationInfo]
@@ -58,6 +59,7 @@ def compile_plan(spec: WorkflowSpec, operations: Operations, *, digest: str) -> 
         ctx_schema=spec.ctx,
         output_schema=spec.output_schema,
         timeout_ms=_ms(spec.timeout),
+        limits=_quotas(spec.limits),
         tags=tuple(spec.meta.tags),
         search={name: expression(text) for name, text in spec.search.items()},
         undo_on_cancel=spec.compensation.on_cancel,
@@ -163,6 +165,7 @@ class _FlowCompiler:
             priority=DEFAULT_PRIORITY if priority is None else priority,
             queue_timeout_ms=_ms(step.queue_timeout),
             heartbeat_timeout_ms=_ms(step.heartbeat_timeout),
+            limits=_quotas(step.limits),
         )
 
     def undo(self, step: Step) -> Work | None:
@@ -228,6 +231,10 @@ def _delay(wait: Wait) -> Delay:
 
 def _id_of(flow: WrittenFlow) -> str:
     return flow_id(flow.owner, str(flow.path[-1]) if flow.owner and flow.owner.parallel else "")
+
+
+def _quotas(limits: Sequence[Limit]) -> tuple[Quota, ...]:
+    return tuple(Quota(Formula.of(limit.key), limit) for limit in limits)
 
 
 def _container(step: Step) -> Container | None:

@@ -10,6 +10,7 @@ from orchestrator.plan.drawing import canvas_lines
 from orchestrator.plan.graph import Container, Flow, Node, Plan, Work
 from orchestrator.plan.tree import FlowCanvas
 from orchestrator.spec.durations import format_duration
+from orchestrator.spec.expressions import Expression
 from orchestrator.spec.flows import END, FAIL
 
 WIDTH: Final = 100
@@ -95,7 +96,7 @@ class _FlowText:
             yield from _container_facts(node.container)
         if node.max_visits is not None:
             yield _fact("visits", f"at most {node.max_visits}; one more fails it with max_visits")
-        yield from (_fact("on success", self.route(node, route.to, route.when and route.when.text)) for route in node.routes)
+        yield from (_fact("on success", self.route(node, route.to, route.when)) for route in node.routes)
         yield from self.failing(node)
         if node.undo is not None:
             yield from _undo_facts(node.undo)
@@ -104,21 +105,22 @@ class _FlowText:
 
     def failing(self, node: Node) -> Iterator[str]:
         for route in node.failures:
-            causes = words.causes(route)
-            yield _fact("on failure", self.route(node, route.to, ", ".join(causes) if causes else None))
-        if node.failures and node.container is not None:
-            yield _fact("", "what was done inside it is undone before")
+            codes = "" if route.codes is None else f"by {', '.join(sorted(route.codes))}: "
+            yield _fact("on failure", f"{codes}{self.route(node, route.to, route.when)}")
+        handled = any(route.codes is None and route.when is None for route in node.failures)
         if node.needs is not None and node.needs.allow_failure:
             yield _fact("on failure", f"the {self.name} goes on all the same")
         elif self.needs:
             yield _fact("on failure", f"only what runs after failures still runs; then the {self.name} fails")
-        elif not node.failures:
-            yield _fact("on failure", f"the {self.name} fails")
+        elif not handled:
+            yield _fact("on failure", f"{'by any other: ' if node.failures else ''}the {self.name} fails")
+        if node.container is not None and node.holds_failures:
+            yield _fact("", "what was done inside it, and is not to stand, is undone there")
 
-    def route(self, node: Node, to: str, condition: str | None) -> str:
+    def route(self, node: Node, to: str, when: Expression | None) -> str:
         """`if …: → step`, and whether that is the way back of a loop."""
         ends = {END: f"the {self.name} completes", FAIL: f"the {self.name} fails"}
-        asked = "" if condition is None else f"if {condition}: "
+        asked = "" if when is None else f"if {when.text}: "
         return f"{asked}→ {ends.get(to, to)}{' (again: its next visit)' if self.is_back(node, to) else ''}"
 
     def is_back(self, node: Node, to: str) -> bool:
@@ -145,8 +147,12 @@ def _work_facts(work: Work) -> Iterator[str]:
 def _container_facts(container: Container) -> Iterator[str]:
     if container.items is not None:
         yield _fact("item", f"`{container.item_name}`, and `index` from 0")
-        yield _fact("at once", "one item" if container.max_concurrency == 1 else f"up to {container.max_concurrency} items")
-    yield _fact("completes", f"when {words.join(container)}" if container.join is None else f"with {words.join(container)}")
+        yield _fact(
+            "at once", "one item" if container.max_concurrency == 1 else f"up to {container.max_concurrency} items"
+        )
+    yield _fact(
+        "completes", f"when {words.join(container)}" if container.join is None else f"with {words.join(container)}"
+    )
     if (rest := words.rest(container)) is not None:
         yield _fact("the rest", rest)
     if container.timeout_ms is not None:

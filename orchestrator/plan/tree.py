@@ -26,6 +26,8 @@ class Fork:
     """How many steps become ready besides the one that the message goes on with, at most."""
     body: Chain | None
     """What follows the join, if it is a chord; None: the join is a gate, which the state decides."""
+    loops: bool = False
+    """Whether there may be later visits, whose join is a gate in any case."""
 
     @property
     def kind(self) -> str:
@@ -99,9 +101,10 @@ class _Planner:
         return FlowCanvas(name, begins, tuple(self.others(flow, place, begins)))
 
     def others(self, flow: Flow, place: str, begins: tuple[Segment, ...]) -> Iterator[Segment]:
-        """The steps that no chain has come to yet; those that begin a stretch before those that follow in one."""
+        """The steps that no chain has come to yet: the main path's, then those that begin a stretch."""
         shown = {step for segment in begins for step in _steps(segment)}
-        for step in sorted(flow.steps, key=lambda step: step in self.follows):
+        path = self.plan.main_path(flow.entries[0])
+        for step in (*path, *sorted(flow.steps, key=lambda step: step in self.follows)):
             if step not in shown:
                 segment = self.segment(step, place)
                 shown.update(_steps(segment))
@@ -123,7 +126,7 @@ class _Planner:
         )
         joins = node.flow == "" and container.join is None and self.beside(container) > 0
         body = main_chain(self.plan, address, message_bytes=self.message_bytes) if joins else None
-        return Fork(address, flows, self.beside(container), body)
+        return Fork(address, flows, self.beside(container), body, node.loops)
 
     def beside(self, container: Container) -> int:
         entries = sum(len(self.plan.flows[flow].entries) for flow in container.flows)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from orchestrator.plan.graph import Container, Delay, FailureRoute, Formula, Needs, Node, RetryPolicy, Work
+from orchestrator.plan.graph import Container, Delay, Formula, Needs, Node, RetryPolicy, Work
 from orchestrator.spec.durations import format_duration
 from orchestrator.spec.operations import Effect
 
@@ -99,12 +99,6 @@ def retries(retry: RetryPolicy) -> str:
     if retry.give_up_on:
         text += f", not on {', '.join(sorted(retry.give_up_on))}"
     return text
-
-
-def causes(route: FailureRoute) -> list[str]:
-    """What a failure route asks for: its codes, its condition."""
-    codes = [] if route.codes is None else [", ".join(sorted(route.codes))]
-    return [*codes, *([] if route.when is None else [route.when.text])]
 
 
 def inputs(formula: Formula) -> list[str]:

@@ -11,6 +11,7 @@ from orchestrator.engine.address import is_undo
 from orchestrator.engine.commit import Answer, Reply
 from orchestrator.engine.lease import renewal
 from orchestrator.errors import Unreachable
+from orchestrator.store.limits import Ask, Limits
 from orchestrator.store.port import Store
 
 log = logs.get("heartbeat")
@@ -26,6 +27,8 @@ class Lease:
     token: str
     waited_for: bool
     """Whether a stopping flow waits for its end."""
+    ask: Ask | None = None
+    """The slots that it holds because of a limit."""
     claimed_at_ms: int | None = None
     """The moment of the claim, known once it was granted."""
     ends_at_ms: int | None = None
@@ -57,8 +60,11 @@ class Lease:
 class Heartbeat:
     """Renews leases every interval. A lease that is refused is cancelled: its attempt is told to give up."""
 
-    def __init__(self, store: Callable[[], Store], *, interval_ms: int, lease_ms: int) -> None:
+    def __init__(
+        self, store: Callable[[], Store], limits: Callable[[], Limits], *, interval_ms: int, lease_ms: int
+    ) -> None:
         self._store = store
+        self._limits = limits
         self._interval_s = interval_ms / 1000
         self._lease_ms = lease_ms
         self._leases: dict[str, Lease] = {}
@@ -106,6 +112,9 @@ class Heartbeat:
         ]
         try:
             replies = self._store().apply_many(commits)
+            asks = [lease.ask for lease in leases if lease.ask is not None]
+            if asks:
+                self._limits().renew(asks, self._lease_ms)
         except Unreachable:
             log.warning("leases_not_renewed", leases=len(leases))
             return

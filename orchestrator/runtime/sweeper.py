@@ -14,6 +14,7 @@ from orchestrator.engine.address import DRAIN, RUN, is_drain, scope_of
 from orchestrator.engine.drain import drain
 from orchestrator.engine.indexes import status_index
 from orchestrator.engine.onward import Terms
+from orchestrator.engine.quotas import RUN_LEASE_MS, quota_reads, run_slots
 from orchestrator.engine.repair import repair
 from orchestrator.engine.slice import head_fields
 from orchestrator.engine.stages import Timing
@@ -24,6 +25,7 @@ from orchestrator.engine.view import RunView
 from orchestrator.errors import OrchestratorError, Unreachable
 from orchestrator.plan.graph import Plan
 from orchestrator.settings import Settings
+from orchestrator.store.limits import Limits, RedisLimits, ask_of
 from orchestrator.store.port import Store
 
 log = logs.get("sweeper")
@@ -40,11 +42,19 @@ LONG_PAUSE_S = 2.0
 class Sweeper:
     """Looks through the shards' ledgers; one `sweep` is one pass."""
 
-    def __init__(self, settings: Settings, store: Store, versions: Versions, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        versions: Versions,
+        dispatcher: Dispatcher,
+        limits: Limits | None = None,
+    ) -> None:
         self.settings = settings
         self.store = store
         self.versions = versions
         self.dispatcher = dispatcher
+        self.limits = limits or RedisLimits(settings.redis_url, settings)
         self.timing = Timing(settings.lease_ms, settings.resend_ms)
         self._last_s: float | None = None
         self._ends_leases_from_s = 0.0
@@ -110,7 +120,9 @@ class Sweeper:
         if found is None:
             return 0
         reply = self.store.apply(found.move.commit)
-        if reply.first.stands and address == RUN:
+        if reply.first.stands and found.renews:
+            self._renew_slots(plan, view)
+        elif reply.first.stands and address == RUN:
             self._clear(plan, run_id, DRAIN)
         if reply.first.stands:
             for target in dict.fromkeys((found.send, *found.move.forks)):
@@ -145,6 +157,14 @@ class Sweeper:
                 self.dispatcher.send(plan, view.run_id, target)
             self._depths[queue] += 1
             log.debug("sent_again", run_id=view.run_id, step=target)
+
+    def _renew_slots(self, plan: Plan, view: RunView) -> None:
+        """The run goes on, so it keeps its slots; if they had lapsed, it takes what is free."""
+        now_ms, values = self.store.read(view.run_id, quota_reads(plan, view, RUN))
+        view.learn(values, now_ms)
+        slots = run_slots(plan, view)
+        if slots is not None and not all(self.limits.renew([ask_of(slots)], RUN_LEASE_MS)):
+            self.limits.acquire(ask_of(slots), RUN_LEASE_MS)
 
     def _drain(self, plan: Plan, run_id: str, address: str) -> list[str]:
         """Begin the undo of a scope, or end it, right here: that needs no operation, so it waits for no worker."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Task
@@ -13,12 +14,15 @@ from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.broker.parking import drop_chain, hand_over, set_aside
 from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
+from orchestrator.engine.address import RUN
 from orchestrator.engine.commit import Reply
 from orchestrator.engine.lease import progress
 from orchestrator.engine.outcome import Outcome
 from orchestrator.engine.places import is_waited_for
+from orchestrator.engine.quotas import RUN_LEASE_MS, Slots, parse_holder
 from orchestrator.engine.settle import SHORT_WAIT_MS
 from orchestrator.engine.slice import (
+    Acquire,
     Apply,
     Attempt,
     Ending,
@@ -27,6 +31,7 @@ from orchestrator.engine.slice import (
     LoadPlan,
     Parked,
     Read,
+    Release,
     SetAside,
     SliceTerms,
     Stopped,
@@ -34,15 +39,17 @@ from orchestrator.engine.slice import (
     run_slice,
 )
 from orchestrator.engine.stages import Timing
-from orchestrator.errors import Unreachable
+from orchestrator.errors import OrchestratorError, Unreachable
 from orchestrator.plan.canvas import SEPARATOR, deal, queue_of, region
 from orchestrator.plan.graph import Plan, Work
 from orchestrator.plan.plan import DEFAULT_QUEUE
 from orchestrator.runtime.backlog import Backlog
 from orchestrator.runtime.executor import Executor, to_json_text
 from orchestrator.runtime.heartbeat import Heartbeat, Lease
+from orchestrator.runtime.waking import wake
 from orchestrator.settings import Settings
 from orchestrator.spec.operations import OPERATIONS, Effect, OperationRegistry
+from orchestrator.store.limits import Ask, Limits, RedisLimits, ask_of
 from orchestrator.store.port import Store
 
 log = logs.get("worker")
@@ -58,6 +65,7 @@ class Worker:
         versions: Versions,
         dispatcher: Dispatcher,
         operations: OperationRegistry = OPERATIONS,
+        limits: Limits | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -66,7 +74,18 @@ class Worker:
         self.operations = operations
         self.timing = Timing(settings.lease_ms, settings.resend_ms)
         self.executor = Executor(settings.max_payload_bytes)
-        self.heartbeat = Heartbeat(lambda: store, interval_ms=settings.heartbeat_ms, lease_ms=settings.lease_ms)
+        self.limits = limits or RedisLimits(settings.redis_url, settings)
+        self.heartbeat = Heartbeat(
+            lambda: store, lambda: self.limits, interval_ms=settings.heartbeat_ms, lease_ms=settings.lease_ms
+        )
+
+    def wake(self, holders: Sequence[str]) -> None:
+        """Have those who wait for a slot look again."""
+        for run_id, address in map(parse_holder, holders):
+            try:
+                wake(self.store, self.versions, self.dispatcher, run_id, address)
+            except OrchestratorError as error:
+                log.warning("not_woken", run_id=run_id, step=address, error=error.message)
 
     def work(self, task: Task[Any, Any], run_id: str, address: str) -> Ending:
         """Run one message's slice to its end, and leave the message as Celery is to go on with it."""
@@ -92,6 +111,7 @@ class Message:
         self.lease: Lease | None = None
         self.lease_began_s = 0.0
         self.backlog = Backlog(self.give_away)
+        self.ask: Ask | None = None
 
     def run(self, address: str) -> Ending:
         """Interpret the slice's effects one by one."""
@@ -101,6 +121,7 @@ class Message:
             chance=random.random,
             serves=self.serves,
             goes_on=self.goes_on,
+            max_bytes=self.worker.settings.max_payload_bytes,
         )
         steps = run_slice(self.run_id, address, terms)
         answer: Any = None
@@ -133,6 +154,10 @@ class Message:
                 return self.set_aside(effect.address)
             case Fork():
                 return self.fork(effect)
+            case Acquire():
+                return self.acquire(effect.slots)
+            case Release():
+                return self.release(effect.slots)
             case Take():
                 return self.backlog.take() if self.goes_on(None) else None
         raise TypeError(f"unknown effect {effect!r}")
@@ -145,7 +170,7 @@ class Message:
             return reply
         incarnation = effect.commit.incarnation or "1"
         waited_for = self.plan is not None and is_waited_for(self.plan, effect.claims)
-        lease = Lease(self.run_id, incarnation, effect.claims, effect.token, waited_for)
+        lease = Lease(self.run_id, incarnation, effect.claims, effect.token, waited_for, self.ask)
         began_s = elapsed_s()
         self.worker.heartbeat.hold(lease)
         try:
@@ -184,6 +209,24 @@ class Message:
             cancelled=lambda: lease.cancelled,
             seconds_left=(work.timeout_ms - elapsed_ms) / 1000,
         )
+
+    def acquire(self, slots: Slots) -> tuple[bool, int]:
+        """Ask for slots; whether they are held, and when to ask again."""
+        of_run = parse_holder(slots.holder)[1] == RUN
+        ask = ask_of(slots)
+        turn = self.worker.limits.acquire(ask, RUN_LEASE_MS if of_run else self.worker.settings.lease_ms)
+        if turn.granted and not of_run:
+            self.ask = ask
+        self.worker.wake(turn.wake)
+        return turn.granted, turn.wait_ms
+
+    def release(self, slots: Slots) -> None:
+        """Give slots back, and wake those who get them; if that fails, they lapse."""
+        self.ask = None
+        try:
+            self.worker.wake(self.worker.limits.release(ask_of(slots)))
+        except Unreachable:
+            log.warning("slots_not_given_back", run_id=self.run_id, holder=slots.holder)
 
     def fork(self, effect: Fork) -> None:
         """What is ready beside this message's own path: some is sent, the rest waits here while that goes fast."""

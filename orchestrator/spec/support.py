@@ -35,6 +35,6 @@ def without_effect(spec: WorkflowSpec) -> list[Problem]:
 
 
 def _idle_fields(spec: WorkflowSpec) -> Iterator[str]:
-    yield from (name for name in ("sla", "triggers", "redact", "limits") if getattr(spec, name))
-    steps = [step for flow in flows_of(spec) for step in flow.steps]
-    yield from (f"steps.{name}" for name in ("sla", "limits") if any(getattr(step, name) for step in steps))
+    yield from (name for name in ("sla", "triggers", "redact") if getattr(spec, name))
+    if any(step.sla for flow in flows_of(spec) for step in flow.steps):
+        yield "steps.sla"

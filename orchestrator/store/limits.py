@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from orchestrator.engine.quotas import Slots
 from orchestrator.settings import Settings
 from orchestrator.spec.durations import milliseconds, parse_duration
 from orchestrator.spec.policies import DEFAULT_PRIORITY, Limit
@@ -105,6 +106,12 @@ def quota(index: int, limit: Limit, value: Any) -> Quota:
         return Quota(name, limit.max or 1)
     count, _, time = limit.rate.partition("/")
     return Quota(name, int(count), milliseconds(parse_duration(time if time[0].isdigit() else f"1{time}")))
+
+
+def ask_of(slots: Slots) -> Ask:
+    """What the engine asks for, as quotas."""
+    quotas = tuple(quota(index, limit, value) for index, limit, value in slots.limits)
+    return Ask(slots.group, quotas, slots.holder, slots.priority)
 
 
 class RedisLimits:

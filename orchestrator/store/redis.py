@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.clock import elapsed_s
-from orchestrator.engine.commit import Commit, Reply
+from orchestrator.engine.commit import Answer, Commit, Reply
 from orchestrator.settings import Settings
+from orchestrator.store.beside import fetch_beside, put_beside
 from orchestrator.store.connection import BLOCK_MS, Connection, Script
 from orchestrator.store.keys import Keys
+from orchestrator.store.payloads import is_reference, open_payloads
 from orchestrator.store.port import DueRun, FeedEntry, HistoryEntry, Server
 from orchestrator.store.wire import decode, encode
 
@@ -33,11 +36,12 @@ class RedisStore:
         self.keys = Keys(settings.namespace, settings.shards)
         self._feed_length = settings.feed_length
         self._connection = Connection(url)
+        self._payloads = open_payloads(settings)
 
     def apply(self, commit: Commit) -> Reply:
         """Apply a commit atomically."""
-        keys, args = encode(commit, self.keys, self._feed_length)
-        return decode(commit, self._connection.run(_COMMIT, keys, args))
+        keys, args = encode(put_beside(self._payloads, commit), self.keys, self._feed_length)
+        return self._whole(commit, decode(commit, self._connection.run(_COMMIT, keys, args)))
 
     def apply_many(self, commits: Sequence[Commit]) -> list[Reply]:
         """Apply commits, each atomically and in this order; others' may come between them."""
@@ -46,9 +50,10 @@ class RedisStore:
         replies: list[Reply] = []
         for first in range(0, len(commits), _BATCH):
             batch = commits[first : first + _BATCH]
-            calls = [encode(commit, self.keys, self._feed_length) for commit in batch]
+            calls = [encode(put_beside(self._payloads, one), self.keys, self._feed_length) for one in batch]
             answers = self._connection.run_many(_COMMIT, calls)
-            replies += [decode(commit, answer) for commit, answer in zip(batch, answers, strict=True)]
+            decoded = (decode(commit, answer) for commit, answer in zip(batch, answers, strict=True))
+            replies += [self._whole(commit, reply) for commit, reply in zip(batch, decoded, strict=True)]
         return replies
 
     def read(self, run_id: str, fields: Sequence[str]) -> tuple[int, dict[str, str | None]]:
@@ -56,17 +61,19 @@ class RedisStore:
         if not fields:
             return self.time_ms(), {}
         now_ms, values = self._connection.run(_READ, (self.keys.run(run_id),), fields)
-        return now_ms, dict(zip(fields, values, strict=True))
+        return now_ms, fetch_beside(self._payloads, run_id, dict(zip(fields, values, strict=True)))
 
     def read_all(self, run_id: str) -> tuple[int, dict[str, str]]:
         """The moment, and every field of the run then; none if there is no such run."""
         now_ms, flat = self._connection.run(_READ, (self.keys.run(run_id),), ())
-        return now_ms, dict(zip(flat[::2], flat[1::2], strict=True))
+        pairs = zip(flat[::2], flat[1::2], strict=True)
+        return now_ms, {name: self._payloads.fetch(run_id, held) for name, held in pairs}
 
     def read_many(self, run_ids: Sequence[str], fields: Sequence[str]) -> list[dict[str, str | None]]:
         """The values of the same fields of many runs, in their order; None: absent."""
         answers = self._connection.execute_many([("HMGET", self.keys.run(run_id), *fields) for run_id in run_ids])
-        return [dict(zip(fields, values, strict=True)) for values in answers]
+        found = (dict(zip(fields, values, strict=True)) for values in answers)
+        return [fetch_beside(self._payloads, run_id, values) for run_id, values in zip(run_ids, found, strict=True)]
 
     def entries(self, run_id: str) -> dict[str, float]:
         """The run's ledger: address → moment in ms, `inf` for never."""
@@ -166,6 +173,14 @@ class RedisStore:
     def close(self) -> None:
         """Close the sockets; the next call opens new ones."""
         self._connection.close()
+
+    def _whole(self, commit: Commit, reply: Reply) -> Reply:
+        """The reply with the texts that are kept beside the run; and nothing is kept of a run that was deleted."""
+        if reply.first is Answer.APPLIED and any(stage.changes.forget is not None for stage in commit.stages):
+            self._payloads.delete_run(commit.run_id)
+        if not any(text is not None and is_reference(text) for text in reply.values.values()):
+            return reply
+        return replace(reply, values=fetch_beside(self._payloads, commit.run_id, reply.values))
 
     def _after(self, stream: str, after: str, limit: int) -> Any:
         return self._connection.execute("XRANGE", stream, f"({after}", "+", "COUNT", limit)

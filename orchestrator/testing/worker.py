@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,9 @@ from orchestrator.engine.commit import Reply
 from orchestrator.engine.lease import progress, renewal
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.places import is_waited_for
+from orchestrator.engine.quotas import parse_holder
 from orchestrator.engine.slice import (
+    Acquire,
     Apply,
     Attempt,
     Effect,
@@ -21,6 +23,7 @@ from orchestrator.engine.slice import (
     Fork,
     LoadPlan,
     Read,
+    Release,
     SetAside,
     SliceTerms,
     Take,
@@ -29,6 +32,7 @@ from orchestrator.engine.slice import (
 from orchestrator.engine.stages import Timing
 from orchestrator.plan.graph import Plan, Work
 from orchestrator.settings import Settings
+from orchestrator.store.limits import Limits, ask_of
 from orchestrator.store.port import Store
 from orchestrator.testing.performer import Performer
 from orchestrator.testing.scripts import Action
@@ -48,6 +52,9 @@ class Surroundings:
     deliver: Callable[[str, str], None]
     """Sends a message: look at this address of this run."""
     new_token: Callable[[], str]
+    wake: Callable[[str, str], None]
+    """Has a step, or at `$` a run, that waited for a slot look again."""
+    limits: Limits
 
     @property
     def timing(self) -> Timing:
@@ -162,9 +169,20 @@ class Worker:
                 for address in addresses:
                     self.around.deliver(self.run_id, address)
                 return None
+            case Acquire(slots=slots):
+                turn = self.around.limits.acquire(ask_of(slots), self.around.settings.lease_ms)
+                self._wake(turn.wake)
+                return turn.granted, turn.wait_ms
+            case Release(slots=slots):
+                self._wake(self.around.limits.release(ask_of(slots)))
+                return None
             case SetAside() | Take():
                 return None
         raise TypeError(f"unknown effect {effect!r}")
+
+    def _wake(self, holders: Iterable[str]) -> None:
+        for run_id, address in map(parse_holder, holders):
+            self.around.wake(run_id, address)
 
     def _apply(self, effect: Apply) -> Reply:
         commit = effect.commit

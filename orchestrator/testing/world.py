@@ -24,6 +24,7 @@ from orchestrator.engine.sweep import reads_to_visit, visit
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import Plan
 from orchestrator.settings import Settings
+from orchestrator.store.limits_memory import MemoryLimits
 from orchestrator.store.memory import MemoryStore
 from orchestrator.testing.performer import Performer
 from orchestrator.testing.worker import CHANCE, Surroundings, Worker
@@ -80,7 +81,14 @@ class World:
 
     def __post_init__(self) -> None:
         self._around = Surroundings(
-            self.settings, self.store, self.versions.plan, self.performer, self.deliver, self._new_token
+            self.settings,
+            self.store,
+            self.versions.plan,
+            self.performer,
+            self.deliver,
+            self._new_token,
+            self._wake,
+            MemoryLimits(self.store.time_ms),
         )
 
     def deliver(self, run_id: str, address: str) -> None:
@@ -88,6 +96,12 @@ class World:
         copies = 2 if self.doubles else 1
         self._messages.extend([(run_id, address)] * copies)
         self.delivered[run_id] += copies
+
+    def _wake(self, run_id: str, address: str) -> None:
+        view = self._view(run_id, fields.HEAD)
+        entries = self.versions.plan(*view.pinned).root.entries if address == RUN else (address,)
+        for entry in entries:
+            self.deliver(run_id, entry)
 
     def tick(self, until_ms: float = math.inf) -> bool:
         """Make the next thing happen, at or before a moment; False if there is none."""

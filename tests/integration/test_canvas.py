@@ -28,14 +28,30 @@ steps:
   - {id: a-while, wait: 1s}
   - {id: third, operation: text.upper, queue: right, inputs: {text: c}, retry: {max_attempts: 2, jitter: full}}
 """
+CHORD = """
+meta: {key: tests.chord, version: 1.0.0}
+steps:
+  - id: both
+    parallel:
+      branches:
+        here: [{id: here, operation: text.upper, queue: left, inputs: {text: a}}]
+        there: [{id: there, operation: text.upper, queue: right, priority: 7, inputs: {text: b}, timeout: 90s}]
+        yonder: [{id: yonder, operation: text.upper, queue: far, inputs: {text: c}}]
+  - {id: last, operation: text.upper, queue: left, inputs: {text: d}}
+"""
+
+
+def printed(path: Path) -> dict[str, Any]:
+    """The canvas that `orchestrator plan PATH --format json` prints."""
+    result = CliRunner().invoke(command_line, ["plan", str(path), "--format", "json"], catch_exceptions=False)
+    canvas: dict[str, Any] = json.loads(result.stdout)["canvas"]
+    assert (canvas["kind"], canvas["cut"]) == ("chain", False)
+    return canvas
 
 
 def printed_canvas(path: Path) -> list[dict[str, Any]]:
-    """The signatures of the canvas that `orchestrator plan PATH --format json` prints."""
-    printed = CliRunner().invoke(command_line, ["plan", str(path), "--format", "json"], catch_exceptions=False)
-    canvas = json.loads(printed.stdout)["canvas"]
-    assert (canvas["kind"], canvas["cut"]) == ("chain", False)
-    signatures: list[dict[str, Any]] = canvas["signatures"]
+    """The signatures of the chain that the canvas begins with."""
+    signatures: list[dict[str, Any]] = printed(path)["signatures"]
     return signatures
 
 
@@ -72,6 +88,12 @@ def sent_canvas(message: Message, run_id: str) -> list[dict[str, Any]]:
     assert all(signature["immutable"] and not signature["kwargs"] for signature in signatures)
     assert len({signature["options"]["task_id"] for signature in signatures}) == len(signatures)
     return [_in_words_of_the_plan(signature) for signature in signatures]
+
+
+def links_of(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The signatures of a chord's body, a chain, in order."""
+    links: list[dict[str, Any]] = body["kwargs"]["tasks"]
+    return links
 
 
 def _in_words_of_the_plan(signature: dict[str, Any]) -> dict[str, Any]:
@@ -140,6 +162,30 @@ def test_a_step_on_another_queue_is_executed_there(make_system: MakeSystem, tmp_
     for name, step in (("left", "first"), ("right", "second"), ("right", "a-while")):
         system.fleet[name].wait_for_line(f"tests.canvas@1.2.0/{step}")
     assert executions(run) == ["first", "second", "third"]
+
+
+def test_branches_are_the_chord_that_was_printed(make_system: MakeSystem, tmp_path: Path) -> None:
+    """The header: each branch beside the message's own. The body: from the container on."""
+    system = make_system()
+    path = tmp_path / "chord.yaml"
+    path.write_text(CHORD)
+    system.publish(*(loaded.spec for loaded in load_path(path)))
+    [fork] = printed(path)["forks"]
+    system.start_worker(queues=["left"])
+    system.ready()
+
+    system.client.start("tests.chord")
+    messages = [taken(system, queue) for queue in ("right", "far")]
+
+    assert fork["kind"] == "chord"
+    options = [
+        (message.headers["shadow"], TOP_PRIORITY - message.properties["priority"], message.headers["timelimit"][0])
+        for message in messages
+    ]
+    signatures = [flow["signatures"][0] for flow in fork["flows"][1:]]
+    assert options == [(one["shadow"], one["priority"], one["time_limit"]) for one in signatures]
+    [body] = {json.dumps([link["args"][1] for link in links_of(message.payload[2]["chord"])]) for message in messages}
+    assert json.loads(body) == [signature["address"] for signature in fork["body"]["signatures"]]
 
 
 @pytest.mark.parametrize("slice_ms", [0, 50])

@@ -32,7 +32,9 @@ def held(system: System, run: RunHandle) -> list[tuple[str, str]]:
 
 def undone(run: RunHandle) -> list[str]:
     """The steps whose undo has completed, in order."""
-    return [step.removesuffix("~") for event in events(run, "step_completed") if (step := str(event["step"])).endswith("~")]
+    return [
+        step.removesuffix("~") for event in events(run, "step_completed") if (step := str(event["step"])).endswith("~")
+    ]
 
 
 def test_parallel_join_goes_on_with_what_all_branches_left(system: System) -> None:

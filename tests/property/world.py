@@ -19,8 +19,10 @@ from orchestrator.engine.commit import Answer, Changes, Commit, Reply, Stage
 from orchestrator.engine.lease import progress, renewal
 from orchestrator.engine.onward import Terms
 from orchestrator.engine.places import is_waited_for, work_at
+from orchestrator.engine.quotas import parse_holder
 from orchestrator.engine.settle import SHORT_WAIT_MS
 from orchestrator.engine.slice import (
+    Acquire,
     Apply,
     Attempt,
     Effect,
@@ -29,6 +31,7 @@ from orchestrator.engine.slice import (
     LoadPlan,
     Parked,
     Read,
+    Release,
     Fork,
     SetAside,
     SliceTerms,
@@ -47,6 +50,8 @@ from orchestrator.plan.graph import Plan, Work
 from orchestrator.settings import Settings
 from orchestrator.spec.operations import Effect as Declared
 from orchestrator.store.keys import shard_of
+from orchestrator.store.limits import ask_of
+from orchestrator.store.limits_memory import MemoryLimits
 from orchestrator.store.memory import MemoryStore
 from tests.property.behaviours import OK, Behaviour, Trial
 from tests.property.laws import Record, check_begin, check_commit, check_end
@@ -114,6 +119,7 @@ class World:
     def __post_init__(self) -> None:
         self.settings = Settings(shards=1)
         self.store = MemoryStore(self.settings, lambda: self.now_ms)
+        self.limits = MemoryLimits(lambda: self.now_ms)
         request = StartRequest(RUN_ID, input=json.dumps(dict(self.given)), ctx="{}", started_by="test")
         self.apply(start(self.plan, request, TIMING))
         self.messages += self.plan.root.entries
@@ -256,6 +262,13 @@ class World:
                 self.messages += addresses
                 self._send(worker, None)
             case Take():
+                self._send(worker, None)
+            case Acquire(slots=slots):
+                turn = self.limits.acquire(ask_of(slots), TIMING.lease_ms)
+                self.messages += [parse_holder(holder)[1] for holder in turn.wake]
+                self._send(worker, (turn.granted, turn.wait_ms))
+            case Release(slots=slots):
+                self.messages += [parse_holder(holder)[1] for holder in self.limits.release(ask_of(slots))]
                 self._send(worker, None)
             case Apply() as effect:
                 self._send(worker, self._commit(worker, effect))
