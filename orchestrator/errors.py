@@ -11,11 +11,15 @@
     ├── NotFound                  nothing has that name                          (exit 1)
     │   ├── UnknownWorkflow
     │   ├── UnknownRun
+    │   ├── UnknownStep
     │   └── UnknownOperation
     ├── Conflict                  the state does not allow it                    (exit 1)
     │   ├── VersionConflict       that version is published with other content
     │   ├── RunConflict           that run id belongs to another start
     │   ├── RunOver               the run has ended
+    │   ├── RunGoesOn             the run has not ended yet
+    │   ├── StepNotWaiting        the step is in another state than this needs
+    │   ├── NotRetriable          what is to be undone first was not
     │   └── IllegalTransition     a state table has no such step
     ├── RunFailed                 a run that was waited for did not complete     (exit 1)
     ├── WaitTimeout               the wait was given up; the run goes on         (exit 1)

@@ -41,6 +41,9 @@ def begin_container(plan: Plan, view: RunView, address: str, terms: Terms) -> Mo
         found = f"a list of {len(items)}" if isinstance(items, list) else "no list"
         message = f"the items of {address!r} are {found}; a map takes a list of at most {MAX_ITEMS:,}"
         return fail_attempt(plan, view, address, Failure("expression_error", message), ground, terms)
+    if container.join is not None and container.join > len(items):
+        failure = Failure("join_failed", f"{container.join} are to complete of {len(items)}", retryable=False)
+        return fail_attempt(plan, view, address, failure, ground, terms)
     if not items:
         return complete_step(plan, view, address, "[]", ground, terms)
     return _spread(plan, view, address, items, ground, terms)
@@ -80,15 +83,21 @@ def _begin(
     return replace(onward.move(view, ground.stage(address, changes)), begins=address)
 
 
-def begin_more(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | None:
-    """Begin as many further items as may run at once; None if there is none to begin."""
+def begin_more(
+    plan: Plan, view: RunView, address: str, terms: Terms, *, at_most: int | None = None
+) -> Move | None:
+    """Begin as many further items as may run at once; None if there is none to begin.
+
+    Whoever ends an item begins one; the sweeper begins what others, who died in between, have not.
+    """
     container, size = container_at(plan, address), view.number(fields.size(address))
     begun, over = view.number(fields.begun(address)), view.number(fields.counts(address)[2])
     if container.items is None or begun >= size:
         return None
-    number = min(size - begun, container.max_concurrency - (begun - over))
-    if number <= 0:
+    room = min(size - begun, container.max_concurrency - (begun - over))
+    if room <= 0:
         return None
+    number = min(room, at_most or room)
     flows = [member(address, n) for n in range(begun, begun + number)]
     onward = begin_flows(plan, view, flows, terms)
     guards = {
@@ -97,7 +106,8 @@ def begin_more(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | 
         fields.state(address): StepState.WAITING,
         fields.begun(address): str(begun),
     }
-    changes = Changes(set={fields.begun(address): str(begun + number)})
+    later = {address: Due(at_ms=view.moment(fields.deadline(address)))}
+    changes = Changes(set={fields.begun(address): str(begun + number)}, entries=later if number == room else {})
     return onward.move(view, Stage(guards, changes))
 
 

@@ -98,6 +98,8 @@ def _is_inside(view: RunView, scope: str, address: str) -> bool:
         return True
     if scope not in around:
         return False
-    won = not scope.endswith("]") and view.state(scope) is StepState.COMPLETED
-    flow = around[around.index(scope) + 1] if won else ""
-    return not won or view[fields.flow_state(flow)] != StepState.COMPLETED
+    if scope.endswith("]") or view.state(scope) is not StepState.COMPLETED:
+        return True
+    flow = around[around.index(scope) + 1]
+    in_time = view.number(fields.sequence(flow)) < view.number(fields.sequence(scope))
+    return view[fields.flow_state(flow)] != StepState.COMPLETED or not in_time

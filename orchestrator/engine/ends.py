@@ -20,7 +20,7 @@ from orchestrator.engine.stages import Timing, complete, stop, stop_scope, when_
 from orchestrator.engine.state import RunStatus, StepHappening, StepState, move_step
 from orchestrator.engine.view import RunView
 from orchestrator.errors import ExpressionError
-from orchestrator.plan.graph import Plan
+from orchestrator.plan.graph import Container, Plan
 from orchestrator.spec.flows import END, FAIL
 
 Error = Mapping[str, Any]
@@ -113,7 +113,11 @@ def _arrived(
         set={fields.state(container): move_step(StepState.WAITING, StepHappening.WAKE)},
         entries={container: Due(within_ms=timing.resend_ms)},
     )
-    deciding = [Then({**waits, **guards}, joins) for guards in _decisions(plan, view, container)]
+    terms, size = container_at(plan, container), view.number(fields.size(container))
+    deciding = [Then({**waits, **guards}, joins) for guards in _decisions(terms, size, container)]
+    if 0 < terms.max_concurrency < size:
+        next_item = Due(within_ms=timing.resend_ms, at_ms=view.moment(fields.deadline(container)))
+        deciding.append(Then(waits, Changes(entries={container: next_item})))
     return Onward(
         changes=Changes(
             set={**values, fields.flow_state(flow): ended},
@@ -122,13 +126,18 @@ def _arrived(
         ),
         then=(*deciding, *when_drained(plan, origin)),
         to=container,
-        reads=(*fields.HEAD, *fields.step_head(container), *container_reads(plan, view, container)),
+        reads=(
+            *fields.HEAD,
+            *fields.step_head(container),
+            *fields.counts(container),
+            fields.first_failed(container),
+            *container_reads(plan, view, container),
+        ),
     )
 
 
-def _decisions(plan: Plan, view: RunView, container: str) -> list[Guards]:
+def _decisions(terms: Container, size: int, container: str) -> list[Guards]:
     """The counts of members at which a container can be joined, or cannot be joined any more."""
-    terms, size = container_at(plan, container), view.number(fields.size(container))
     completed, failed, over = (count_field(one(container)) for one in _SETS)
     if terms.join is None:
         return [{over: str(size)}, {failed: str(terms.tolerated(size) + 1)}]

@@ -80,7 +80,7 @@ def reads_to_look(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
         return container_reads(plan, view, address)
     last = view[fields.ends(address)]
     if last is not None:
-        return view.missing((*reads_for(plan, view, address), fields.output(last), *leaving_reads(plan, last)))
+        return view.missing((*reads_for(plan, view, address), fields.output(last), *leaving_reads(plan, last, own=None)))
     work = work_at(plan, address)
     out_of_time = work is not None and work.retry.max_elapsed_ms is not None and view.attempt(address) > 1
     judged = not is_undo(address) and not starts_by_itself(plan, address)
@@ -153,7 +153,7 @@ def _follower(view: RunView, address: str) -> str | None:
 
 def _look_at_container(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | None:
     if view.state(address) is StepState.WAITING:
-        return begin_more(plan, view, address, terms)
+        return begin_more(plan, view, address, terms, at_most=1)
     if view[fields.size(address)] is not None:
         return join(plan, view, address, terms)
     return _judge(plan, view, address, terms) or begin_container(plan, view, address, terms)

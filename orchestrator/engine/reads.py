@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.engine import fields
 from orchestrator.engine.address import (
     container_of,
+    drain_of,
     flow_of,
     is_undo,
     member,
@@ -21,7 +22,6 @@ from orchestrator.engine.state import StepState
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import REST, SINK, Node, Plan
 from orchestrator.spec.expressions import Expression
-from orchestrator.spec.flows import END
 
 _ALWAYS_READ = (fields.CREATED_AT, fields.CTX)
 """Whatever the expressions read: operations are told who the run is for."""
@@ -67,11 +67,19 @@ def _undo_reads(plan: Plan, view: RunView, address: str) -> Iterable[str]:
     yield from fields_for(plan, input_expressions(plan, address), flow=flow)
     yield from fields.recorded_outputs(undone)
     yield from (fields.state(undone), fields.done(undone), fields.cause(undone), fields.used_inputs(undone))
-    target = view[fields.after_undo(address)]
-    if target is not None:
-        yield from leaving_reads(plan, undone)
-        if target == END:
-            yield fields.output(undone)
+    yield from (fields.listed_in(address), fields.after_undo(address))
+    scope = view[fields.listed_in(address)]
+    if scope is not None:
+        yield from (fields.undo_list(scope), fields.after_undo(drain_of(scope)))
+        yield from () if scope.endswith("]") else _handled_reads(plan, scope)
+    if view[fields.after_undo(address)] is not None:
+        yield from _handled_reads(plan, undone)
+
+
+def _handled_reads(plan: Plan, address: str) -> Iterable[str]:
+    """The fields that going on from a failed step takes once its effects are undone."""
+    yield from (fields.state(address), fields.output(address), fields.error(address))
+    yield from leaving_reads(plan, address, own=None)
 
 
 def _step_reads(plan: Plan, address: str) -> tuple[str, ...]:
@@ -81,28 +89,31 @@ def _step_reads(plan: Plan, address: str) -> tuple[str, ...]:
         if len(plan.step_reads) >= MANY:
             plan.step_reads.clear()
         inputs = fields_for(plan, input_expressions(plan, address), flow=flow_of(address))
-        onward = leaving_reads(plan, address)
+        onward = leaving_reads(plan, address, own=address)
         known = plan.step_reads[address] = tuple(dict.fromkeys((*_ALWAYS_READ, *inputs, *onward)))
     return known
 
 
-def leaving_reads(plan: Plan, address: str) -> tuple[str, ...]:
-    """The fields that going on from a step takes: its routes, what follows, and the end of its flow."""
+def leaving_reads(plan: Plan, address: str, *, own: str | None) -> tuple[str, ...]:
+    """The fields that going on from a step takes: its routes, what follows, and the end of its flow.
+
+    Those of step `own` are left out, as it is being settled.
+    """
     node, flow = node_at(plan, address), flow_of(address)
     if node.id == REST:
         return fields.output(flow), fields.ends(address)
     if node.id == SINK:
         needed = [*_end_reads(plan, flow, node), fields.closed(flow), fields.closing_error(flow)]
     elif node.needs is not None:
-        needed = [*_judging_reads(plan, address), *fields_for(plan, conditions(node.failures), flow=flow, own=address)]
+        needed = [*_judging_reads(plan, address), *fields_for(plan, conditions(node.failures), flow=flow, own=own)]
     else:
-        needed = [*fields_for(plan, settle_expressions(plan, node), flow=flow, own=address)]
+        needed = [*fields_for(plan, settle_expressions(plan, node), flow=flow, own=own)]
         targets = [*(route.to for route in node.routes), *(route.to for route in node.failures)]
         needed += [fields.visits(within(flow, to)) for to in targets if to in plan.nodes and plan.nodes[to].loops]
     if node.loops:
         needed.append(fields.visits(within(flow, parse_address(address).step)))
     if flow:
-        needed.append(fields.size(container_of(flow)))
+        needed += (fields.size(container_of(flow)), fields.deadline(container_of(flow)))
     return tuple(dict.fromkeys(needed))
 
 
@@ -129,7 +140,7 @@ def container_reads(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
     size = view[fields.size(address)]
     if size is None:
         return reads_for(plan, view, address)
-    needed = [*fields.counts(address), fields.first_failed(address), *leaving_reads(plan, address)]
+    needed = [*fields.counts(address), fields.first_failed(address), *leaving_reads(plan, address, own=address)]
     first = view[fields.first_failed(address)]
     if first is not None:
         needed.append(fields.error(first))

@@ -226,7 +226,7 @@ def _after_failure(
         target = failure_target(plan, view, address, record)
     else:
         target = DEPENDENTS if node.needs.allow_failure else FAIL
-    if node.container is not None and target != FAIL:
+    if target != FAIL and view[fields.size(address)] is not None:
         return Onward(changes=stop_scope(plan, address, target), then=(drained(address),), to=drain_of(address))
     if target != FAIL and happened and node.undo is not None:
         undo = undo_of(address)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_drain, is_undo
 from orchestrator.engine.commit import Changes, Commit, Due, Guards, Stage
-from orchestrator.engine.containers import time_out_container
+from orchestrator.engine.containers import begin_more, time_out_container
 from orchestrator.engine.look import cancel_step, is_halted, waken
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.outcome import Failure
@@ -128,10 +128,13 @@ def _end_wait(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
 
 
 def _visit_container(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
-    """A container has an entry for its timeout alone; a stop beside it may have made it due earlier."""
+    """A container has an entry for its timeout; a stop beside it, or an item that is over, makes it due earlier."""
     limit = view.moment(fields.deadline(address))
     if limit is not None and view.now_ms >= limit:
         return _sent(time_out_container(plan, view, address, terms))
+    more = begin_more(plan, view, address, terms)
+    if more is not None:
+        return _sent(more)
     later = Changes(entries={address: Due(at_ms=limit)})
     stage = Stage({fields.state(address): StepState.WAITING}, later, due=(address,))
     return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), send=address)

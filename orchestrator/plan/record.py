@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.plan.graph import Container, Delay, Flow, Formula, Needs, Node, Plan, Work
+from orchestrator.plan.graph import Container, Delay, Flow, Formula, Needs, Node, Plan, Quota, Work
 from orchestrator.plan.tree import FlowCanvas
 
 
@@ -21,6 +21,7 @@ def to_json(plan: Plan, canvas: FlowCanvas, *, lanes: int) -> dict[str, Any]:
             "timeout_ms": plan.timeout_ms,
             "undo_on_cancel": plan.undo_on_cancel,
             "undo_by_hand": plan.undo_by_hand,
+            "limits": _limits(plan.limits),
             "output": _source(plan.root.output),
             "flows": [_flow(flow) for flow in plan.flows.values() if flow.owner],
             "steps": [_step(node) for node in plan.nodes.values()],
@@ -83,6 +84,7 @@ def _work(work: Work) -> dict[str, Any]:
         "priority": work.priority,
         "queue_timeout_ms": work.queue_timeout_ms,
         "heartbeat_timeout_ms": work.heartbeat_timeout_ms,
+        "limits": _limits(work.limits),
     }
 
 
@@ -115,6 +117,10 @@ def _needs(needs: Needs) -> dict[str, Any]:
         "when": None if needs.when is None else needs.when.text,
         "allow_failure": needs.allow_failure,
     }
+
+
+def _limits(quotas: Sequence[Quota]) -> list[dict[str, Any]]:
+    return [{"key": quota.key.source, "max": quota.limit.max, "rate": quota.limit.rate} for quota in quotas]
 
 
 def _source(formula: Formula | None) -> Any:

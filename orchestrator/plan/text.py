@@ -36,6 +36,7 @@ def _run_lines(plan: Plan) -> Iterator[str]:
     yield _fact("time limit", "none" if plan.timeout_ms is None else format_duration(plan.timeout_ms))
     yield _fact("on failure", _undoing(plan))
     yield _fact("on cancel", _undoing(plan) if plan.undo_on_cancel else "nothing is undone")
+    yield from _facts("limits", [words.quota(quota) for quota in plan.limits])
     output = plan.root.output
     last = "those of its last steps, by id" if len(plan.root.last) > 1 else "that of the last step"
     yield from _facts("output", [last] if output is None else words.inputs(output))
@@ -142,6 +143,7 @@ def _work_facts(work: Work) -> Iterator[str]:
         if limit is not None
     ]
     yield _fact("queue", ", ".join([work.queue, f"priority {work.priority}", *silence]))
+    yield from _facts("limits", [words.quota(quota) for quota in work.limits])
 
 
 def _container_facts(container: Container) -> Iterator[str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from orchestrator.plan.graph import Container, Delay, Formula, Needs, Node, RetryPolicy, Work
+from orchestrator.plan.graph import Container, Delay, Formula, Needs, Node, Quota, RetryPolicy, Work
 from orchestrator.spec.durations import format_duration
 from orchestrator.spec.operations import Effect
 
@@ -58,7 +58,7 @@ def join(container: Container) -> str:
         return f"all {flows} complete; one that fails fails the step"
     percent = container.tolerate_percent
     share = str(container.tolerate) if percent is None else f"{percent:g}%"
-    return f"all {flows} are over; {share} of them may fail, and is undone"
+    return f"all {flows} are over; up to {share} may fail, and those are undone"
 
 
 def rest(container: Container) -> str | None:
@@ -99,6 +99,13 @@ def retries(retry: RetryPolicy) -> str:
     if retry.give_up_on:
         text += f", not on {', '.join(sorted(retry.give_up_on))}"
     return text
+
+
+def quota(found: Quota) -> str:
+    """How many at once, or in a time, and of what."""
+    limit = found.limit
+    shares = [f"{limit.max} at once" if limit.max is not None else "", limit.rate or ""]
+    return f"at most {' and '.join(filter(None, shares))} for each {plain(found.key.source)}"
 
 
 def inputs(formula: Formula) -> list[str]:

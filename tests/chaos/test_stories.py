@@ -6,7 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.property.behaviours import Behaviour
 from tests.property.faults import Act, live_through, stories
+from tests.property.nested import habits, nested_workflows
 from tests.property.specs import workflows
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3_600)]
@@ -19,3 +21,12 @@ def test_every_run_ends_as_promised_after_a_long_story(
 ) -> None:
     """The laws of tests/property, over many and long stories."""
     live_through(workflow, acts, flag=flag, fuses=fuses)
+
+
+@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(workflow=nested_workflows(), acts=stories(20, 90), flag=st.booleans(), fuses=st.booleans(), habits=habits())
+def test_every_run_of_flows_within_flows_ends_as_promised_after_a_long_story(
+    workflow: dict[str, Any], acts: list[Act], flag: bool, fuses: bool, habits: dict[str, Behaviour]
+) -> None:
+    """The laws of tests/property, in every scope of nested flows."""
+    live_through(workflow, acts, flag=flag, fuses=fuses, habits=habits)

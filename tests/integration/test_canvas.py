@@ -179,7 +179,7 @@ def test_branches_are_the_chord_that_was_printed(make_system: MakeSystem, tmp_pa
 
     assert fork["kind"] == "chord"
     options = [
-        (message.headers["shadow"], TOP_PRIORITY - message.properties["priority"], message.headers["timelimit"][0])
+        (message.headers["shadow"], TOP_PRIORITY - int(message.properties["priority"]), message.headers["timelimit"][0])
         for message in messages
     ]
     signatures = [flow["signatures"][0] for flow in fork["flows"][1:]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from orchestrator.engine.outcome import Failure, Outcome, Success
 
@@ -44,6 +45,7 @@ class Trial:
     number: int
     key: str
     outcome: Outcome
+    inputs: Any = None
     told: bool = False
     """Whether the outcome has reached the state, as the settle or late."""
     late: bool = False

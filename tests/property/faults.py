@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from hypothesis import strategies as st
@@ -90,8 +91,9 @@ class Message:
 
     def do(self, world: World) -> None:
         """Let it happen."""
-        addresses = [DRAIN, *sorted(world.plan.nodes), *(f"{step}~" for step in sorted(world.plan.nodes))]
         if self.fault == "stray":
+            known = sorted(set(world.view().addresses()) | set(world.plan.nodes))
+            addresses = [DRAIN, *known, *(f"{step}~" for step in known if not step.endswith(DRAIN))]
             world.messages.append(addresses[self.place % len(addresses)])
         elif world.messages:
             place = self.place % len(world.messages)
@@ -181,10 +183,17 @@ def stories(draw: st.DrawFn, least: int = 0, most: int = 60) -> list[Act]:
     return [*acts[:place], Cancel(draw(st.booleans())), *acts[place:]] if cancelled else acts
 
 
-def live_through(workflow: Mapping[str, Any], acts: Sequence[Act], *, flag: bool, fuses: bool) -> World:
+def live_through(
+    workflow: Mapping[str, Any],
+    acts: Sequence[Act],
+    *,
+    flag: bool,
+    fuses: bool,
+    habits: Mapping[str, Behaviour] = MappingProxyType({}),
+) -> World:
     """A run of that workflow, after all that happened to it and its end, held against every law."""
     terms = {name: value for name, value in workflow.items() if name != "steps"}
-    world = World(plan_of(*workflow["steps"], **terms), {"flag": flag}, fuses=fuses)
+    world = World(plan_of(*workflow["steps"], **terms), {"flag": flag}, fuses=fuses, habits=habits)
     for act in acts:
         act.do(world)
     world.settle_down()

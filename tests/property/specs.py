@@ -58,7 +58,7 @@ _RETRIES = st.sampled_from(
 _LIMITS = st.sampled_from([{}, {}, {"timeout": "20s"}, {"queue_timeout": "5s"}, {"heartbeat_timeout": "8s"}])
 
 
-def _reads(*steps: str) -> dict[str, Any]:
+def reads(*steps: str) -> dict[str, Any]:
     """Inputs that show which outputs a step saw."""
     return {"reads": {step: f"${{has(steps.{step}.output) ? steps.{step}.output : null}}" for step in steps}}
 
@@ -67,7 +67,7 @@ def _reads(*steps: str) -> dict[str, Any]:
 def _working(draw: st.DrawFn, name: str, before: list[str], targets: list[str]) -> dict[str, Any]:
     """An operation step of the main path."""
     operation = draw(st.sampled_from(["do.write", "do.write", "do.once", "do.letter", "do.read"]))
-    step: dict[str, Any] = {"id": name, "operation": operation, "inputs": _reads(*before), **draw(_LIMITS)}
+    step: dict[str, Any] = {"id": name, "operation": operation, "inputs": reads(*before), **draw(_LIMITS)}
     step["pivot"] = draw(st.sampled_from([False, False, False, True]))
     retry = draw(_RETRIES)
     if retry is not None:
@@ -126,7 +126,7 @@ def _closed(draw: st.DrawFn, names: list[str], steps: list[dict[str, Any]]) -> d
     kept = [step for step in steps if step["id"] in reached]
     for step in kept:
         if "inputs" in step:
-            step["inputs"] = _reads(*(name for name in step["inputs"]["reads"] if name in reached))
+            step["inputs"] = reads(*(name for name in step["inputs"]["reads"] if name in reached))
     named = {route["to"] for step in kept for route in (*step.get("transitions", ()), *step.get("on_failure", ()))}
     if "rescue" in named:
         end = draw(st.sampled_from(["$end", "$fail"]))
@@ -135,7 +135,7 @@ def _closed(draw: st.DrawFn, names: list[str], steps: list[dict[str, Any]]) -> d
         kept.append({"id": "put-back", "operation": "undo.write"})
     workflow: dict[str, Any] = {"compensation": {"on_cancel": draw(st.sampled_from([True, True, False]))}}
     if draw(_MAYBE):
-        workflow["output"] = _reads(*(step["id"] for step in kept if "operation" in step and step["id"] != "put-back"))
+        workflow["output"] = reads(*(step["id"] for step in kept if "operation" in step and step["id"] != "put-back"))
     if draw(st.sampled_from([False, False, True])):
         workflow["timeout"] = "40s"
     return {"steps": kept, **workflow}

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.property.behaviours import Behaviour
 from tests.property.faults import Act, live_through, stories
+from tests.property.nested import habits, nested_workflows
 from tests.property.specs import workflows
 
 pytestmark = pytest.mark.property
@@ -19,3 +21,12 @@ def test_every_run_ends_as_promised_whatever_happens_to_it(
 ) -> None:
     """No crash, loss, delay or failure leaves a run unfinished, half undone, or undone twice (laws.py has the laws)."""
     live_through(workflow, acts, flag=flag, fuses=fuses)
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(workflow=nested_workflows(), acts=stories(), flag=st.booleans(), fuses=st.booleans(), habits=habits())
+def test_every_run_of_flows_within_flows_ends_as_promised(
+    workflow: dict[str, Any], acts: list[Act], flag: bool, fuses: bool, habits: dict[str, Behaviour]
+) -> None:
+    """Joins, maps, races, graphs, loops: the same laws, and those of flows, in every scope (laws_of_flows.py)."""
+    live_through(workflow, acts, flag=flag, fuses=fuses, habits=habits)

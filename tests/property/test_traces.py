@@ -13,7 +13,7 @@ from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN
 from orchestrator.engine.commit import Commit, Stage
 from orchestrator.engine.slice import Attempt
-from orchestrator.engine.stages import Timing, leave, reach, stop, RUN_DRAINED
+from orchestrator.engine.stages import RUN_DRAINED, Timing, leave, reach, stop
 from orchestrator.engine.state import RunStatus, StepState
 from tests.property.behaviours import DECLINES, REFUSES
 from tests.property.specs import TWICE, write
@@ -167,7 +167,11 @@ def test_the_last_of_two_to_leave_starts_the_undo() -> None:
     timing = Timing()
     both = reach(world.plan, "b", timing) | reach(world.plan, "c", timing)
     world.store.apply(Commit(RUN_ID, "1", (Stage({}, both | leave(world.plan, "a", StepState.CANCELLED)),)))
-    world.store.apply(Commit(RUN_ID, "1", (stop(world.plan.pinned, RunStatus.RUNNING, RunStatus.FAILED, {"code": "x", "message": ""}),)))
+    world.store.apply(
+        Commit(
+            RUN_ID, "1", (stop(world.plan.pinned, RunStatus.RUNNING, RunStatus.FAILED, {"code": "x", "message": ""}),)
+        )
+    )
     leaves = [
         Commit(RUN_ID, "1", (Stage({}, leave(world.plan, step, StepState.CANCELLED), then=(RUN_DRAINED,)),))
         for step in ("b", "c")

@@ -27,12 +27,12 @@ from orchestrator.engine.slice import (
     Attempt,
     Effect,
     Ending,
+    Fork,
     HandOver,
     LoadPlan,
     Parked,
     Read,
     Release,
-    Fork,
     SetAside,
     SliceTerms,
     Steps,
@@ -54,7 +54,8 @@ from orchestrator.store.limits import ask_of
 from orchestrator.store.limits_memory import MemoryLimits
 from orchestrator.store.memory import MemoryStore
 from tests.property.behaviours import OK, Behaviour, Trial
-from tests.property.laws import Record, check_begin, check_commit, check_end
+from tests.property.endings import check_end
+from tests.property.laws import Record, check_begin, check_commit
 from tests.property.specs import plan_of
 
 RUN_ID = "run"
@@ -104,6 +105,8 @@ class World:
     given: Mapping[str, Any] = field(default_factory=dict)
     fuses: bool = True
     """Whether messages go on with the next step, or hand over."""
+    habits: Mapping[str, Behaviour] = field(default_factory=dict)
+    """End of an address -> what its operation always does there."""
     lacks: frozenset[str] = frozenset()
     """Operations that the workers do not have, by reference."""
     workers: list[Worker] = field(default_factory=lambda: [Worker() for _ in range(3)])
@@ -162,7 +165,7 @@ class World:
         before, entries = self.store.read_all(commit.run_id)[1], self.store.entries(commit.run_id)
         reply = self.store.apply(commit)
         after = self.store.read_all(commit.run_id)[1]
-        check_commit(self.record, self.store, commit, reply, before, after, entries)
+        check_commit(self.plan, self.record, self.store, commit, reply, before, after, entries)
         return reply
 
     def draw(self) -> str:
@@ -325,9 +328,10 @@ class World:
         if hold is None or (writes and self.now_ms - hold.sent_ms >= TIMING.lease_ms):
             self._send(worker, None)
             return
+        behaviour = next((one for end, one in self.habits.items() if effect.address.endswith(end)), behaviour)
         outcome = behaviour.outcome(json.dumps({"n": len(self.outside) + 1}), writes=writes)
-        trial = Trial(effect.address, effect.token, effect.number, effect.idempotency_key, outcome)
-        check_begin(self.record, self.store, effect, self.trials[effect.address])
+        trial = Trial(effect.address, effect.token, effect.number, effect.idempotency_key, outcome, effect.inputs)
+        check_begin(self.plan, self.record, self.store, effect, self.trials)
         self.trials[effect.address].append(trial)
         worker.trial = trial
         if behaviour.happens and writes:
@@ -412,6 +416,11 @@ class World:
         check_end(self)
 
 
-def world_of(*steps: Mapping[str, Any], given: Mapping[str, Any] | None = None, **workflow: Any) -> World:
+def world_of(
+    *steps: Mapping[str, Any],
+    given: Mapping[str, Any] | None = None,
+    habits: Mapping[str, Behaviour] | None = None,
+    **workflow: Any,
+) -> World:
     """A run of these steps, its first message sent."""
-    return World(plan_of(*steps, **workflow), given or {})
+    return World(plan_of(*steps, **workflow), given or {}, habits=habits or {})

@@ -21,26 +21,26 @@ from orchestrator.engine.state import (
 from orchestrator.errors import IllegalTransition
 
 RUNS = """
-             start    complete   stop          end_failed  end_cancelled
-pending      running  -          compensating  -           -
-running      -        completed  compensating  -           -
-compensating -        -          -             failed      cancelled
-completed    -        -          -             -           -
-failed       -        -          -             -           -
-cancelled    -        -          -             -           -
+             start    complete   stop          end_failed  end_cancelled  end_completed  retry    undo
+pending      running  -          compensating  -           -              -              -        -
+running      -        completed  compensating  -           -              -              -        -
+compensating -        -          -             failed      cancelled      completed      -        -
+completed    -        -          -             -           -              -              -        compensating
+failed       -        -          -             -           -              -              running  compensating
+cancelled    -        -          -             -           -              -              running  compensating
 """
 
 STEPS = """
-           reach  claim    wait     wake   complete   fail    lapse  lose  skip     cancel
-pending    ready  -        -        -      -          -       -      -     skipped  -
-ready      -      running  waiting  -      completed  failed  -      lost  skipped  cancelled
-running    -      -        waiting  -      completed  failed  ready  lost  -        cancelled
-waiting    -      -        -        ready  completed  failed  -      lost  -        cancelled
-completed  -      -        -        -      -          -       -      -     -        -
-failed     -      -        -        -      -          -       -      -     -        -
-skipped    -      -        -        -      -          -       -      -     -        -
-cancelled  -      -        -        -      -          -       -      -     -        -
-lost       -      -        -        -      -          -       -      -     -        -
+           reach  claim    wait     wake   complete   fail    lapse  lose  skip     cancel     waive
+pending    ready  -        -        -      -          -       -      -     skipped  -          completed
+ready      -      running  waiting  -      completed  failed  -      lost  skipped  cancelled  -
+running    -      -        waiting  -      completed  failed  ready  lost  -        cancelled  -
+waiting    -      -        -        ready  completed  failed  -      lost  skipped  cancelled  -
+completed  -      -        -        -      -          -       -      -     -        -          -
+failed     -      -        -        -      -          -       -      -     -        -          completed
+skipped    -      -        -        -      -          -       -      -     -        -          -
+cancelled  -      -        -        -      -          -       -      -     -        -          -
+lost       -      -        -        -      -          -       -      -     -        -          completed
 """
 
 
@@ -76,10 +76,15 @@ def test_a_step_moves_as_its_table_says(state: StepState, happening: StepHappeni
         assert move_step(state, happening) is StepState(expected)
 
 
-def test_nothing_leaves_an_end() -> None:
-    """A run that is over and a step that is settled stay so."""
-    assert not [status for status, _ in RUN_TABLE if status in OVER]
-    assert not [state for state, _ in STEP_TABLE if state in SETTLED]
+def test_only_an_operator_leaves_an_end() -> None:
+    """A run that is over goes on by retry or undo alone, and a settled step moves only as an undo that is waived."""
+    assert {happening for status, happening in RUN_TABLE if status in OVER} == {RunHappening.RETRY, RunHappening.UNDO}
+    assert {happening for state, happening in STEP_TABLE if state in SETTLED} == {StepHappening.WAIVE}
+
+
+def test_a_run_that_completed_is_not_retried() -> None:
+    """There is nothing that it could go on from."""
+    assert (RunStatus.COMPLETED, RunHappening.RETRY) not in RUN_TABLE
 
 
 def test_every_state_is_one_of_three_kinds() -> None:

@@ -68,8 +68,8 @@ def test_a_race_says_what_becomes_of_the_losers() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"tolerate": "10%"}, "when all items are over; 10% of them may fail, and is undone"),
-        ({"tolerate": 2}, "when all items are over; 2 of them may fail, and is undone"),
+        ({"tolerate": "10%"}, "when all items are over; up to 10% may fail, and those are undone"),
+        ({"tolerate": 2}, "when all items are over; up to 2 may fail, and those are undone"),
         ({"join": 3, "rest": "continue"}, "with 3 of its items that complete"),
         ({"max_concurrency": 1}, "one item"),
         ({"max_concurrency": 7}, "up to 7 items"),
@@ -123,8 +123,20 @@ def test_a_workflow_says_when_it_is_undone(terms: dict[str, object], failure: st
     assert f"\n  on cancel   {cancel}" in text
 
 
+def test_limits_are_told_where_they_hold() -> None:
+    """Those of the workflow at the top, those of a step beside it."""
+    text = told(
+        workflow(
+            upper("a", limits=[{"key": "${ctx.tenant}", "rate": "10/s"}]), limits=[{"key": "${ctx.tenant}", "max": 3}]
+        )
+    )
+
+    assert "\n  limits      at most 3 at once for each ${ctx.tenant}\n" in text
+    assert "limits      at most 10/s for each ${ctx.tenant}" in of_step(text, "a")
+
+
 def test_inner_flows_stand_under_their_container_and_are_indented() -> None:
-    """Map within parallel within map: six steps, each deeper than what it lies in."""
+    """Map within parallel within map: each deeper than what it lies in."""
     text = told(named("nested.yaml")).split("\nCelery canvas")[0]
 
     depth = {name: len(lead) for lead, name in re.findall(r"^( +)\d+\. +(\S+)", text, re.MULTILINE)}

@@ -72,6 +72,7 @@ def test_a_map_begins_as_many_items_as_may_run_at_once(at_once: int, kind: str, 
     (fork,) = forks(canvas(plan))
 
     assert (fork.kind, fork.beside) == (kind, beside)
+    assert (fork.body is not None) is (kind == "chord")
 
 
 def test_steps_of_a_needs_flow_stand_behind_gates() -> None:
