@@ -5,18 +5,24 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-from celery import Celery, chain
+from celery import Celery, chain, chord
 
 from bench.meters import flush
 from bench.plain import URL, plain_app
-from orchestrator import Meta, Orchestrator, Settings, Start, Step, define_workflow
+from orchestrator import Map, Meta, Orchestrator, Parallel, Settings, Start, Step, WorkflowSpec, define_workflow
 from orchestrator.local import Fleet, LocalRedis, beat_command, environment, worker_command
 
 STEPS = 10
+WIDTH = 50
 WAIT_S = 120.0
 INPUT = {"order": "A-2041-77", "customer": "c-000184", "lines": [{"sku": "TEA-500", "count": 2}], "total": 2590}
+ITEMS = {"items": list(range(WIDTH))}
+
+Shape = Literal["chain", "parallel", "map"]
+"""Ten steps one after the other; fifty beside each other, then one, as branches or as items."""
+
 PRODUCER_DB = 1
 """A database that no worker listens to: what a producer alone can do."""
 
@@ -38,8 +44,8 @@ class System(ABC):
         """Connect the client, and run once."""
 
     @abstractmethod
-    def run(self, count: int) -> None:
-        """Start so many runs of ten steps and wait for the results of all, the last one first."""
+    def run(self, count: int, shape: Shape = "chain") -> None:
+        """Start so many runs of a shape and wait for the results of all, the last one first."""
 
     @abstractmethod
     def clear(self) -> None:
@@ -90,9 +96,10 @@ class Plain(System):
         self._producer = plain_app(self.server.url(PRODUCER_DB))
         self.run(1)
 
-    def run(self, count: int) -> None:
-        """Send chains and get their last results."""
-        results = [_chain(self._app).apply_async() for _ in range(count)]
+    def run(self, count: int, shape: Shape = "chain") -> None:
+        """Send chains or chords and get their last results."""
+        canvas = _chain if shape == "chain" else _chord
+        results = [canvas(self._app).apply_async() for _ in range(count)]
         for result in reversed(results):
             result.get(timeout=WAIT_S)
             result.forget()
@@ -117,10 +124,8 @@ class Ours(System):
     def __init__(self, operation: str, name: str) -> None:
         super().__init__()
         self.name = name
-        self._spec = define_workflow(
-            meta=Meta(key="bench.chain", version="1.0.0"),
-            steps=[Step(id=f"step-{number}", operation=operation) for number in range(1, STEPS + 1)],
-        )
+        self._specs = specs(operation)
+        self._chain = self._specs["chain"].meta.key
 
     def commands(self) -> tuple[list[str], list[str], dict[str, str]]:
         """The commands that everybody starts."""
@@ -131,32 +136,61 @@ class Ours(System):
         self._client, self._producer = (self._connect(db) for db in (0, PRODUCER_DB))
         self.run(1)
 
-    def run(self, count: int) -> None:
+    def run(self, count: int, shape: Shape = "chain") -> None:
         """Start runs and get their results."""
-        for handle in reversed(self._client.start_many([Start(self._spec.meta.key, INPUT)] * count)):
+        one = Start(self._specs[shape].meta.key, ITEMS if shape == "map" else INPUT)
+        for handle in reversed(self._client.start_many([one] * count)):
             handle.result(WAIT_S)
 
     def clear(self) -> None:
         """Empty the producer's database, and publish again."""
         flush(self.server.url(PRODUCER_DB))
-        self._producer.publish(self._spec)
+        self._publish(self._producer)
 
     def start(self, count: int) -> None:
         """Start runs, one call each."""
         for _ in range(count):
-            self._producer.start(self._spec.meta.key, INPUT)
+            self._producer.start(self._chain, INPUT)
 
     def start_many(self, count: int) -> None:
         """Start runs, one call for all."""
-        self._producer.start_many([Start(self._spec.meta.key, INPUT)] * count)
+        self._producer.start_many([Start(self._chain, INPUT)] * count)
 
     def _connect(self, db: int) -> Orchestrator:
         settings = Settings(redis_url=self.server.url(db), operations=["bench.operations"])
         client = Orchestrator.connect(settings=settings)
-        client.publish(self._spec)
+        self._publish(client)
         return client
+
+    def _publish(self, client: Orchestrator) -> None:
+        for spec in self._specs.values():
+            client.publish(spec)
+
+
+def specs(operation: str) -> dict[Shape, WorkflowSpec]:
+    """A workflow of each shape, all of whose steps are the same operation."""
+    branches = {f"branch-{n}": [Step(id=f"step-{n}", operation=operation)] for n in range(1, WIDTH + 1)}
+    item = [Step(id="step", operation=operation)]
+    last = Step(id="last", operation=operation)
+    steps: dict[Shape, list[Step]] = {
+        "chain": [Step(id=f"step-{n}", operation=operation) for n in range(1, STEPS + 1)],
+        "parallel": [Step(id="all", parallel=Parallel(branches=branches)), last],
+        "map": [Step(id="all", map=Map(items="input.items", steps=item, max_concurrency=WIDTH)), last],
+    }
+    return {
+        shape: define_workflow(meta=Meta(key=f"bench.{shape}", version="1.0.0"), steps=listed)
+        for shape, listed in steps.items()
+    }
 
 
 def _chain(app: Celery) -> Any:
+    return chain(*_steps(app, STEPS), app=app)
+
+
+def _chord(app: Celery) -> Any:
+    return chord(_steps(app, WIDTH), *_steps(app, 1), app=app)
+
+
+def _steps(app: Celery, count: int) -> list[Any]:
     step = app.signature("plain.noop", immutable=True)
-    return chain(*[step.clone() for _ in range(STEPS)], app=app)
+    return [step.clone() for _ in range(count)]

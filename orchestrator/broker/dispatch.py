@@ -14,7 +14,16 @@ from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore
 from orchestrator.broker.envelopes import Envelope, must_build_each
 from orchestrator.broker.signatures import to_celery, to_signatures
 from orchestrator.errors import Unreachable
-from orchestrator.plan.canvas import DRAIN_ADDRESS, Chain, Region, drain_signature, main_chain, undo_chain
+from orchestrator.plan.canvas import (
+    DRAIN_ADDRESS,
+    SEPARATOR,
+    Chain,
+    Region,
+    drain_signature,
+    lane_chain,
+    main_chain,
+    undo_chain,
+)
 from orchestrator.plan.graph import Plan
 from orchestrator.settings import Settings
 
@@ -23,13 +32,17 @@ ENVELOPES_KEPT = 1024
 """Rendered messages that a process keeps, of some kilobytes each."""
 
 
+Message = tuple[Plan, str, Sequence[str]]
+"""A plan, a run's id, and the addresses to look at, one after the other."""
+
+
 class Dispatcher:
     """Sends messages for one Celery app."""
 
     def __init__(self, app: Celery, settings: Settings) -> None:
         self.app = app
         self.settings = settings
-        self._envelopes: dict[tuple[str, str, str], Envelope] = {}
+        self._envelopes: dict[tuple[str, str, str, bool], Envelope] = {}
 
     def canvas(self, plan: Plan, address: str) -> Chain:
         """The chain from an address on: the rest of the main path, an undo, or the flow's undo."""
@@ -41,32 +54,22 @@ class Dispatcher:
 
     def send(self, plan: Plan, run_id: str, address: str, *, countdown_s: float | None = None) -> None:
         """Send the canvas from an address on; Unreachable if the broker does not take it."""
-        if countdown_s is None and not must_build_each(self.app):
-            self._publish_one(self._envelope(plan, address), run_id)
+        if countdown_s is None:
+            self._send_all([(plan, run_id, (address,))])
             return
         signature = to_celery(self.app, run_id, self.canvas(plan, address), drain_signature(plan))
         self._publish(signature, countdown_s)
 
     def send_many(self, frontiers: Sequence[tuple[Plan, str, str]]) -> None:
         """Send the canvases of many runs (plan, run id, address), together where the broker can."""
-        if len(frontiers) == 1 or must_build_each(self.app):
-            for plan, run_id, address in frontiers:
-                self.send(plan, run_id, address)
-            return
-        filled = [(self._envelope(plan, address), run_id) for plan, run_id, address in frontiers]
-        try:
-            with self.app.producer_or_acquire() as producer, producer.batch():
-                for number, (envelope, run_id) in enumerate(filled):
-                    again = number > 0 and envelope is filled[number - 1][0]
-                    envelope.publish(producer, run_id, **({"declare": None} if again else {}))
-        except BatchPublishError:  # some of them may have arrived; twice does no harm
-            for envelope, run_id in filled:
-                self._publish_one(envelope, run_id)
-        except OperationalError as error:
-            raise Unreachable(f"the broker does not answer: {error}") from error
+        self._send_all([(plan, run_id, (address,)) for plan, run_id, address in frontiers])
+
+    def send_lanes(self, plan: Plan, run_id: str, lanes: Sequence[Sequence[str]]) -> None:
+        """Send a message for each lane, which looks at its addresses one after the other."""
+        self._send_all([(plan, run_id, lane) for lane in lanes])
 
     def send_region(self, run_id: str, region: Region, plan: Plan) -> None:
-        """Send what runs beside each other: a chord where Celery can join it, else a group."""
+        """Send what runs beside each other and is joined: a chord where Celery can join it, else a group."""
         errback = drain_signature(plan)
         header = [to_celery(self.app, run_id, chain, errback) for chain in region.header]
         if region.body is not None and self._joins_chords:
@@ -101,22 +104,50 @@ class Dispatcher:
             except lost as error:
                 raise Unreachable(f"the broker does not answer: {error}") from error
 
-    def _envelope(self, plan: Plan, address: str) -> Envelope:
-        name = (plan.name, plan.digest, address)
+    def _send_all(self, messages: Sequence[Message]) -> None:
+        """Send messages, several of them together where the broker can."""
+        if must_build_each(self.app):
+            for plan, run_id, lane in messages:
+                self._publish(to_celery(self.app, run_id, self._chain(plan, lane), drain_signature(plan)), None)
+            return
+        task = self.app.current_worker_task
+        parent = None if task is None else task.request
+        filled = [(self._envelope(plan, lane), run_id, _place(lane)) for plan, run_id, lane in messages]
+        try:
+            with self.app.producer_or_acquire() as producer:
+                self._publish_filled(producer, filled, parent)
+        except OperationalError as error:
+            raise Unreachable(f"the broker does not answer: {error}") from error
+
+    def _publish_filled(self, producer: Any, filled: Sequence[tuple[Envelope, str, str]], parent: Any) -> None:
+        if len(filled) > 1:
+            try:
+                with producer.batch():
+                    for number, (envelope, run_id, place) in enumerate(filled):
+                        again = number > 0 and envelope is filled[number - 1][0]
+                        envelope.publish(producer, run_id, place, parent, **({"declare": None} if again else {}))
+            except BatchPublishError:  # some of them may have arrived; twice does no harm
+                pass
+            else:
+                return
+        for envelope, run_id, place in filled:
+            envelope.publish(producer, run_id, place, parent)
+
+    def _chain(self, plan: Plan, lane: Sequence[str]) -> Chain:
+        if len(lane) == 1:
+            return self.canvas(plan, lane[0])
+        return lane_chain(plan, lane, message_bytes=self.settings.message_bytes)
+
+    def _envelope(self, plan: Plan, lane: Sequence[str]) -> Envelope:
+        place = _place(lane)
+        name = (plan.name, plan.digest, lane[0].removeprefix(place), len(lane) > 1)
         envelope = self._envelopes.get(name)
         if envelope is None:
             if len(self._envelopes) >= ENVELOPES_KEPT:
                 self._envelopes.clear()
-            envelope = Envelope.of(self.app, self.canvas(plan, address), drain_signature(plan))
+            envelope = Envelope.of(self.app, self._chain(plan, lane), drain_signature(plan), place)
             self._envelopes[name] = envelope
         return envelope
-
-    def _publish_one(self, envelope: Envelope, run_id: str) -> None:
-        try:
-            with self.app.producer_or_acquire() as producer:
-                envelope.publish(producer, run_id)
-        except OperationalError as error:
-            raise Unreachable(f"the broker does not answer: {error}") from error
 
     def _publish(self, signature: Signature[Any], countdown_s: float | None) -> None:
         options: dict[str, Any] = {} if countdown_s is None else {"countdown": countdown_s}
@@ -124,3 +155,11 @@ class Dispatcher:
             signature.apply_async(**options)
         except OperationalError as error:
             raise Unreachable(f"the broker does not answer: {error}") from error
+
+
+def _place(lane: Sequence[str]) -> str:
+    """What messages of one step do not have in common: the flow that it stands in, or all that a lane looks at."""
+    first = lane[0]
+    if len(lane) > 1:
+        return SEPARATOR.join(lane)
+    return "" if first.endswith(f"/{DRAIN_ADDRESS}") else first.rpartition("/")[0]

@@ -1,7 +1,8 @@
 """Envelopes: what Celery publishes for a canvas, rendered once and filled in for each run.
 
 Celery takes about a millisecond to build the message of a chain of ten steps, and those of a version's runs differ only
-in the run's id and the tasks' ids. So it builds one, with marks in those places.
+in the run's id, the place of the steps (which item of a map they belong to) and the tasks' ids. So it builds one, with
+marks in those places.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from celery import Celery, signals
@@ -18,7 +19,7 @@ from orchestrator.broker.signatures import to_signatures
 from orchestrator.plan import canvas
 
 Names = tuple[str, ...]
-"""The run's id, then an id for each task of the canvas."""
+"""The run's id, the place, then an id for each task of the canvas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,10 @@ class Envelope:
     delivery: dict[str, Any]
 
     @staticmethod
-    def of(app: Celery, chain: canvas.Chain, errback: canvas.Signature) -> Envelope:
-        """What Celery makes of a chain."""
-        run, *tasks = marks = tuple(secrets.token_hex(16) for _ in range(len(chain.signatures) + 1))
-        signatures = to_signatures(app, run, chain, errback)
+    def of(app: Celery, chain: canvas.Chain, errback: canvas.Signature, place: str = "") -> Envelope:
+        """What Celery makes of a chain; `place` is what its addresses begin with, which may be another each time."""
+        run, here, *tasks = marks = tuple(secrets.token_hex(16) for _ in range(len(chain.signatures) + 2))
+        signatures = to_signatures(app, run, _moved(chain, place, here) if place else chain, errback)
         for signature, task in zip(signatures, tasks, strict=True):
             signature.freeze(task)
         first, *others = signatures
@@ -69,10 +70,11 @@ class Envelope:
         headers = json.dumps(sent.delivery["headers"])
         return Envelope(len(tasks), Blank.of(body, marks), Blank.of(headers, marks), delivery)
 
-    def publish(self, producer: Any, run_id: str, **delivery: Any) -> None:
-        """Send it, as Celery would but for what `delivery` says otherwise."""
-        names = (run_id, *_task_ids(self.tasks))
+    def publish(self, producer: Any, run_id: str, place: str, parent: Any = None, **delivery: Any) -> None:
+        """Send it, as Celery would but for what `delivery` says otherwise; `parent` is the request that sends it."""
+        names = (run_id, json.dumps(place)[1:-1], *_task_ids(self.tasks))
         headers = json.loads(self.headers.filled(names))
+        headers["root_id"], headers["parent_id"] = _parents(parent, headers["id"])
         producer.publish(
             self.body.filled(names),
             content_type="application/json",
@@ -99,7 +101,19 @@ class _Recorder:
 def must_build_each(app: Celery) -> bool:
     """Whether somebody sees, or changes, every message that Celery builds."""
     watched = (signals.before_task_publish, signals.after_task_publish, signals.task_sent)
-    return any(one.receivers for one in watched) or bool(app.conf.task_send_sent_event or app.current_worker_task)
+    inherits = app.conf.task_inherit_parent_priority and app.current_worker_task
+    return any(one.receivers for one in watched) or bool(app.conf.task_send_sent_event or inherits)
+
+
+def _moved(chain: canvas.Chain, place: str, mark: str) -> canvas.Chain:
+    """The chain at another place."""
+    moved = [replace(one, address=mark + one.address.removeprefix(place)) for one in chain.signatures]
+    return replace(chain, signatures=tuple(moved))
+
+
+def _parents(parent: Any, own: str) -> tuple[str, str | None]:
+    """Of a message that a task sends: the ids of the first of that task's line, and of the task."""
+    return (own, None) if parent is None else (parent.root_id or parent.id, parent.id)
 
 
 def _task_ids(count: int) -> list[str]:

@@ -13,12 +13,25 @@ from kombu.transport import TRANSPORT_ALIASES, redis
 
 
 class Channel(redis.Channel):
-    """A channel that knows when its connection has been collected."""
+    """A channel that knows when its connection has been collected.
+
+    It sends with one client of its pool, where kombu makes a client for every message.
+    """
+
+    _client: Any = None
 
     def _connparams(self, *args: Any, **kwargs: Any) -> Any:
         if self.connection.client is None:
             raise ConnectionResetError("the connection of this channel has been given up")
         return super()._connparams(*args, **kwargs)  # type: ignore[misc]  # not in celery-types
+
+    def _create_client(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002  # kombu calls it so
+        if asynchronous:
+            return super()._create_client(asynchronous=True)  # type: ignore[misc]
+        client = self._client
+        if client is None or client.connection_pool is not self.pool:
+            client = self._client = super()._create_client()  # type: ignore[misc]
+        return client
 
 
 class Transport(redis.Transport):

@@ -22,12 +22,16 @@ app = typer.Typer(
 _SPECS = "Specs"
 _VERSIONS = "Versions"
 _RUNS = "Runs"
+_CHANGES = "Changes to a run"
 _FLEET = "The fleet"
 _LOCAL = "On one machine"
 
 Paths = Annotated[list[Path], typer.Argument(exists=True, help="Files (.py, .yaml, .json) and folders of them.")]
 WorkflowKey = Annotated[str, typer.Argument(metavar="WORKFLOW", help="The workflow's key, such as payment.flow.")]
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
+StepAddress = Annotated[str, typer.Argument(metavar="STEP", help="The step's address, as `show` has it: ship[3]/pack.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the run's history.")]
+Whole = Annotated[bool, typer.Option("--all", help="Each step and event of large maps and long loops.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 Status = Literal["pending", "running", "compensating", "paused", "completed", "failed", "cancelled"]
 
@@ -191,13 +195,13 @@ def list_runs(
 
 
 @app.command(rich_help_panel=_RUNS)
-def show(run: RunId, *, as_json: Json = False) -> None:
+def show(run: RunId, *, whole: Whole = False, as_json: Json = False) -> None:
     """Show a run: its steps, its timeline, its undo."""
     from orchestrator.cli import runs
     from orchestrator.cli.output import answering
 
     with answering(as_json) as output:
-        runs.show(output, run)
+        runs.show(output, run, whole=whole)
 
 
 @app.command(rich_help_panel=_RUNS)
@@ -205,6 +209,7 @@ def watch(
     run: RunId,
     *,
     after: Annotated[str, typer.Option("--after", metavar="EVENT", help="Only events after this id.")] = "0",
+    whole: Whole = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document an event, each on a line.")] = False,
 ) -> None:
     """Show a run until it is over; stopping it does not touch the run."""
@@ -212,23 +217,104 @@ def watch(
     from orchestrator.cli.output import answering
 
     with answering(as_json) as output:
-        if not runs.watch(output, run, after=after):
+        if not runs.watch(output, run, after=after, whole=whole):
             raise typer.Exit(1)
 
 
-@app.command(rich_help_panel=_RUNS)
-def cancel(
-    run: RunId,
-    *,
-    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the run's history.")] = "",
-    as_json: Json = False,
-) -> None:
+@app.command(rich_help_panel=_CHANGES)
+def cancel(run: RunId, *, reason: Reason = "", as_json: Json = False) -> None:
     """Stop a run: nothing new starts, and what is done is undone."""
-    from orchestrator.cli import runs
+    from orchestrator.cli import operate
     from orchestrator.cli.output import answering
 
     with answering(as_json) as output:
-        runs.cancel(output, run, reason=reason)
+        operate.cancel(output, run, reason=reason)
+
+
+@app.command(rich_help_panel=_CHANGES)
+def pause(run: RunId, *, reason: Reason = "", as_json: Json = False) -> None:
+    """Let nothing new begin in a run; steps that run end."""
+    from orchestrator.cli import operate
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        operate.pause(output, run, reason=reason)
+
+
+@app.command(rich_help_panel=_CHANGES)
+def resume(run: RunId, *, reason: Reason = "", as_json: Json = False) -> None:
+    """Let a paused run go on; its time limits move by the pause."""
+    from orchestrator.cli import operate
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        operate.resume(output, run, reason=reason)
+
+
+@app.command(rich_help_panel=_CHANGES)
+def retry(
+    run: RunId,
+    *,
+    given: Annotated[
+        str | None, typer.Option("--input", "-i", metavar="JSON|@FILE|-", help="In place of the run's input.")
+    ] = None,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Let a failed or cancelled run go on from where it failed; what was undone runs again first."""
+    from orchestrator.cli import operate
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        operate.retry(output, run, given=given, reason=reason)
+
+
+@app.command(rich_help_panel=_CHANGES)
+def skip(
+    run: RunId,
+    step: StepAddress,
+    *,
+    result: Annotated[
+        str | None, typer.Option("--output", metavar="JSON|@FILE|-", help="What later steps read of it.")
+    ] = None,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Go on behind a step that waits, as if it had succeeded."""
+    from orchestrator.cli import operate
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        operate.skip(output, run, step, result=result, reason=reason)
+
+
+@app.command(rich_help_panel=_CHANGES)
+def undo(
+    run: RunId,
+    *,
+    preview: Annotated[bool, typer.Option("--preview", help="Change nothing: show what would be undone now.")] = False,
+    reason: Reason = "",
+    as_json: Json = False,
+) -> None:
+    """Make the undos of a run that is over: those that failed, or all that wait for an operator."""
+    from orchestrator.cli import operate
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        if preview:
+            operate.preview_undo(output, run)
+        else:
+            operate.undo(output, run, reason=reason)
+
+
+@app.command(rich_help_panel=_CHANGES)
+def waive(run: RunId, step: StepAddress, *, reason: Reason = "", as_json: Json = False) -> None:
+    """Record that what a step did was undone by hand."""
+    from orchestrator.cli import operate
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        operate.waive(output, run, step, reason=reason)
 
 
 @app.command(rich_help_panel=_FLEET)

@@ -1,4 +1,4 @@
-"""Commands about runs: start, runs, show, watch, cancel."""
+"""Commands about runs: start, runs, show, watch."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from orchestrator.cli.output import Output
 from orchestrator.cli.progress import show_progress, stream
 from orchestrator.cli.session import connect, object_argument, seconds_argument
 from orchestrator.cli.timeline import timeline
-from orchestrator.cli.views import headed, run_facts, runs_table, state_text, steps_table
+from orchestrator.cli.views import headed, run_facts, runs_table, steps_table
+from orchestrator.client.handle import RunHandle
 from orchestrator.client.search import Query, search
-from orchestrator.client.sync import user_name
 from orchestrator.engine.indexes import Scalar
 from orchestrator.engine.state import RunStatus
 from orchestrator.errors import InvalidRequest
+from orchestrator.store.port import HistoryEntry
 
-HISTORY_LIMIT = 100_000
+PAGE = 10_000
+"""Events of a history that are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,34 +86,31 @@ def where_arguments(given: Sequence[str]) -> dict[str, Scalar]:
     return where
 
 
-def show(output: Output, run_id: str) -> None:
-    """Show everything about a run."""
+def show(output: Output, run_id: str, *, whole: bool) -> None:
+    """Show everything about a run; what happened to many items or visits is counted, unless the `whole` is wanted."""
     handle = connect().get(run_id)
-    run, history = handle.describe(), handle.history(limit=HISTORY_LIMIT)
+    run, history = handle.describe(), _history(handle)
     if output.as_json:
         events = [{"id": entry.id, "at_ms": entry.at_ms, **entry.event} for entry in history]
         output.document({"run": run.to_json(), "history": events})
     output.say(
         run_facts(run),
-        headed("Steps", steps_table(run, output.console.width - 2)),
-        headed("Timeline", timeline(history)),
+        headed("Steps", steps_table(run, output.console.width - 2, whole=whole)),
+        headed("Timeline", timeline(history, whole=whole)),
     )
 
 
-def watch(output: Output, run_id: str, *, after: str) -> bool:
+def _history(handle: RunHandle) -> list[HistoryEntry]:
+    """All that happened."""
+    entries: list[HistoryEntry] = []
+    while page := handle.history(entries[-1].id if entries else "0", PAGE):
+        entries += page
+    return entries
+
+
+def watch(output: Output, run_id: str, *, after: str, whole: bool) -> bool:
     """Show a run until it is over; whether it completed."""
     handle = connect().get(run_id)
-    show = stream if output.as_json else show_progress
-    return show(output, handle, after=after).status == RunStatus.COMPLETED
-
-
-def cancel(output: Output, run_id: str, *, reason: str) -> None:
-    """Stop a run."""
-    handle = connect().get(run_id)
-    handle.cancel(reason, by=user_name())
-    run = handle.describe()
     if output.as_json:
-        output.document({"run_id": run.run_id, "status": run.status, "compensation": run.compensation})
-    output.say(Text.assemble("run ", (run.run_id, "bold"), "  ", state_text(run.status)))
-    if run.status == RunStatus.COMPENSATING:
-        output.say(Text(f"what is done is being undone:  orchestrator watch {run_id}", style="dim"))
+        return stream(output, handle, after=after).status == RunStatus.COMPLETED
+    return show_progress(output, handle, after=after, whole=whole).status == RunStatus.COMPLETED

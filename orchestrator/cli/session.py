@@ -63,8 +63,8 @@ def load_specs(paths: Sequence[Path]) -> list[LoadedSpec]:
     return loaded
 
 
-def object_argument(text: str, name: str) -> dict[str, Any]:
-    """The value of an option that takes a JSON object, `@file`, or `-` for stdin; InvalidInput if it is none."""
+def json_argument(text: str, name: str) -> Any:
+    """The value of an option that takes JSON, `@file`, or `-` for stdin; InvalidInput if it is none."""
     try:
         if text == "-":
             source = sys.stdin.read()
@@ -72,11 +72,16 @@ def object_argument(text: str, name: str) -> dict[str, Any]:
             source = Path(text[1:]).read_text(encoding="utf-8")
         else:
             source = text
-        value = json.loads(source)
+        return json.loads(source)
     except OSError as error:
         raise InvalidInput(f"{name}: {text[1:]} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise InvalidInput(f"{name} is not JSON: {error}") from error
+
+
+def object_argument(text: str, name: str) -> dict[str, Any]:
+    """The value of an option that takes a JSON object, written as `json_argument` reads it."""
+    value = json_argument(text, name)
     if not isinstance(value, dict):
         raise InvalidInput(f"{name} is not a JSON object")
     return value

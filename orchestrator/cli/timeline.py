@@ -2,33 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from rich.text import Text
 
-from orchestrator.cli.views import error_text, style_of, took
-from orchestrator.engine.address import is_undo, undone_by
+from orchestrator.cli.crowds import FEW, is_told, kind_of
+from orchestrator.cli.views import error_text, several, style_of, took
+from orchestrator.engine.address import is_lane, is_undo, undone_by
+from orchestrator.plan.graph import REST, SINK
 from orchestrator.store.port import HistoryEntry
 
 Event = Mapping[str, Any]
+NAMED: Final = 5
+"""So many steps are named in one line."""
 
 _TELLERS: Final[Mapping[str, Callable[[Event], tuple[str, str]]]] = {
     "run_started": lambda event: (f"run of {event['workflow']} {event['version']} started", "bold"),
     "run_stopping": lambda event: (f"run stops: {_reason(event)}", "yellow"),
     "run_repaired": lambda event: (f"run repaired: {', '.join(event['steps']) or 'the run'} had no entry", "yellow"),
-    "compensation_started": lambda event: (f"undo begins: {', '.join(map(_name, event['undo']))}", "yellow"),
+    "run_paused": lambda event: (f"run paused{_wish(event)}", "yellow"),
+    "run_resumed": lambda event: (f"run goes on{_wish(event)}", "bold"),
+    "run_retried": lambda event: (f"run begun again at {_named(event['steps'])}{_wish(event)}", "bold"),
+    "compensation_started": lambda event: (
+        f"undo {f'of {_step(event)} ' if 'step' in event else ''}begins: {_named(event['undo'])}{_wish(event)}",
+        "yellow",
+    ),
+    "undo_waived": lambda event: (f"{_step(event)} waived: it was done by hand{_wish(event)}", "yellow"),
     "run_completed": lambda _: ("run completed", "bold green"),
     "run_failed": lambda event: (f"run failed{_undone(event)}", "bold red"),
     "run_cancelled": lambda event: (f"run cancelled{_undone(event)}", "bold magenta"),
     "step_started": lambda event: (f"{_step(event)} started{_attempt(event)}", style_of("running")),
     "step_waiting": lambda event: (f"{_step(event)} waits {took(event['for_ms'])}", style_of("waiting")),
-    "flows_started": lambda event: (f"{_step(event)} begins {event['number']} flows", style_of("waiting")),
+    "step_limited": lambda event: (f"{_step(event)} waits for its turn at a limit", style_of("waiting")),
+    "flows_started": lambda event: (f"{_step(event)} begins {several(event['number'], 'flow')}", style_of("waiting")),
+    "items_completed": lambda event: (
+        f"{several(len(event['items']), 'item')} of {_step(event)} completed",
+        style_of("completed"),
+    ),
     "scope_stopping": lambda event: (f"nothing new starts in {_step(event)}", "yellow"),
     "step_completed": lambda event: (f"{_step(event)} completed", style_of("completed")),
     "step_failed": lambda event: (f"{_step(event)} failed: {_error(event)}", style_of("failed")),
     "step_lost": lambda event: (f"{_step(event)} lost: {_error(event)}", style_of("lost")),
     "step_skipped": lambda event: (f"{_step(event)} skipped", style_of("skipped")),
+    "step_skipped_by_hand": lambda event: (f"{_step(event)} is left out{_wish(event)}", "yellow"),
     "step_cancelled": lambda event: (f"{_step(event)} cancelled", style_of("cancelled")),
     "attempt_failed": lambda event: (
         f"{_step(event)} failed at attempt {event['attempt']}: {_error(event)}; again in {took(event['retry_in_ms'])}",
@@ -48,17 +66,48 @@ def tell(event: Event) -> Text:
     return Text(*teller(event))
 
 
-def line(entry: HistoryEntry, began_ms: int) -> Text:
-    """An event, behind the time since the run began."""
-    since = f"+{(entry.at_ms - began_ms) / 1000:.3f} s"
-    return Text.assemble((f"{since:>10}  ", "dim"), tell(entry.event))
+class Narrator:
+    """Tells a history event by event; what happens to many items or visits is soon only counted."""
+
+    def __init__(self, began_ms: int, *, whole: bool = False) -> None:
+        self._began_ms = began_ms
+        self._whole = whole
+        self._counted: Counter[tuple[str, str]] = Counter()
+
+    def line(self, entry: HistoryEntry) -> Text | None:
+        """An event, behind the time since the run began; None if it is not told."""
+        told = self._told(entry.event)
+        since = f"+{(entry.at_ms - self._began_ms) / 1000:.3f} s"
+        return None if told is None else Text.assemble((f"{since:>10}  ", "dim"), told)
+
+    def _told(self, event: Event) -> Text | None:
+        step = event.get("step", "")
+        if is_lane(step) or step.rpartition("/")[2] in (SINK, REST):  # the engine's own, of which nobody has heard
+            return None
+        kind = kind_of(step)
+        self._counted[event["type"], kind] += 1
+        number = self._counted[event["type"], kind]
+        if self._whole or not step or number <= FEW:
+            return tell(event)
+        return tell({**event, "step": kind}).append(f", {number:,} times by now", "dim") if is_told(number) else None
 
 
-def timeline(entries: Iterable[HistoryEntry]) -> Text:
-    """The whole history."""
+def timeline(entries: Iterable[HistoryEntry], *, whole: bool = False) -> Text:
+    """A history from its beginning."""
     listed = list(entries)
-    began_ms = listed[0].at_ms if listed else 0
-    return Text("\n").join(line(entry, began_ms) for entry in listed)
+    narrator = Narrator(listed[0].at_ms if listed else 0, whole=whole)
+    return Text("\n").join(line for line in map(narrator.line, listed) if line is not None)
+
+
+def _named(addresses: Sequence[str]) -> str:
+    named = ", ".join(map(_name, addresses[:NAMED]))
+    return named if len(addresses) <= NAMED else f"{named} and {several(len(addresses) - NAMED, 'step')} more"
+
+
+def _wish(event: Event) -> str:
+    """Who wanted it, and why."""
+    by, reason = event.get("by"), event.get("reason")
+    return f"{f' by {by}' if by else ''}{f': {reason}' if reason else ''}"
 
 
 def _name(address: str) -> str:

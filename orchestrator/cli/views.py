@@ -10,8 +10,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.crowds import Crowd, with_crowds
 from orchestrator.client.description import RunDescription, StepDescription
 from orchestrator.client.search import RunSummary
+from orchestrator.engine.undoing import Kept, PlannedUndo
 from orchestrator.errors import Problem
 
 WIDE: Final = 110
@@ -30,6 +32,10 @@ _LOOKS: Final[Mapping[str, tuple[str, str]]] = {
     "skipped": ("–", "dim"),
     "cancelled": ("–", "magenta"),
 }
+LISTED: Final = 50
+"""So many undos are shown of more."""
+LONG: Final = 2_000
+"""Characters of a value that are shown of more."""
 _GAP: Final = 2
 _NARROWEST: Final = 12
 _NUMBERS: Final = frozenset({"attempt", "took"})
@@ -78,6 +84,17 @@ def compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+def shortened(value: Any) -> str:
+    """JSON on one line; of what is very long, the beginning and how long it is."""
+    text = compact(value)
+    return text if len(text) <= LONG else f"{text[:LONG]}… ({len(text):,} characters; --json has them all)"
+
+
+def several(number: int, one: str) -> str:
+    """`1 flow`, `2,000 flows`."""
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
 def problem_line(problem: Problem) -> Text:
     """`file:line:column: error: message [rule]`, as editors find it."""
     place = ":".join(str(part) for part in (problem.file, problem.line or "", problem.column or "") if part)
@@ -97,7 +114,7 @@ def status_line(run: RunDescription, *, later_ms: int = 0) -> Text:
         state_text(run.status), f" {'after' if run.ended_at else 'for'} {took(run.duration_ms + later_ms)}"
     )
     if run.compensation != "none":
-        line.append(f", undo {run.compensation}", style=_undo_style(run.compensation))
+        line.append(f", undo {run.compensation}", style=undo_style(run.compensation))
     if run.error:
         step = run.error.get("step")
         line.append(f"  {f'{step}: ' if step else ''}{error_text(run.error)}")
@@ -111,30 +128,36 @@ def run_facts(run: RunDescription) -> RenderableType:
     facts.add_column(overflow="fold")
     facts.add_row("run", Text(run.run_id, style="bold"))
     facts.add_row("workflow", f"{run.workflow} {run.version}")
-    facts.add_row("status", state_text(run.status))
+    facts.add_row("status", _status(run))
     facts.add_row("started", f"{moment(run.created_at)} UTC{f' by {run.started_by}' if run.started_by else ''}")
     facts.add_row("took" if run.ended_at else "runs for", took(run.duration_ms))
-    facts.add_row("input", compact(run.input))
+    if run.incarnation > 1:
+        facts.add_row("incarnation", f"{run.incarnation}, after a retry or an undo by hand")
+    facts.add_row("input", shortened(run.input))
     if run.ctx:
-        facts.add_row("ctx", compact(run.ctx))
+        facts.add_row("ctx", shortened(run.ctx))
     if run.output is not None:
-        facts.add_row("output", compact(run.output))
+        facts.add_row("output", shortened(run.output))
     if run.error:
         step = run.error.get("step")
         facts.add_row("error", Text(f"{error_text(run.error)}{f', at {step}' if step else ''}", style="red"))
     if run.compensation != "none":
-        facts.add_row("undo", Text(run.compensation, style=_undo_style(run.compensation)))
+        facts.add_row("undo", _undo(run))
     if run.attention:
         facts.add_row("attention", Text(run.attention, style="bold red"))
     return facts
 
 
-def steps_table(run: RunDescription, width: int, *, later_ms: int = 0) -> Table:
-    """The steps of a run, its undos below them; `later_ms` after the description was made."""
+def steps_table(run: RunDescription, width: int, *, later_ms: int = 0, whole: bool = False) -> Table:
+    """The steps of a run, its undos below them; `later_ms` after the description was made.
+
+    The steps of many items or visits are one row with their number, unless the `whole` run is wanted.
+    """
     shown = ["step", "operation", "state", "attempt", "took"]
     if width < WIDE:
         shown.remove("operation")
-    rows = [_step_cells(step, later_ms) for step in run.steps]
+    listed = run.steps if whole else with_crowds(run.steps)
+    rows = [_crowd_cells(one) if isinstance(one, Crowd) else _step_cells(one, later_ms) for one in listed]
     room = width - _GAP
     table = Table(box=None, padding=(0, _GAP, 0, 0), header_style="dim")
     for name in shown:
@@ -144,6 +167,48 @@ def steps_table(run: RunDescription, width: int, *, later_ms: int = 0) -> Table:
     for row in rows:
         row["result"].truncate(max(room, _NARROWEST), overflow="ellipsis")
         table.add_row(*(row[name] for name in [*shown, "result"]))
+    return table
+
+
+def undos_table(undos: Sequence[PlannedUndo], width: int) -> Table:
+    """What would be undone, in that order."""
+    columns = ("step", "operation", "outcome", "inputs")
+    shown = [(undo.address.removesuffix("~"), undo.operation, undo.outcome, compact(undo.inputs)) for undo in undos]
+    table = _table(columns, shown[:LISTED], width)
+    if len(shown) > LISTED:
+        table.add_row(f"… {len(shown) - LISTED:,} more", "", "", "")
+    return table
+
+
+def kept_table(kept: Sequence[Kept], width: int) -> Table:
+    """What cannot be undone, and why."""
+    table = _table(("step", "why"), [(one.address, _WHY_KEPT[one.why]) for one in kept[:LISTED]], width)
+    if len(kept) > LISTED:
+        table.add_row(f"… {len(kept) - LISTED:,} more", "")
+    return table
+
+
+_WHY_KEPT: Final[Mapping[str, str]] = {
+    "no_compensation": "the step has no compensation",
+    "behind_pivot": "a pivot that completed after it seals it",
+    "in_flight": "it runs; its end is waited for before the undo begins",
+    "undone": "it is undone already",
+    "run_ended": "the run has ended without it",
+}
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Table:
+    """Columns of text, the last cut to the terminal's width."""
+    table = Table(box=None, padding=(0, _GAP, 0, 0), header_style="dim")
+    room = width - _GAP
+    for number, name in enumerate(columns):
+        table.add_column(name, no_wrap=True)
+        if number < len(columns) - 1:
+            room -= max([len(name), *(len(row[number]) for row in rows)]) + _GAP
+    for *before, last in rows:
+        cut = Text(last)
+        cut.truncate(max(room, _NARROWEST), overflow="ellipsis")
+        table.add_row(*before, cut)
     return table
 
 
@@ -190,6 +255,18 @@ def _run_cells(run: RunSummary) -> dict[str, Text]:
     }
 
 
+def _crowd_cells(crowd: Crowd) -> dict[str, Text]:
+    undone = crowd.kind.removesuffix("~")
+    return {
+        "step": Text(crowd.kind) if undone == crowd.kind else Text.assemble(("undo ", "yellow"), undone),
+        "operation": Text(crowd.operation or "", style="dim"),
+        "state": state_text(crowd.state),
+        "attempt": Text(),
+        "took": Text(),
+        "result": Text(str(crowd)),
+    }
+
+
 def _step_cells(step: StepDescription, later_ms: int) -> dict[str, Text]:
     reached = step.state != "pending"
     running = step.state == "running"
@@ -206,6 +283,8 @@ def _step_cells(step: StepDescription, later_ms: int) -> dict[str, Text]:
 
 def _step_result(step: StepDescription) -> Text:
     until = f"until {step.waits_until[11:19]} UTC" if step.waits_until else ""
+    if step.waived_by:
+        return Text(f"waived by {step.waived_by}", style="yellow")
     if step.state == "completed":
         return Text("" if step.output is None else compact(step.output), style="dim")
     if step.error:
@@ -213,5 +292,20 @@ def _step_result(step: StepDescription) -> Text:
     return Text(until, style="yellow")
 
 
-def _undo_style(compensation: str) -> str:
+def undo_style(compensation: str) -> str:
+    """The colour of how an undo went."""
     return {"failed": "bold red", "completed": "green"}.get(compensation, "yellow")
+
+
+def _status(run: RunDescription) -> Text:
+    since = f" since {moment(run.paused_at)} UTC" if run.paused_at else ""
+    return state_text(run.status).append(since)
+
+
+def _undo(run: RunDescription) -> Text:
+    told = {
+        "pending": f"; make it:  orchestrator undo {run.run_id}",
+        "failed": f"; make it again:  orchestrator undo {run.run_id}, or waive its steps" if run.ended_at else "",
+    }
+    shown = Text(run.compensation, style=undo_style(run.compensation))
+    return shown.append(told.get(run.compensation, ""), style="dim")

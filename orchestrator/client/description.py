@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import is_drain, is_undo, undone_by
+from orchestrator.engine.address import is_drain, is_lane, is_undo, parse_address, undone_by
 from orchestrator.engine.places import node_at, work_at
 from orchestrator.engine.roots import rfc3339
 from orchestrator.engine.state import StepState
 from orchestrator.engine.view import RunView
-from orchestrator.plan.graph import Plan
+from orchestrator.plan.graph import REST, SINK, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,8 @@ class StepDescription:
     output: Any
     error: Any
     undoes: str | None
+    waived_by: str | None = None
+    """Of an undo that was done by hand: who said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,9 @@ class RunDescription:
     error: Any
     attention: str | None
     steps: tuple[StepDescription, ...]
+    incarnation: int = 1
+    """How often it was begun: a retry and an undo by hand are new incarnations."""
+    paused_at: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -78,15 +83,23 @@ def describe(plan: Plan, view: RunView) -> RunDescription:
         error=view.json(fields.ERROR),
         attention=view[fields.ATTENTION],
         steps=tuple(_step(plan, view, address) for address in _in_order(plan, view)),
+        incarnation=int(view.incarnation),
+        paused_at=_shown(view.moment(fields.PAUSED_AT)) if view.paused and not view.over else None,
     )
 
 
 def _in_order(plan: Plan, view: RunView) -> list[str]:
     """Reached steps in the order in which they were settled, live ones behind them, then those not reached."""
-    reached = [address for address in view.addresses() if not is_drain(address)]
+    reached = [address for address in view.addresses() if not _is_own(address)]
     last = len(reached) + view.number("sequence")
     settled = sorted(reached, key=lambda address: view.number(fields.sequence(address), last))
-    return [*settled, *(step for step in _usual(plan) if step not in reached)]
+    known = {*reached}
+    return [*settled, *(step for step in _usual(plan) if step not in known)]
+
+
+def _is_own(address: str) -> bool:
+    """Whether it is one of the engine's own: the undo of a flow, a lane of a map, what decides how a flow ends."""
+    return is_drain(address) or is_lane(address) or parse_address(address).step in (SINK, REST)
 
 
 def _usual(plan: Plan) -> tuple[str, ...]:
@@ -111,6 +124,7 @@ def _step(plan: Plan, view: RunView, address: str) -> StepDescription:
         output=view.json(fields.output(address)),
         error=view.json(fields.error(address)),
         undoes=undone_by(address) if is_undo(address) else None,
+        waived_by=view[fields.waived(address)],
     )
 
 

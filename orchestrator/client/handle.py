@@ -95,7 +95,7 @@ class RunHandle:
         self._operating.pause(Wish(by, reason))
 
     def resume(self, reason: str = "", by: str = "") -> None:
-        """Let a paused run go on; its own time limit moves by as long as it was paused."""
+        """Let a paused run go on; its time limits move by as long as it was paused."""
         self._operating.resume(Wish(by, reason))
 
     def retry(self, reason: str = "", by: str = "", *, input: Mapping[str, Any] | None = None) -> None:  # noqa: A002

@@ -3,7 +3,7 @@
 `charge` is a step of the run's own flow, `charge~` its undo, `poll#2` its second visit. A flow within a container is
 named by the container and its branch or index, so `ship[3]/pack` is the step `pack` of the fourth item of `ship`. `$`
 is the run itself. `~` is the undo of the whole run, `ship[3]/~` that of what lies inside one flow, `ship/~` that of
-what lies inside a container.
+what lies inside a container. `read~~2` is a lane of the map `read`: what works off a batch of its items.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ RUN = "$"
 DRAIN = "~"
 """The address that is made ready when a stopping flow has no live step left."""
 
+_LANE = "~~"
 _STEP = r"(?P<step>\$end|\$rest|[A-Za-z][A-Za-z0-9_-]*)(?:#(?P<visit>[0-9]+))?"
-_ADDRESS = re.compile(rf"(?:(?P<flow>.+)/)?{_STEP}(?P<undo>~)?")
+_ADDRESS = re.compile(rf"(?:(?P<flow>.+)/)?{_STEP}(?:~~[0-9]+)?(?P<undo>~)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,29 @@ def key_of(flow: str) -> str:
 @lru_cache(maxsize=4096)
 def scopes_around(address: str) -> tuple[str, ...]:
     """Every container and flow that an address lies inside of, outermost first; the run itself is left out."""
-    ends = [(place, place if sign == "[" else place + 1) for place, sign in enumerate(address) if sign in "[]"]
-    return tuple(address[:end] for _, end in ends)
+    ends = [place if sign == "[" else place + 1 for place, sign in enumerate(address) if sign in "[]"]
+    own = (container_of_lane(address),) if is_lane(address) else ()
+    return (*(address[:end] for end in ends), *own)
+
+
+def lane_of(container: str, number: int) -> str:
+    """The address of a lane of a map, from 0."""
+    return f"{container}{_LANE}{number}"
+
+
+def is_lane(address: str) -> bool:
+    """Whether it is the address of a lane."""
+    return _LANE in address.rpartition("/")[2]
+
+
+def container_of_lane(lane: str) -> str:
+    """The map that a lane belongs to."""
+    return lane.rpartition(_LANE)[0]
+
+
+def number_of_lane(lane: str) -> int:
+    """Which lane of its map it is."""
+    return int(lane.rpartition(_LANE)[2])
 
 
 def visit_of(step: str, number: int) -> str:

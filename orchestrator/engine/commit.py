@@ -77,7 +77,20 @@ class Changes:
 
     def __or__(self, other: Changes) -> Changes:
         """Both changes as one; where both write the same, the other's stands."""
-        return merged((self, other))
+        return Changes(
+            set={**self.set, **other.set},
+            delete=self.delete + other.delete,
+            stamp={**self.stamp, **other.stamp},
+            number=self.number + other.number,
+            add=self.add + other.add,
+            remove=self.remove + other.remove,
+            entries={**self.entries, **other.entries},
+            expedite=self.expedite or other.expedite,
+            index={**self.index, **other.index},
+            events=self.events + other.events,
+            end=self.end or other.end,
+            forget=self.forget if other.forget is None else other.forget,
+        )
 
 
 def merged(changes: Sequence[Changes]) -> Changes:

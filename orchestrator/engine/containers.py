@@ -10,6 +10,7 @@ from orchestrator.engine import fields
 from orchestrator.engine.address import drain_of, key_of, member
 from orchestrator.engine.commit import Changes, Commit, Due, Stage
 from orchestrator.engine.ends import not_too_large
+from orchestrator.engine.lanes import first_lanes
 from orchestrator.engine.onward import Move, Onward, Terms, begin_flows
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.places import container_at, going_on
@@ -67,7 +68,10 @@ def _begin(
     container = container_at(plan, address)
     number = min(size, container.max_concurrency or size)
     view.learn({fields.size(address): str(size), **texts}, view.now_ms)
-    onward = begin_flows(plan, view, members(plan, address, size)[:number], terms)
+    if plan.batch_body(container) is None:
+        onward = begin_flows(plan, view, members(plan, address, size)[:number], terms)
+    else:
+        number, onward = 0, first_lanes(plan, address, size, terms)
     limit = container.timeout_ms
     changes = Changes(
         set={
@@ -92,7 +96,7 @@ def begin_more(
     """
     container, size = container_at(plan, address), view.number(fields.size(address))
     begun, over = view.number(fields.begun(address)), view.number(fields.counts(address)[2])
-    if container.items is None or begun >= size:
+    if container.items is None or begun >= size or plan.batch_body(container) is not None:
         return None
     room = min(size - begun, container.max_concurrency - (begun - over))
     if room <= 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import drain_of, is_drain, is_undo, scopes_around, undo_of
@@ -71,27 +72,32 @@ def to_undo(plan: Plan, view: RunView, scope: str) -> list[str]:
     if not scope and view[fields.REASON] == RunStatus.CANCELLED and not plan.undo_on_cancel:
         return []
     settled = [address for address in view.addresses() if not is_drain(address) and not is_undo(address)]
-    sealed = max(
-        (
-            view.number(fields.sequence(address))
-            for address in settled
-            if node_at(plan, address).pivot and view.state(address) is StepState.COMPLETED
-        ),
-        default=-1,
-    )
+    sealed = last_pivot(plan, view)
     owed = [
         address
         for address in settled
-        if _is_inside(view, scope, address)
+        if is_inside(view, scope, address)
         and node_at(plan, address).undo is not None
         and (view.returned(address) or view.unreported(address) > 0)
         and view.state(undo_of(address)) is StepState.PENDING
-        and view.number(fields.sequence(address)) > sealed
+        and place_of(view, address) > sealed
     ]
-    return sorted(owed, key=lambda address: view.number(fields.sequence(address)), reverse=True)
+    return sorted(owed, key=lambda address: place_of(view, address), reverse=True)
 
 
-def _is_inside(view: RunView, scope: str, address: str) -> bool:
+def last_pivot(plan: Plan, view: RunView) -> int:
+    """The place of the pivot that was completed last: neither it nor what was settled before it is ever undone."""
+    steps = (address for address in view.addresses() if not is_drain(address) and not is_undo(address))
+    pivots = (one for one in steps if node_at(plan, one).pivot and view.state(one) is StepState.COMPLETED)
+    return max((place_of(view, pivot) for pivot in pivots), default=-1)
+
+
+def place_of(view: RunView, address: str) -> int:
+    """The place of a step in the order in which steps were settled; those that are not come last."""
+    return view.number(fields.sequence(address), sys.maxsize)
+
+
+def is_inside(view: RunView, scope: str, address: str) -> bool:
     """Whether a step lies inside a scope; if that is a container which completed, inside one of those that lost."""
     around = scopes_around(address)
     if not scope:

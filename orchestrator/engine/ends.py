@@ -108,6 +108,16 @@ def _arrived(
     """A branch or item is over; if that decides its container, the container is ready to be joined."""
     container, key = container_of(flow), key_of(flow)
     ended = StepState.COMPLETED if arrived is fields.completed_set else StepState.FAILED
+    changes = Changes(
+        set={**values, fields.flow_state(flow): ended},
+        number=(fields.sequence(flow),),
+        add=((arrived(container), key), (fields.over_set(container), key)),
+    )
+    return replace(joining(plan, view, container, timing, origin), changes=changes)
+
+
+def joining(plan: Plan, view: RunView, container: str, timing: Timing, origin: str) -> Onward:
+    """What follows arrivals at a container: if they decide it, it is ready; else it may begin its next item."""
     waits = {fields.state(container): StepState.WAITING}
     joins = Changes(
         set={fields.state(container): move_step(StepState.WAITING, StepHappening.WAKE)},
@@ -115,15 +125,10 @@ def _arrived(
     )
     terms, size = container_at(plan, container), view.number(fields.size(container))
     deciding = [Then({**waits, **guards}, joins) for guards in _decisions(terms, size, container)]
-    if 0 < terms.max_concurrency < size:
+    if 0 < terms.max_concurrency < size and plan.batch_body(terms) is None:
         next_item = Due(within_ms=timing.resend_ms, at_ms=view.moment(fields.deadline(container)))
         deciding.append(Then(waits, Changes(entries={container: next_item})))
     return Onward(
-        changes=Changes(
-            set={**values, fields.flow_state(flow): ended},
-            number=(fields.sequence(flow),),
-            add=((arrived(container), key), (fields.over_set(container), key)),
-        ),
         then=(*deciding, *when_drained(plan, origin)),
         to=container,
         reads=(

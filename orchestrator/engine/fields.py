@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from orchestrator.engine.address import flow_of, scopes_around
+from orchestrator.engine.address import container_of_lane, flow_of, scopes_around
 from orchestrator.engine.commit import CREATED_AT, INCARNATION, PAUSED, count_field
 
 __all__ = ["CREATED_AT", "INCARNATION", "PAUSED"]
@@ -248,6 +248,17 @@ def size(container: str) -> str:
 def begun(container: str) -> str:
     """How many of a map's items have begun."""
     return f"{container}:begun"
+
+
+def batch(lane: str) -> str:
+    """Of a lane: `first:number`, the items that its attempt works off."""
+    return f"{lane}:batch"
+
+
+def lane_head(lane: str) -> tuple[str, ...]:
+    """What a look at a lane begins with, besides."""
+    container = container_of_lane(lane)
+    return batch(lane), state(container), size(container), begun(container)
 
 
 def item(flow: str) -> str:

@@ -18,6 +18,7 @@ from orchestrator.engine.address import (
     drain_of,
     flow_of,
     is_drain,
+    is_lane,
     is_undo,
     parse_address,
     scope_of,
@@ -29,6 +30,7 @@ from orchestrator.engine.containers import begin_container, begin_more, join
 from orchestrator.engine.dependents import release, runs
 from orchestrator.engine.drain import drain
 from orchestrator.engine.ends import complete_flow, fail_flow
+from orchestrator.engine.lanes import look_at_lane
 from orchestrator.engine.onward import Move, Onward, Terms, starts_by_itself
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.places import going_on, is_container, node_at, stopping_scopes, work_at
@@ -52,6 +54,8 @@ def look(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | str | 
     if is_drain(address):
         return drain(plan, view, scope_of(address), terms)
     state = view.state(address)
+    if state is StepState.PENDING and is_lane(address) and not view.paused and not is_halted(plan, view, address):
+        return look_at_lane(plan, view, address, terms)
     if state in SETTLED:
         return _follower(view, address)
     if state not in (StepState.READY, StepState.WAITING):
@@ -60,6 +64,8 @@ def look(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | str | 
         return cancel_step(plan, view, address, terms, token="")
     if view.paused:
         return None
+    if is_lane(address):
+        return look_at_lane(plan, view, address, terms)
     if is_container(plan, address):
         return _look_at_container(plan, view, address, terms)
     if state is StepState.WAITING:
@@ -75,6 +81,8 @@ def asks_with(view: RunView, address: str, token: str) -> str:
 def reads_to_look(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
     """The fields that a look takes besides the heads, as far as they have not been read."""
     if view.over or is_drain(address) or view.state(address) not in (StepState.READY, StepState.WAITING):
+        return ()
+    if is_lane(address):
         return ()
     if is_container(plan, address):
         return container_reads(plan, view, address)
@@ -234,6 +242,15 @@ def _claim(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
     stage = claim(plan, address, work, terms.token, terms.timing, attempt=attempt, first=first_ms is None)
     reads = reads_for(plan, view, address)
     return Move(Commit(view.run_id, view.incarnation, (stage,), reads), to=address, claims=address)
+
+
+def claim_unseen(plan: Plan, address: str, terms: Terms) -> Stage | None:
+    """The claim of a step that has not been read, refused unless it is its first; None if it takes a look before."""
+    work = work_at(plan, address)
+    if work is None or is_undo(address) or is_lane(address) or not starts_by_itself(plan, address) or not terms.fuses(work):
+        return None
+    stage = claim(plan, address, work, terms.token, terms.timing, attempt=1, first=True)
+    return replace(stage, guards={**stage.guards, fields.attempt(address): None, fields.first_started(address): None})
 
 
 def _out_of_time(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:

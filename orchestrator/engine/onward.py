@@ -33,6 +33,8 @@ class Terms:
     """Whether what follows may be claimed by the same commit and executed right here."""
     max_bytes: int = 262_144
     """How large the output of a container, or of the run, may be."""
+    batch: int = 1
+    """How many items a lane is to take at once."""
 
 
 @value
@@ -43,6 +45,8 @@ class Move:
     to: str | None = None
     forks: tuple[str, ...] = ()
     """What may be ready beside `to` once the commit stands."""
+    spares: tuple[str, ...] = ()
+    """Lanes that may be opened, should what this message goes on with take long."""
     begins: str | None = None
     """The container that `to` and `forks` are the beginning of."""
     claims: str | None = None
@@ -62,6 +66,7 @@ class Onward:
     second: Stage | None = None
     to: str | None = None
     forks: tuple[str, ...] = ()
+    spares: tuple[str, ...] = ()
     claims: str | None = None
     stops: bool = False
     reads: tuple[str, ...] = ()
@@ -74,6 +79,7 @@ class Onward:
             second=self.second or other.second,
             to=self.to or other.to,
             forks=(*self.forks, *other.forks, *((other.to,) if self.to and other.to else ())),
+            spares=self.spares + other.spares,
             claims=self.claims if self.second else other.claims,
             stops=self.stops or other.stops,
             reads=self.reads + other.reads,
@@ -90,7 +96,9 @@ class Onward:
         )
         stages = (stage,) if self.second is None else (stage, self.second)
         commit = Commit(view.run_id, view.incarnation, stages, tuple(dict.fromkeys(self.reads)))
-        return Move(commit, to=self.to, forks=self.forks, claims=self.claims, stops=self.stops)
+        return Move(
+            commit, to=self.to, forks=self.forks, spares=self.spares, claims=self.claims, stops=self.stops
+        )
 
 
 def success_target(plan: Plan, view: RunView, address: str, output: str) -> str | Failure:

@@ -9,6 +9,7 @@ from orchestrator.engine.address import (
     container_of,
     flow_of,
     is_drain,
+    is_lane,
     is_undo,
     key_of,
     parse_address,
@@ -35,6 +36,9 @@ def work_at(plan: Plan, address: str) -> Work | None:
     if is_drain(address):
         return None
     node = node_at(plan, address)
+    if is_lane(address):
+        body = plan.batch_body(container_at(plan, address))
+        return None if body is None else body.work
     return node.undo if is_undo(address) else node.work
 
 
@@ -48,7 +52,9 @@ def container_at(plan: Plan, address: str) -> Container:
 
 def is_container(plan: Plan, address: str) -> bool:
     """Whether it is the address of a parallel or a map."""
-    return not is_undo(address) and not is_drain(address) and node_at(plan, address).container is not None
+    if is_undo(address) or is_drain(address) or is_lane(address):
+        return False
+    return node_at(plan, address).container is not None
 
 
 def is_waited_for(plan: Plan, address: str) -> bool:
@@ -73,7 +79,7 @@ def flow_id(plan: Plan, flow: str) -> str:
 
 def live_sets(plan: Plan, address: str) -> tuple[str, ...]:
     """The sets of live steps that an address is a member of: the run's, and those of the scopes that may stop alone."""
-    if "/" not in address:
+    if "/" not in address and not is_lane(address):
         return (fields.LIVE_SET,)
     own = scope_of(address) if is_drain(address) else None
     scopes = [scope for scope in scopes_around(address) if scope != own and may_stop(plan, scope)]
@@ -82,7 +88,7 @@ def live_sets(plan: Plan, address: str) -> tuple[str, ...]:
 
 def stopping_scopes(plan: Plan, address: str) -> tuple[str, ...]:
     """The scopes around an address that may stop alone, innermost first, the run last."""
-    if "/" not in address:
+    if "/" not in address and not is_lane(address):
         return ("",)
     own = scope_of(address) if is_drain(address) else None
     return (*(scope for scope in scopes_around(address)[::-1] if scope != own and may_stop(plan, scope)), "")
@@ -98,7 +104,7 @@ def may_stop(plan: Plan, scope: str) -> bool:
 def going_on(plan: Plan, address: str) -> dict[str, str | None]:
     """The guards of whatever begins something new at an address: nothing around it is stopping, the run not paused."""
     guards: dict[str, str | None] = {fields.STOPPING: "0", fields.PAUSED: "0"}
-    if "/" in address:
+    if "/" in address or is_lane(address):
         guards |= dict.fromkeys(fields.stopping(scope) for scope in scopes_around(address))
     node = node_at(plan, address)
     if node.needs is not None and not node.needs.runs_when_closed:

@@ -51,6 +51,8 @@ def reads_for(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
     cause = view[fields.cause(undone_by(address))]
     if cause:
         needed[fields.error(cause)] = None
+    if view.incarnation != "1":
+        needed |= dict.fromkeys(map(fields.epoch, (address, undone_by(address))))
     return view.missing(needed)
 
 

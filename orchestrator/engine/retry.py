@@ -12,16 +12,21 @@ from functools import cached_property
 from orchestrator.engine import fields
 from orchestrator.engine.address import (
     RUN,
+    drain_of,
     flow_of,
     is_drain,
     is_undo,
     key_of,
+    lane_of,
+    member,
     parse_address,
+    scopes_around,
     undo_of,
     undone_by,
     within,
 )
 from orchestrator.engine.commit import NEVER, Changes, Commit, Due, Stage, merged
+from orchestrator.engine.drain import is_inside
 from orchestrator.engine.indexes import moved
 from orchestrator.engine.look import evaluate_inputs
 from orchestrator.engine.onward import Move, Terms
@@ -32,7 +37,7 @@ from orchestrator.engine.state import UNSUCCESSFUL, RunHappening, StepHappening,
 from orchestrator.engine.verbs import Wish
 from orchestrator.engine.view import RunView
 from orchestrator.errors import ExpressionError
-from orchestrator.plan.graph import REST, SINK, Plan
+from orchestrator.plan.graph import REST, SINK, Container, Plan
 from orchestrator.spec.flows import FAIL
 
 _SUCCESSFUL = frozenset({StepState.COMPLETED, StepState.SKIPPED})
@@ -61,7 +66,7 @@ def retry(plan: Plan, view: RunView, terms: Terms, wish: Wish, new_input: str | 
         stamp={} if plan.timeout_ms is None else {fields.RUN_DEADLINE: plan.timeout_ms},
         entries={RUN: NEVER if plan.timeout_ms is None else Due(within_ms=plan.timeout_ms)},
         index=moved(view.status, status, plan.pinned),
-        events=(event("run_retried", incarnation=incarnation, steps=reset.ready, **wish.told()),),
+        events=(event("run_retried", incarnation=int(incarnation), steps=reset.ready, **wish.told()),),
     )
     guards = {fields.STATUS: view.status.value, fields.COMPENSATION: view[fields.COMPENSATION]}
     commit = Commit(view.run_id, view.incarnation, (Stage(guards, head | going_on),))
@@ -182,13 +187,13 @@ class _Reset:
     def _is_kept(self, address: str) -> bool:
         """Whether a step has succeeded and was not undone, or its failure was handled."""
         state = self.view.state(address)
-        if is_container(self.plan, address) and any(undone.startswith(f"{address}[") for undone in self._undone):
+        if address in self._undone_within:
             return False
         if state in _SUCCESSFUL:
             return self.view.state(undo_of(address)) is not StepState.COMPLETED
         needs = node_at(self.plan, address).needs
         handled = self.view[fields.went_to(address)] is not None or (needs is not None and needs.allow_failure)
-        return state in UNSUCCESSFUL and handled and address not in self._undone
+        return state in UNSUCCESSFUL and handled
 
     def _go_on(self, address: str) -> None:
         """The run goes on at a step; in a container that has begun, at the steps inside that are not kept."""
@@ -211,8 +216,11 @@ class _Reset:
         size = view.number(fields.size(address))
         begun = view.number(fields.begun(address), size)
         ended: dict[str, list[str]] = {StepState.COMPLETED: [], StepState.FAILED: []}
-        for flow in members(self.plan, address, size)[:begun]:
-            if self._is_whole(address, flow):
+        flows = members(self.plan, address, size)[:begun]
+        failures = sum(view[fields.flow_state(flow)] == StepState.FAILED for flow in flows)
+        outlived = view.state(address) is not StepState.FAILED and terms.survives(size, failures)
+        for flow in flows:
+            if self._is_whole(flow, outlived=outlived):
                 self.kept.add(flow)
                 ended[view[fields.flow_state(flow)] or ""].append(key_of(flow))
             else:
@@ -232,39 +240,56 @@ class _Reset:
                     fields.size(address): str(size),
                     fields.begun(address): str(begun),
                     **{name: view[name] or "null" for name in items},
+                    **({fields.first_failed(address): member(address, failed[0])} if failed else {}),
                     **self._visit(address),
                 },
                 stamp={} if terms.timeout_ms is None else {fields.deadline(address): terms.timeout_ms},
-                entries={} if decided else {address: Due(within_ms=terms.timeout_ms)},
+                entries={} if decided else {address: self._later(terms, begun < size)},
                 add=tuple(sets),
             ),
         )
         if decided:
             self.ready.append(address)
+        elif begun < size and self.plan.batch_body(terms) is not None:
+            self.changes.append(reach(self.plan, lane_of(address, 0), self.terms.timing))
+            self.ready.append(lane_of(address, 0))
+        elif len(completed) + len(failed) == begun:  # nothing inside goes on: looked at, it begins further items
+            self.ready.append(address)
 
-    def _is_whole(self, container: str, flow: str) -> bool:
-        """Whether a branch or item stays as it ended."""
+    def _later(self, terms: Container, more: bool) -> Due:  # whether items are left to begin
+        """When a container is looked at if nothing else happens: soon, if it may begin further items."""
+        soon = self.terms.timing.resend_ms if more else None
+        return Due(within_ms=min(filter(None, (soon, terms.timeout_ms)), default=None))
+
+    def _is_whole(self, flow: str, *, outlived: bool) -> bool:
+        """Whether a branch or item stays as it ended; one that failed does if its container has outlived that."""
         ended = self.view[fields.flow_state(flow)]
-        if ended is None or any(undone.startswith(f"{flow}/") for undone in self._undone):
+        if ended is None or flow in self._undone_within:
             return False
-        return ended == StepState.COMPLETED or self.view.state(container) is not StepState.FAILED
+        return ended == StepState.COMPLETED or outlived
 
     @cached_property
-    def _undone(self) -> frozenset[str]:
-        """The steps that were undone with the run."""
-        listed: list[str] = self.view.json(fields.UNDO_LIST) or []
-        return frozenset(undone_by(undo) for undo in listed if self.view.state(undo) is StepState.COMPLETED)
+    def _undone_within(self) -> frozenset[str]:
+        """The containers and flows inside of which something was undone with the run, not because they had failed."""
+        view = self.view
+        undone = [undone_by(one) for one in view.addresses() if is_undo(one) and view.state(one) is StepState.COMPLETED]
+        return frozenset(scope for step in undone for scope in scopes_around(step) if not self._was_given_up(step))
+
+    def _was_given_up(self, step: str) -> bool:
+        """Whether something that the step lies inside of had been stopped and undone while the run went on."""
+        given_up = (scope for scope in scopes_around(step) if self.view[fields.state(drain_of(scope))] is not None)
+        return any(is_inside(self.view, scope, step) for scope in given_up)
 
     def _had_result(self, address: str) -> bool:
         undone = self.view.state(undo_of(address)) is StepState.COMPLETED
         return self.view.returned(address) or undone
 
     def _stays(self, name: str) -> bool:
-        kind, _, rest = name.partition(":")
-        if kind in ("m", "n") and rest:
+        owner, _, field = name.rpartition(":")
+        _, _, rest = name.partition(":")
+        if name == fields.LIVE_COUNT or ":" in rest:  # a member or the number of a set, not a field of a step
             members_of, _, rest = rest.partition(":")
             return members_of != fields.LIVE_SET and self._belongs(rest.partition(":")[0])
-        owner, _, field = name.rpartition(":")
         return not owner or field == "epoch" or self._belongs(owner)
 
     def _belongs(self, address: str) -> bool:

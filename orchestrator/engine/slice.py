@@ -12,10 +12,11 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import DRAIN, RUN, is_drain, is_undo, scope_of, undo_of, undone_by
+from orchestrator.engine.address import DRAIN, RUN, is_drain, is_lane, is_undo, scope_of, undo_of, undone_by
 from orchestrator.engine.commit import Answer, Changes, Commit, Reply
 from orchestrator.engine.late import record_late
-from orchestrator.engine.look import asks_with, evaluate_inputs, look, reads_to_look
+from orchestrator.engine.lanes import MAX_BATCH, QUICK_MS, batch_of, settle_batch
+from orchestrator.engine.look import asks_with, claim_unseen, evaluate_inputs, look, reads_to_look
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.outcome import Failure, Outcome
 from orchestrator.engine.places import is_container, work_at
@@ -39,6 +40,8 @@ from orchestrator.engine.view import RunView
 from orchestrator.errors import ExpressionError
 from orchestrator.plan.graph import Plan, Work
 
+SLOW_MS = 50.0
+"""A batch that takes longer gives back what it has not come to."""
 MAX_LOOKS = 8
 """How often a refused decision is taken again before the message is left to the ledger."""
 
@@ -101,6 +104,8 @@ class Fork:
     plan: Plan
     addresses: tuple[str, ...]
     container: str | None = None
+    spare: bool = False
+    """Whether they need a look only if what this message goes on with takes long."""
 
 
 @value
@@ -172,6 +177,8 @@ class SliceTerms:
     """Whether this message may go on with such a step: it has time left, and the step is on its queue."""
     max_bytes: int = 262_144
     """How large outputs may be."""
+    elapsed_ms: Callable[[], float] = lambda: 0.0
+    """How long this message has gone on."""
 
 
 Steps = Generator[Effect, Any, Ending]
@@ -188,10 +195,12 @@ def run_slice(run_id: str, address: str, terms: SliceTerms) -> Steps:
     message = _Slice(plan, view, terms)
     ending = yield from message.work(address, fresh=not is_drain(address))
     while isinstance(ending, Done):
-        following = yield Take()
+        following = yield from message.take()
         if following is None:
             break
         ending = yield from message.work(following)
+    if message.taken is not None:
+        yield Fork(plan, (message.taken,))
     return ending
 
 
@@ -200,7 +209,8 @@ def head_fields(address: str) -> tuple[str, ...]:
     if is_drain(address):
         return (*fields.HEAD, *fields.step_head(address), *drain_fields(address))
     undone = fields.step_head(undone_by(address)) if is_undo(address) else ()
-    return (*fields.HEAD, *fields.step_head(address), *undone)
+    lane = fields.lane_head(address) if is_lane(address) else ()
+    return (*fields.HEAD, *fields.step_head(address), *undone, *lane)
 
 
 def drain_fields(address: str) -> tuple[str, ...]:
@@ -216,6 +226,9 @@ class _Slice:
         self.terms = terms
         self.slots: Slots | None = None
         """What this message holds, or waits for, because of a limit."""
+        self.taken: str | None = None
+        """What waited in this message, and is its next once it is claimed or looked at."""
+        self.batch = 1
 
     def work(self, address: str, *, fresh: bool = False) -> Steps:
         """Look at addresses, one after the other, until there is nothing more to do here. `fresh`: it was just read."""
@@ -255,25 +268,65 @@ class _Slice:
     def execute(self, address: str, token: str) -> Steps:
         """Execute claimed steps one after the other, each settled and the next one claimed by one commit."""
         while True:
-            outcome = yield from self.attempt(address, token)
-            if outcome is None:
-                yield from self.give_slots_back()
-                return Done()
-            here = self.draw(address)
-            move = settle(self.plan, self.view, address, token, outcome, here)
+            if is_lane(address):
+                move, here = yield from self.work_off(address, token)
+                outcome = None
+            else:
+                outcome = yield from self.attempt(address, token)
+                if outcome is None:
+                    yield from self.give_slots_back()
+                    return Done()
+                here = self.draw(address)
+                settled = settle(self.plan, self.view, address, token, outcome, here)
+                move = yield from self.and_next(settled, here)
             reply = yield from self.commit(move, address, here)
             yield from self.give_slots_back()
             if not reply.first.stands:
-                yield from self.report_late(address, token, outcome)
+                if outcome is not None:
+                    yield from self.report_late(address, token, outcome)
                 return Done()
             if _granted(move, reply):
                 address, token = str(move.claims), here.token
+                self.taken = None if address == self.taken else self.taken
                 yield from self.fork(move, address)
                 continue
             following = yield from self.following(move, reply)
             if following is None or not self.terms.goes_on(self.next_work(following)):
                 return self.ending(move, address, following)
             return (yield from self.work(following, fresh=self.has_read(following, move)))
+
+    def work_off(self, lane: str, token: str) -> Generator[Effect, Any, tuple[Move, Terms]]:
+        """Execute a lane's batch, as far as that goes quickly; the next one is larger if this one was quick."""
+        began_ms, steps, outcomes = self.terms.elapsed_ms(), batch_of(self.plan, self.view, lane), list[Outcome]()
+        for step in steps:
+            if outcomes and self.terms.elapsed_ms() - began_ms > SLOW_MS:
+                break
+            outcome = yield from self.attempt(step, token)
+            if outcome is None:
+                break
+            outcomes.append(outcome)
+        quick = self.terms.elapsed_ms() - began_ms < QUICK_MS and len(outcomes) == len(steps)
+        self.batch = min(self.batch * 2, MAX_BATCH) if quick else 1
+        here = self.draw(lane)
+        return settle_batch(self.plan, self.view, lane, token, outcomes, here), here
+
+    def take(self) -> Generator[Effect, Any, str | None]:
+        """What waits in this message."""
+        taken, self.taken = self.taken, None
+        return taken or (yield Take())
+
+    def and_next(self, move: Move, here: Terms) -> Generator[Effect, Any, Move]:
+        """The end of a branch or item, with the claim of what waits in this message: one commit for both."""
+        if move.to is None or not is_container(self.plan, move.to) or move.forks or len(move.commit.stages) > 1:
+            return move
+        if self.taken is None:
+            self.taken = yield Take()
+        stage = None if self.taken is None else claim_unseen(self.plan, self.taken, here)
+        if stage is None:
+            return move
+        reads = dict.fromkeys((*move.commit.reads, *reads_for(self.plan, self.view, str(self.taken))))
+        commit = replace(move.commit, stages=(*move.commit.stages, stage), reads=tuple(reads))
+        return replace(move, commit=commit, claims=self.taken)
 
     def get_slots(self, move: Move, address: str, here: Terms) -> Generator[Effect, Any, Move]:
         """The claim, once the slots that it needs are held; or the move that waits for them."""
@@ -317,12 +370,18 @@ class _Slice:
         others = tuple(address for address in ready if address != taken)
         if others:
             yield Fork(self.plan, others, move.begins)
+        if move.spares:
+            yield Fork(self.plan, move.spares, spare=True)
 
     def is_open(self, address: str) -> bool:
         """Whether a look at an address may find something to do there, as far as it is known."""
-        if is_drain(address) or is_container(self.plan, address):
+        if is_drain(address):
             return True
-        return self.view.state(address) is StepState.READY
+        state = self.view.state(address)
+        if not is_container(self.plan, address) or state is StepState.READY:
+            return state is StepState.READY
+        begun, size = (self.view[name] for name in (fields.begun(address), fields.size(address)))
+        return begun is None or begun != size
 
     def has_read(self, address: str, move: Move) -> bool:
         """Whether the commit brought back everything that a look at the address begins with."""
@@ -398,7 +457,8 @@ class _Slice:
 
     def draw(self, address: str) -> Terms:
         token = asks_with(self.view, address, self.terms.new_token())
-        return Terms(self.terms.timing, token, self.terms.chance(), self.may_fuse, self.terms.max_bytes)
+        chance, most = self.terms.chance(), self.terms.max_bytes
+        return Terms(self.terms.timing, token, chance, self.may_fuse, max_bytes=most, batch=self.batch)
 
     def may_fuse(self, work: Work) -> bool:
         return self.terms.serves(work) and self.terms.goes_on(work)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import DRAIN, RUN, drain_of, is_drain, is_undo, parse_address, within
+from orchestrator.engine.address import DRAIN, RUN, drain_of, is_drain, is_lane, is_undo, parse_address, within
 from orchestrator.engine.commit import NEVER, NOW, Changes, Due, Stage, Then, count_field
 from orchestrator.engine.indexes import PAUSED_RUNS, Pinned, moved
 from orchestrator.engine.places import going_on, live_sets, node_at, stopping_scopes, work_at
@@ -108,7 +108,7 @@ def latest(plan: Plan, address: str, state: StepState, recorded: Mapping[str, st
 def when_drained(plan: Plan, address: str) -> tuple[Then, ...]:
     """If something around an address is stopping and its last live step has left, its undo is ready (RULES 2)."""
     drains = tuple(drained(scope) for scope in stopping_scopes(plan, address))
-    return (*drains, REST_OVER) if plan.leaves_rest and "/" in address else drains
+    return (*drains, REST_OVER) if plan.leaves_rest and ("/" in address or is_lane(address)) else drains
 
 
 def stop_scope(plan: Plan, scope: str, then: str | None = None) -> Changes:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import DRAIN, RUN, is_drain, is_undo
+from orchestrator.engine.address import DRAIN, RUN, is_drain, is_lane, is_undo
 from orchestrator.engine.commit import Changes, Commit, Due, Guards, Stage
 from orchestrator.engine.containers import begin_more, time_out_container
+from orchestrator.engine.lanes import give_back
 from orchestrator.engine.look import cancel_step, is_halted, waken
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.outcome import Failure
@@ -61,6 +62,8 @@ def reads_to_visit(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
     if not view.exists or view.over or address == RUN or is_drain(address):
         return ()
     state = view.state(address)
+    if is_lane(address):
+        return view.missing(fields.lane_head(address))
     if state in (StepState.READY, StepState.WAITING) and is_container(plan, address):
         return container_reads(plan, view, address)
     in_queue = state is StepState.READY or view[fields.in_line(address)] is not None
@@ -75,6 +78,8 @@ def _end_lease(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
     halted = not is_undo(address) and is_halted(plan, view, address)
     if halted and not is_waited_for(plan, address):
         return _sent(cancel_step(plan, view, address, terms, token=token))
+    if is_lane(address):
+        return _sent(give_back(plan, view, address, token, terms))
     silent = fields.silent_at(address)
     guards: Guards = {
         fields.state(address): StepState.RUNNING,

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_drain, is_undo, undo_of, undone_by
 from orchestrator.engine.commit import NEVER, Changes, Commit, Stage
-from orchestrator.engine.drain import to_undo
+from orchestrator.engine.drain import last_pivot, place_of, to_undo
 from orchestrator.engine.indexes import moved
 from orchestrator.engine.look import evaluate_inputs
 from orchestrator.engine.onward import Move, Terms, begin
@@ -36,7 +36,11 @@ class PlannedUndo:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A step whose effect would stay, and why: `no_compensation`, `behind_pivot`, `in_flight` or `undone`."""
+    """A step whose effect is not on the list, and why.
+
+    `no_compensation`; `behind_pivot`; `in_flight`: its end is waited for first; `undone`: already; `run_ended`: the run
+    has ended in a way that leaves it.
+    """
 
     address: str
     why: str
@@ -52,20 +56,23 @@ class UndoPreview:
 
 def preview(plan: Plan, view: RunView) -> UndoPreview:
     """What would be undone now; needs the whole run."""
-    owed = [undone_by(undo) for undo in left_to_undo(view)] if view.over else to_undo(plan, view, "")
+    if view.over:
+        owed = [undone_by(undo) for undo in left_to_undo(view)]
+    else:
+        owed = [address for address in to_undo(plan, view, "") if view.state(address) is not StepState.RUNNING]
     undos = tuple(_planned(plan, view, address) for address in owed)
     steps = [address for address in view.addresses() if not is_undo(address) and not is_drain(address)]
-    effects = [address for address in steps if _has_effect(plan, view, address) and address not in owed]
-    return UndoPreview(undos, tuple(Kept(address, _why(plan, view, address)) for address in effects))
+    known, sealed = frozenset(owed), last_pivot(plan, view)
+    effects = [address for address in steps if address not in known and _has_effect(plan, view, address)]
+    return UndoPreview(undos, tuple(Kept(address, _why(plan, view, address, sealed)) for address in effects))
 
 
 def left_to_undo(view: RunView) -> list[str]:
-    """The undos of a run that is over which were not made: those that failed, or all that wait for an operator."""
-    if view[fields.COMPENSATION] == "pending":
-        listed: list[str] = view.json(fields.UNDO_LIST) or []
-        return [undo for undo in listed if view.state(undo) is StepState.PENDING]
+    """The undos of a run that is over which were not made, newest first: those that failed or wait for an operator."""
+    listed: list[str] = view.json(fields.UNDO_LIST) or [] if view[fields.COMPENSATION] == "pending" else []
+    waiting = [undo for undo in listed if view.state(undo) is StepState.PENDING]
     failed = [address for address in view.addresses() if is_undo(address) and view.state(address) in UNSUCCESSFUL]
-    return sorted(failed, key=lambda undo: view.number(fields.sequence(undone_by(undo))), reverse=True)
+    return sorted((*waiting, *failed), key=lambda undo: place_of(view, undone_by(undo)), reverse=True)
 
 
 def undo_again(plan: Plan, view: RunView, terms: Terms, wish: Wish) -> Move:
@@ -142,9 +149,11 @@ def _has_effect(plan: Plan, view: RunView, address: str) -> bool:
     return work is not None and work.effect is not Effect.NONE and happened
 
 
-def _why(plan: Plan, view: RunView, address: str) -> str:
+def _why(plan: Plan, view: RunView, address: str, sealed: int) -> str:
     if view.state(address) in LIVE:
         return "in_flight"
     if view.state(undo_of(address)) is StepState.COMPLETED:
         return "undone"
-    return "no_compensation" if node_at(plan, address).undo is None else "behind_pivot"
+    if node_at(plan, address).undo is None:
+        return "no_compensation"
+    return "behind_pivot" if place_of(view, address) <= sealed else "run_ended"

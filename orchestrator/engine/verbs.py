@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import RUN, is_drain, is_undo
+from orchestrator.engine.address import RUN, is_drain, is_lane, is_undo
 from orchestrator.engine.commit import Changes, Commit, Due, Stage
 from orchestrator.engine.dependents import release
 from orchestrator.engine.ends import go
@@ -15,7 +15,7 @@ from orchestrator.engine.outcome import Failure
 from orchestrator.engine.places import is_container, node_at
 from orchestrator.engine.settle import Ground, fail_attempt
 from orchestrator.engine.stages import event, leave
-from orchestrator.engine.state import StepHappening, StepState, move_step
+from orchestrator.engine.state import LIVE, StepHappening, StepState, move_step
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import REST, SINK, Plan
 
@@ -47,28 +47,44 @@ def pause(view: RunView, wish: Wish) -> Move | None:
 
 
 def resume(view: RunView, wish: Wish) -> Move | None:
-    """Let a paused run go on: its own time limit moves by as long as it was paused. None if it is not paused."""
+    """Let a paused run go on; None if it is not paused. Needs the whole run.
+
+    Its own time limit, and those of all that waits or runs in it, move by as long as it was paused.
+    """
     if not view.paused:
         return None
     since = view[fields.PAUSED_AT]
+    paused_ms = view.now_ms - int(since or view.now_ms)
+    live = [address for address in view.addresses() if view.state(address) in LIVE]
     limit = view.moment(fields.RUN_DEADLINE)
-    moved = None if limit is None else limit + view.now_ms - int(since or view.now_ms)
+    moved = None if limit is None else limit + paused_ms
     changes = Changes(
-        set={fields.PAUSED: "0", **({} if moved is None else {fields.RUN_DEADLINE: str(moved)})},
+        set={
+            fields.PAUSED: "0",
+            **({} if moved is None else {fields.RUN_DEADLINE: str(moved)}),
+            **_moved_limits(view, live, paused_ms),
+        },
         delete=(fields.PAUSED_AT,),
         entries={} if moved is None or view.stopping else {RUN: Due(at_ms=moved)},
         index={PAUSED_RUNS: False},
         events=(event("run_resumed", **wish.told()),),
     )
     guards = {fields.PAUSED: "1", fields.PAUSED_AT: since, fields.STOPPING: view[fields.STOPPING]}
+    guards |= {name: view[name] for one in live for name in (fields.state(one), fields.token(one))}
     return Move(Commit(view.run_id, view.incarnation, (Stage(guards, changes),)))
+
+
+def _moved_limits(view: RunView, live: list[str], by_ms: int) -> dict[str, str]:
+    """The limits of live steps, later. An attempt whose time went by in the pause had lost its worker in it."""
+    names = [limit(one) for one in live for limit in (fields.deadline, fields.queue_deadline, fields.silent_at)]
+    return {name: str(view.number(name) + by_ms) for name in names if view[name] is not None}
 
 
 def may_skip(plan: Plan, view: RunView, address: str) -> bool:
     """Whether a step waits, for a worker, a moment or its next attempt, and nothing inside of it goes on."""
     if is_undo(address) or is_drain(address) or view.state(address) not in (StepState.READY, StepState.WAITING):
         return False
-    return node_at(plan, address).id not in (SINK, REST) and not is_container(plan, address)
+    return node_at(plan, address).id not in (SINK, REST) and not is_container(plan, address) and not is_lane(address)
 
 
 def skip(plan: Plan, view: RunView, address: str, terms: Terms, wish: Wish, output: str | None = None) -> Move:

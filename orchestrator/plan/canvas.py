@@ -24,7 +24,7 @@ SEPARATOR: Final = ","
 BACKSTOP_S: Final = 60
 """Celery's hard limit stands so far behind the longest timeout of its message."""
 
-_NUMBERS: Final = re.compile(r"\[\d+\]|#\d+")
+_NUMBERS: Final = re.compile(r"\[\d+\]|#\d+|~~\d+")
 
 _BASE_BYTES: Final = 1_100
 _STEP_BYTES: Final = 900
@@ -88,7 +88,7 @@ class Region:
 def main_chain(plan: Plan, start: str, *, message_bytes: int) -> Chain:
     """The chain of a flow's main path from an address on, as long as a message may be."""
     flow, _, step = start.rpartition("/")
-    first, *others = plan.main_path(step.partition("#")[0]) or (step,)
+    first, *others = plan.main_path(_step_of(step)) or (step,)
     once = list(takewhile(lambda name: not plan.nodes[name].loops, others))
     addresses = [start, *(f"{flow}/{name}" if flow else name for name in once)]
     kept = addresses[: _longest(message_bytes)]
@@ -105,7 +105,7 @@ def region(
     of a chord; its body looks at the container. Anything else is a group, whose join is a gate: the state decides it.
     `whole`: whether the lanes are all that the container waits for.
     """
-    chains = tuple(_lane(plan, lane, message_bytes) for lane in lanes)
+    chains = tuple(lane_chain(plan, lane, message_bytes=message_bytes) for lane in lanes)
     node = plan.nodes.get(container) if container is not None else None
     outer = node is not None and node.container is not None and node.container.join is None
     body = main_chain(plan, node.id, message_bytes=message_bytes) if node is not None and outer and whole else None
@@ -190,7 +190,7 @@ def _queue(plan: Plan, works: Sequence[Work | None]) -> str:
     return next((work.queue for work in works if work is not None), _entry_queue(plan))
 
 
-def _lane(plan: Plan, addresses: Sequence[str], message_bytes: int) -> Chain:
+def lane_chain(plan: Plan, addresses: Sequence[str], *, message_bytes: int) -> Chain:
     """One address is its flow's chain; several are one message that looks at each in turn."""
     chain = main_chain(plan, addresses[0], message_bytes=message_bytes)
     if len(addresses) == 1:
@@ -199,7 +199,7 @@ def _lane(plan: Plan, addresses: Sequence[str], message_bytes: int) -> Chain:
 
 
 def _step_of(address: str) -> str:
-    return address.rpartition("/")[2].rstrip("~").partition("#")[0]
+    return address.rpartition("/")[2].partition("~")[0].partition("#")[0]
 
 
 def _shown(address: str) -> str:

@@ -136,9 +136,12 @@ class Container:
 
     def is_decided(self, size: int, completed: int, failed: int) -> bool:
         """Whether it can be joined, or cannot be joined any more."""
-        if self.join is None:
-            return completed + failed == size or failed > self.tolerated(size)
-        return completed >= self.join or size - failed < self.join
+        reached = completed + failed == size if self.join is None else completed >= self.join
+        return reached or not self.survives(size, failed)
+
+    def survives(self, size: int, failed: int) -> bool:
+        """Whether it can still be joined when so many have failed."""
+        return failed <= self.tolerated(size) if self.join is None else size - failed >= self.join
 
     @property
     def outlives_failures(self) -> bool:
@@ -244,6 +247,19 @@ class Plan:
         """`key@version`."""
         return f"{self.key}@{self.version}"
 
+    def batch_body(self, container: Container) -> Node | None:
+        """The one step of a map's body, if its items are worked off in batches: it has no effect, and nothing else
+        about it asks for a step of its own."""
+        flow = self.flows[container.flows[0]]
+        if container.items is None or flow.output is not None or len(flow.steps) != 1 or flow.last:
+            return None
+        body = self.nodes[flow.steps[0]]
+        work = body.work
+        if work is None or work.effect is not Effect.NONE or work.limits or work.heartbeat_timeout_ms is not None:
+            return None
+        plain = body.routes == (Route(END),) and not body.failures and body.undo is None and not body.loops
+        return body if plain and not body.pivot and work.queue_timeout_ms is None else None
+
     @property
     def pinned(self) -> tuple[str, str]:
         """Key and version, as its runs note them."""
@@ -253,7 +269,7 @@ class Plan:
     def leaves_rest(self) -> bool:
         """Whether something may go on, or be undone, beside the flow when that has come to its end."""
         containers = [node.container for node in self.nodes.values() if node.container is not None]
-        return any(one.outlives_failures for one in containers)
+        return any(one.outlives_failures or self.batch_body(one) is not None for one in containers)
 
     @property
     def root(self) -> Flow:

@@ -17,6 +17,7 @@ class Backlog:
     def __init__(self, give_away: Callable[[list[str]], None]) -> None:
         self._give_away = give_away
         self._waiting: list[str] = []
+        self._lent: list[str] = []
         self._lock = threading.Lock()
         self._began_s = elapsed_s()
         self._thread: threading.Thread | None = None
@@ -26,6 +27,12 @@ class Backlog:
         """Put addresses behind those that wait."""
         with self._lock:
             self._waiting += addresses
+
+    def lend(self, addresses: Sequence[str]) -> None:
+        """What others may help with: given away if this message takes long, never taken here."""
+        with self._lock:
+            self._lent += addresses
+        self._begin()
 
     def take(self) -> str | None:
         """The next address; from now on it is the step at hand."""
@@ -42,15 +49,23 @@ class Backlog:
     def watch(self) -> None:
         """A step begins: give away what waits behind it if it takes long."""
         self._began_s = elapsed_s()
-        if self._waiting and self._thread is None:
-            self._thread = threading.Thread(target=self._watch, name="backlog", daemon=True)
-            self._thread.start()
+        if self._waiting:
+            self._begin()
 
     def end(self) -> None:
         """The message is over."""
         self._ended.set()
 
+    def _begin(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._watch, name="backlog", daemon=True)
+            self._thread.start()
+
     def _watch(self) -> None:
-        while self._waiting and not self._ended.wait(PATIENCE_S):
-            if elapsed_s() - self._began_s >= PATIENCE_S and (given := self.take_all()):
+        while (self._waiting or self._lent) and not self._ended.wait(PATIENCE_S):
+            with self._lock:
+                given, self._lent = self._lent, []
+            if elapsed_s() - self._began_s >= PATIENCE_S:
+                given += self.take_all()
+            if given:
                 self._give_away(given)

@@ -6,8 +6,7 @@ import asyncio
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -58,7 +57,7 @@ class Executor:
             is_cancelled=cancelled,
         )
         try:
-            with _alarm(seconds_left):
+            with _Alarm(seconds_left):
                 returned = _call(operation, given, context)
         except DeadlinePassed:
             return Failure("step_timeout", "the attempt took longer than its timeout", reported=False)
@@ -113,19 +112,27 @@ def _problems(error: ValidationError) -> str:
     return "; ".join(f"{one['path'] or 'value'}: {one['message']}" for one in _errors(error))
 
 
-@contextmanager
-def _alarm(seconds: float) -> Iterator[None]:
-    """Raise DeadlinePassed here after so many seconds, where that is possible: in the main thread of a process."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-        yield
-        return
-    if signal.getsignal(signal.SIGALRM) is not _ring:  # it stays: putting it back takes as long as a short operation
-        signal.signal(signal.SIGALRM, _ring)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+class _Alarm:
+    """Raises DeadlinePassed after so many seconds, where that is possible: in the main thread of a process.
+
+    The handler stays: putting back what was there before takes as long as a short operation.
+    """
+
+    __slots__ = ("_rings", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self._rings = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+        self._seconds = max(seconds, 0.001)
+
+    def __enter__(self) -> None:
+        if self._rings:
+            if signal.getsignal(signal.SIGALRM) is not _ring:
+                signal.signal(signal.SIGALRM, _ring)
+            signal.setitimer(signal.ITIMER_REAL, self._seconds)
+
+    def __exit__(self, *_: object) -> None:
+        if self._rings:
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _ring(_signal: int, _frame: FrameType | None) -> None:

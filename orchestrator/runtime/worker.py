@@ -18,7 +18,7 @@ from orchestrator.engine.address import RUN
 from orchestrator.engine.commit import Reply
 from orchestrator.engine.lease import progress
 from orchestrator.engine.outcome import Outcome
-from orchestrator.engine.places import is_waited_for
+from orchestrator.engine.places import is_waited_for, work_at
 from orchestrator.engine.quotas import RUN_LEASE_MS, Slots, parse_holder
 from orchestrator.engine.settle import SHORT_WAIT_MS
 from orchestrator.engine.slice import (
@@ -54,6 +54,9 @@ from orchestrator.store.port import Store
 
 log = logs.get("worker")
 
+MESSAGE_S = 0.001
+"""What takes less is executed where it is found ready: to send it would take longer."""
+
 
 class Worker:
     """What one process needs to work off messages; made once a process, after the fork."""
@@ -74,10 +77,19 @@ class Worker:
         self.operations = operations
         self.timing = Timing(settings.lease_ms, settings.resend_ms)
         self.executor = Executor(settings.max_payload_bytes)
+        self.quick: set[str] = set()
+        """The operations that took less than a message costs, the last time that they were executed here."""
         self.limits = limits or RedisLimits(settings.redis_url, settings)
         self.heartbeat = Heartbeat(
             lambda: store, lambda: self.limits, interval_ms=settings.heartbeat_ms, lease_ms=settings.lease_ms
         )
+
+    def note(self, operation: str, took_s: float) -> None:
+        """How long an operation took the last time says where the next steps of it are executed."""
+        if took_s < MESSAGE_S:
+            self.quick.add(operation)
+        else:
+            self.quick.discard(operation)
 
     def wake(self, holders: Sequence[str]) -> None:
         """Have those who wait for a slot look again."""
@@ -122,6 +134,7 @@ class Message:
             serves=self.serves,
             goes_on=self.goes_on,
             max_bytes=self.worker.settings.max_payload_bytes,
+            elapsed_ms=lambda: (elapsed_s() - self.began_s) * 1000,
         )
         steps = run_slice(self.run_id, address, terms)
         answer: Any = None
@@ -196,19 +209,24 @@ class Message:
         self.backlog.watch()
 
         def heartbeat(report: Any) -> None:
+            if lease.address != effect.address:
+                return  # the lease is the lane's, and is renewed for it
             commit = progress(
                 effect.run_id, effect.incarnation, effect.address, effect.token, to_json_text(report), lease.silence_ms
             )
             reply = self.worker.store.apply(commit)
             lease.heard(reply)
 
-        return self.worker.executor.execute(
+        began_s = elapsed_s()
+        outcome = self.worker.executor.execute(
             self.worker.operations.get(work.operation),
             effect,
             heartbeat=heartbeat,
             cancelled=lambda: lease.cancelled,
             seconds_left=(work.timeout_ms - elapsed_ms) / 1000,
         )
+        self.worker.note(work.operation, elapsed_s() - began_s)
+        return outcome
 
     def acquire(self, slots: Slots) -> tuple[bool, int]:
         """Ask for slots; whether they are held, and when to ask again."""
@@ -230,14 +248,19 @@ class Message:
 
     def fork(self, effect: Fork) -> None:
         """What is ready beside this message's own path: some is sent, the rest waits here while that goes fast."""
-        lanes = deal(effect.plan, effect.addresses, self.worker.settings.lanes)
-        kept = next((lane for lane in lanes if len(lane) > 1 and queue_of(effect.plan, lane[0]) == self.queue), [])
-        sent = [lane for lane in lanes if lane is not kept]
-        self.backlog.add(kept)
+        if effect.spare:
+            self.backlog.lend(effect.addresses)
+            return
+        quick = [address for address in effect.addresses if self.is_quick(effect.plan, address)]
+        others = [address for address in effect.addresses if address not in set(quick)] if quick else effect.addresses
+        lanes = deal(effect.plan, others, self.worker.settings.lanes)
+        own = next((lane for lane in lanes if len(lane) > 1 and queue_of(effect.plan, lane[0]) == self.queue), [])
+        sent = [lane for lane in lanes if lane is not own]
+        self.backlog.add([*quick, *own])
         if not sent:
             return
         limit = self.worker.settings.message_bytes
-        canvas = region(effect.plan, sent, effect.container, message_bytes=limit, whole=True)
+        canvas = region(effect.plan, sent, effect.container, message_bytes=limit, whole=not quick)
         if canvas.body is not None:
             self.task.request.chain = None
         try:
@@ -247,13 +270,18 @@ class Message:
 
     def give_away(self, addresses: list[str]) -> None:
         """Send what this message will not come to soon."""
-        if self.plan is None:
+        if self.plan is None or not addresses:
             return
         try:
-            for address in addresses:
-                self.worker.dispatcher.send(self.plan, self.run_id, address)
+            lanes = deal(self.plan, addresses, self.worker.settings.lanes)
+            self.worker.dispatcher.send_lanes(self.plan, self.run_id, lanes)
         except Unreachable:
             log.warning("backlog_not_sent", run_id=self.run_id, steps=addresses)
+
+    def is_quick(self, plan: Plan, address: str) -> bool:
+        """Whether it begins with an operation of this queue that takes less than a message."""
+        work = work_at(plan, address)
+        return work is not None and work.queue == self.queue and work.operation in self.worker.quick
 
     def set_aside(self, address: str) -> str | None:
         """Put the present message aside."""

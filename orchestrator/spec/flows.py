@@ -140,11 +140,14 @@ def _sequence(listed: Sequence[Step]) -> list[str]:
 
 
 def _read_needs(listed: Sequence[Step], compensating: frozenset[str]) -> FlowShape:
-    needed_by = {
-        step.id: tuple(Transition(to=other.id) for other in listed if step.id in other.needs) for step in listed
-    }
+    dependents: dict[str, list[Transition]] = {step.id: [] for step in listed}
+    for step in listed:
+        for needed in dict.fromkeys(step.needs):
+            if needed in dependents:
+                dependents[needed].append(Transition(to=step.id))
+    needed_by = {step: tuple(others) for step, others in dependents.items()}
     graph = _Graph(tuple(needed_by), needed_by, {})
-    returns = tuple(edge for step in needed_by for edge in graph.returns(step))
+    returns = graph.returns(*needed_by)
     cycles = graph.cycles(to for _, to in returns)
     stuck = graph.reached(step for cycle in cycles for step in cycle)
     return FlowShape(
@@ -182,21 +185,21 @@ class _Graph:
                 waiting += self._after(step, failures=failures)
         return frozenset(seen)
 
-    def returns(self, entry: str) -> tuple[tuple[str, str], ...]:
-        """The edges that lead back to a step that they came through."""
+    def returns(self, *entries: str) -> tuple[tuple[str, str], ...]:
+        """The edges that lead back to a step that they came through, on any way from the entries."""
         found, done = [], set[str]()
-        trail: dict[str, list[str]] = {entry: self._after(entry)} if entry in self.success else {}
-        while trail:
-            step, ahead = next(reversed(trail.items()))
-            if not ahead:
-                done.add(step)
-                del trail[step]
-                continue
-            to = ahead.pop(0)
-            if to in trail:
-                found.append((step, to))
-            elif to not in done:
-                trail[to] = self._after(to)
+        for entry in entries:
+            trail = {entry: self._ahead(entry)} if entry in self.success and entry not in done else {}
+            while trail:
+                step, ahead = next(reversed(trail.items()))
+                to = next(ahead, None)
+                if to is None:
+                    done.add(step)
+                    del trail[step]
+                elif to in trail:
+                    found.append((step, to))
+                elif to not in done:
+                    trail[to] = self._ahead(to)
         return tuple(found)
 
     def cycles(self, heads: Iterable[str]) -> tuple[tuple[str, ...], ...]:
@@ -206,8 +209,14 @@ class _Graph:
             for to in self._after(step):
                 before[to].append(Transition(to=step))
         backward = _Graph(self.steps, {step: tuple(origins) for step, origins in before.items()}, {})
-        loops = {head: self.reached([head]) & backward.reached([head]) for head in heads}
+        loops: dict[str, frozenset[str]] = {}
+        for head in dict.fromkeys(heads):
+            known = next((loop for loop in loops.values() if head in loop), None)
+            loops[head] = known or self.reached([head]) & backward.reached([head])
         return tuple(dict.fromkeys(tuple(step for step in self.steps if step in loop) for loop in loops.values()))
+
+    def _ahead(self, step: str) -> Iterator[str]:
+        return iter(self._after(step))
 
     def _after(self, step: str, *, failures: bool = True) -> list[str]:
         targets = [transition.to for transition in self.success[step]]

@@ -32,7 +32,7 @@ def _is_long(payloads: Payloads, stage: Stage) -> bool:
     texts = [*stage.changes.set.values(), *stage.guards.values(), *(stage.already or {}).values()]
     for later in stage.then:
         texts += [*later.changes.set.values(), *later.guards.values()]
-    return any(text is not None and payloads.goes_beside(text) for text in texts)
+    return any(text and payloads.may_go_beside(text) and payloads.goes_beside(text) for text in texts)
 
 
 def _stage(stage: Stage, stow: Callable[[str], str], refer: Callable[[str | None], str | None]) -> Stage:

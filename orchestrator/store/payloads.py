@@ -43,11 +43,16 @@ class Payloads:
     def __init__(self, blobs: Blobs, *, inline_bytes: int, compress: bool = True) -> None:
         self._blobs = blobs
         self._inline_bytes = inline_bytes
+        self._surely_short = inline_bytes // 4
         self._compress = compress
 
     def stow(self, run_id: str, text: str) -> str:
         """What the run's field is to hold: the text, or a reference to it. Before the commit that writes the field."""
         return self.put(run_id, text) if self.goes_beside(text) else text
+
+    def may_go_beside(self, text: str) -> bool:
+        """Whether it takes a closer look to say so: hardly any text does."""
+        return len(text) > self._surely_short or text.startswith("@")
 
     def goes_beside(self, text: str) -> bool:
         """Whether it is too long for a field, or would be taken for a reference there."""

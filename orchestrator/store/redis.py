@@ -36,7 +36,7 @@ class RedisStore:
         self.keys = Keys(settings.namespace, settings.shards)
         self._feed_length = settings.feed_length
         self._connection = Connection(url)
-        self._payloads = open_payloads(settings)
+        self._payloads = open_payloads(settings.model_copy(update={"redis_url": url}))
 
     def apply(self, commit: Commit) -> Reply:
         """Apply a commit atomically."""
@@ -178,7 +178,7 @@ class RedisStore:
         """The reply with the texts that are kept beside the run; and nothing is kept of a run that was deleted."""
         if reply.first is Answer.APPLIED and any(stage.changes.forget is not None for stage in commit.stages):
             self._payloads.delete_run(commit.run_id)
-        if not any(text is not None and is_reference(text) for text in reply.values.values()):
+        if not any(text and is_reference(text) for text in reply.values.values()):
             return reply
         return replace(reply, values=fetch_beside(self._payloads, commit.run_id, reply.values))
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.command_line import ROOT, orchestrator
 from tests.e2e.conftest import Command
+from tests.integration.system import until
 
 pytestmark = pytest.mark.integration
 
@@ -25,7 +26,7 @@ def test_publishing_again_changes_nothing_and_says_so(command: Command) -> None:
     answer = command("publish", str(ROOT / "specs"))
 
     assert answer.code == 0
-    assert answer.stdout.count("unchanged  ") == 6
+    assert answer.stdout.count("unchanged  ") == len([*(ROOT / "specs").glob("*.yaml"), *(ROOT / "specs").glob("*.py")])
     assert "warning: `sla` is stored" in answer.stdout
 
 
@@ -143,6 +144,70 @@ def test_a_run_is_cancelled_with_a_reason(command: Command) -> None:
     assert watched.code == 1
     assert "cancelled: changed my mind" in watched.stdout
     assert "[run_over]" in again.stderr
+
+
+def waiting(command: Command, *, input: str = '{"text": "x"}') -> str:  # noqa: A002
+    """A run that waits at its timer."""
+    run = new_id()
+    command("start", "examples.wait", "--input", input, "--run-id", run)
+    until(lambda: '"waiting"' in command("show", run, "--json").stdout, "the run waits")
+    return run
+
+
+def test_a_run_is_paused_and_goes_on(command: Command) -> None:
+    """Who wanted it and why is in its timeline."""
+    run = waiting(command)
+
+    paused = command("pause", run, "--reason", "bank is down")
+    shown, listed = command("show", run).stdout, command("runs", "--status", "paused", "--json").document
+    resumed = command("resume", run, "--json")
+
+    assert f"run {run}  ◌ paused" in paused.stdout
+    assert "bank is down" in shown
+    assert run in [one["run_id"] for one in listed["runs"]]
+    assert (resumed.code, resumed.document["status"]) == (0, "running")
+    assert command("watch", run).code == 0
+
+
+def test_a_failed_run_is_retried_with_another_input(command: Command) -> None:
+    """It goes on as the same run, and completes."""
+    run = new_id()
+    command("start", "examples.trip-saga", "--input", TRIP_TO_ATLANTIS, "--run-id", run, "--wait")
+
+    retried = command("retry", run, "--input", TRIP_TO_ATLANTIS.replace("Atlantis", "Athens"), "--json")
+    watched = command("watch", run)
+
+    assert (retried.code, retried.document["incarnation"]) == (0, 2)
+    assert watched.code == 0
+    assert "run begun again at flight by" in watched.stdout
+    assert "[run_over]" in command("retry", run).stderr
+
+
+def test_a_step_that_waits_is_skipped_with_an_output(command: Command) -> None:
+    """The run goes on behind it at once."""
+    run = waiting(command)
+    (step,) = (one for one in command("show", run, "--json").document["run"]["steps"] if one["state"] == "waiting")
+
+    skipped = command("skip", run, step["address"], "--output", '{"any": 1}', "--reason", "no time")
+
+    assert skipped.code == 0
+    assert command("watch", run).code == 0
+    assert f"{step['address']} is left out by" in command("show", run).stdout
+    assert "[run_over]" in command("skip", run, step["address"]).stderr
+
+
+def test_an_undo_is_foreseen(command: Command) -> None:
+    """What would be undone, and after it was, that nothing is left; asking for it again changes nothing."""
+    run = new_id()
+    command("start", "examples.trip-saga", "--input", TRIP_TO_ATLANTIS, "--run-id", run, "--wait")
+
+    text, document = command("undo", run, "--preview").stdout, command("undo", run, "--preview", "--json").document
+    again = command("undo", run)
+
+    assert "nothing would be undone" in text
+    assert {kept["address"]: kept["why"] for kept in document["kept"]} == {"flight": "undone", "hotel": "undone"}
+    assert (again.code, again.stdout.splitlines()[-1]) == (0, "nothing is left to undo")
+    assert "[step_not_waiting]" in command("waive", run, "flight").stderr
 
 
 def test_a_fleet_is_shown_with_its_queues(command: Command) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,35 +12,23 @@ import pytest
 
 from orchestrator.local import ManagedProcess, environment
 from orchestrator.local.redis_server import free_port
-from tests.e2e.command_line import LIMIT_S, ROOT, orchestrator
+from tests.e2e.command_line import LIMIT_S, ROOT, SCRIPT, orchestrator
+from tests.pages import block, commands
 
 pytestmark = pytest.mark.integration
 
-README = (ROOT / "README.md").read_text()
-
-
-def code_after(mark: str) -> str:
-    """The Python block that stands below a mark in the README."""
-    found = re.search(rf"<!-- {re.escape(mark)} -->\n```python\n(.*?)```", README, re.DOTALL)
-    assert found is not None
-    return found[1]
-
-
-def commands_with(word: str) -> list[list[str]]:
-    """The README's `orchestrator` commands with a word in them."""
-    lines = re.findall(r"^\$ (orchestrator .*)$", README, re.MULTILINE)
-    return [shlex.split(line)[1:] for line in lines if word in line]
+README = "README.md"
 
 
 @pytest.fixture(scope="module")
 def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
     """A folder with the README's file, and `orchestrator dev` running in it as the README says."""
     folder = tmp_path_factory.mktemp("newcomer")
-    (folder / "greetings.py").write_text(code_after("file: greetings.py"))
+    (folder / "greetings.py").write_text(block(README, "file: greetings.py"))
     env = environment(f"redis://127.0.0.1:{free_port()}/0", operations=["greetings"])
     env["PYTHONPATH"] = str(ROOT)
-    (dev,) = commands_with("dev greetings.py")
-    process = ManagedProcess("dev", [str(Path(sys.executable).with_name("orchestrator")), *dev], env=env, cwd=folder)
+    (dev,) = commands(README, "orchestrator", "dev greetings.py")
+    process = ManagedProcess("dev", [str(SCRIPT), *dev], env=env, cwd=folder)
     process.start().wait_for_line("in another terminal", 60.0)
     yield folder, env
     process.terminate()
@@ -51,7 +37,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, d
 def test_the_first_run_of_the_readme_completes(newcomer: tuple[Path, dict[str, str]]) -> None:
     """`start --wait` greets, and `runs` lists the run."""
     folder, env = newcomer
-    (start,) = commands_with("start greetings.hello")
+    (start,) = commands(README, "orchestrator", "start greetings.hello")
 
     started = orchestrator(*start, env=env, cwd=folder)
     listed = orchestrator("runs", env=env, cwd=folder)
@@ -66,7 +52,7 @@ def test_the_producer_of_the_readme_gets_the_result(newcomer: tuple[Path, dict[s
     _, env = newcomer
 
     done = subprocess.run(
-        [sys.executable, "-c", code_after("producer")],
+        [sys.executable, "-c", block(README, "producer")],
         env={**os.environ, **env, "ORCHESTRATOR_OPERATIONS": "[]"},
         cwd=tmp_path,
         capture_output=True,
@@ -76,3 +62,24 @@ def test_the_producer_of_the_readme_gets_the_result(newcomer: tuple[Path, dict[s
     )
 
     assert done.stdout.strip() == "{'text': 'Hello, Ada!'}", done.stderr
+
+
+def test_a_version_is_rolled_out_as_the_readme_says(newcomer: tuple[Path, dict[str, str]]) -> None:
+    """Each command does what the README says below them."""
+    folder, env = newcomer
+    code = block(README, "file: greetings.py").replace('hello", version="1.0.0"', 'hello", version="1.1.0"')
+    (folder / "greetings.py").write_text(code)
+    assert orchestrator("publish", "greetings.py", env=env, cwd=folder).code == 0
+    split, show, clear = commands(README, "orchestrator", "greetings.hello")[1:4]
+    (deprecate,) = commands(README, "orchestrator", "deprecate")
+
+    def shares() -> dict[str, float]:
+        answer = orchestrator(*show, "--json", env=env, cwd=folder)
+        return {one["version"]: one["takes_percent"] for one in answer.document}
+
+    seen = []
+    for command in (split, clear, deprecate):
+        assert orchestrator(*command, env=env, cwd=folder).code == 0
+        seen.append(shares())
+
+    assert seen == [{"1.0.0": 90.0, "1.1.0": 10.0}, {"1.0.0": 0.0, "1.1.0": 100.0}, {"1.0.0": 0.0, "1.1.0": 100.0}]

@@ -45,6 +45,21 @@ class Go:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """A worker that is free takes one of the messages and executes what it finds, and tells nobody yet."""
+
+    worker: int
+    place: int
+    behaviour: Behaviour
+
+    def do(self, world: World) -> None:
+        """Let it happen."""
+        if world.messages:
+            world.take(self.worker, world.messages[self.place % len(world.messages)])
+            world.begin(self.worker, self.behaviour)
+
+
+@dataclass(frozen=True, slots=True)
 class LoseReply:
     """A worker's commit is applied and its reply lost."""
 
@@ -162,6 +177,7 @@ _GOES = st.builds(Go, _SEATS, st.integers(1, 10), _BEHAVIOURS)
 
 _ACTS: st.SearchStrategy[Act] = st.one_of(
     *[_GOES] * 6,
+    *[st.builds(Hold, _SEATS, st.integers(0, 5), _BEHAVIOURS)] * 2,
     st.builds(
         Sweep, st.integers(0, 1), st.integers(0, 2), st.sampled_from(["both", "both", "decides", "silent", "twice"])
     ),

@@ -146,7 +146,7 @@ class _Author:
             steps = self.flow(depth + 1, seen)
             output = {"output": reads(steps[0]["id"])} if self.draw(_RARELY) else {}
             branches[f"b{place}"] = {"steps": steps, **output}
-        return {"branches": branches, **self.terms(["all", "all", "any", number])}
+        return {"branches": branches, **self.terms(["all", "any", number])}
 
     def map(self, depth: int, seen: list[str]) -> dict[str, Any]:
         """A body for each item."""
@@ -160,7 +160,8 @@ class _Author:
 
     def terms(self, joins: list[str | int]) -> dict[str, Any]:
         """How a container is joined."""
-        return {"join": self.draw(st.sampled_from(joins)), "rest": self.draw(st.sampled_from(["cancel", "continue"]))}
+        rest = st.sampled_from(["cancel", "cancel", "continue"])
+        return {"join": self.draw(st.sampled_from(joins)), "rest": self.draw(rest)}
 
 
 @st.composite

@@ -23,7 +23,7 @@ def test_every_run_ends_as_promised_whatever_happens_to_it(
     live_through(workflow, acts, flag=flag, fuses=fuses)
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(workflow=nested_workflows(), acts=stories(), flag=st.booleans(), fuses=st.booleans(), habits=habits())
 def test_every_run_of_flows_within_flows_ends_as_promised(
     workflow: dict[str, Any], acts: list[Act], flag: bool, fuses: bool, habits: dict[str, Behaviour]

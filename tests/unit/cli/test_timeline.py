@@ -52,6 +52,31 @@ def test_every_event_that_the_engine_writes_has_words() -> None:
         ({"type": "run_failed", "compensation": "completed"}, "run failed; what was done is undone"),
         ({"type": "run_cancelled", "compensation": "failed"}, "run cancelled; not all that was done could be undone"),
         ({"type": "from_the_future", "step": "charge"}, "from_the_future charge"),
+        ({"type": "run_paused", "by": "ada", "reason": "bank is down"}, "run paused by ada: bank is down"),
+        ({"type": "run_paused"}, "run paused"),
+        ({"type": "run_resumed", "by": "ada"}, "run goes on by ada"),
+        (
+            {"type": "run_retried", "incarnation": 2, "steps": ["ship[3]/pack", "bill"], "by": "ada"},
+            "run begun again at ship[3]/pack, bill by ada",
+        ),
+        ({"type": "step_skipped_by_hand", "step": "nap", "reason": "no time"}, "nap is left out: no time"),
+        (
+            {"type": "undo_waived", "step": "charge~", "by": "ada", "reason": "paid in cash"},
+            "undo of charge waived: it was done by hand by ada: paid in cash",
+        ),
+        ({"type": "flows_started", "step": "ship", "number": 2_000}, "ship begins 2,000 flows"),
+        ({"type": "flows_started", "step": "ship", "number": 1}, "ship begins 1 flow"),
+        ({"type": "items_completed", "step": "ship", "items": [4, 5]}, "2 items of ship completed"),
+        ({"type": "scope_stopping", "step": "ship[3]"}, "nothing new starts in ship[3]"),
+        ({"type": "step_limited", "step": "charge"}, "charge waits for its turn at a limit"),
+        (
+            {"type": "compensation_started", "step": "ship[3]", "undo": ["ship[3]/pack~"]},
+            "undo of ship[3] begins: ship[3]/pack",
+        ),
+        (
+            {"type": "compensation_started", "undo": [f"s[{n}]/a~" for n in range(3_000)]},
+            "undo begins: s[0]/a, s[1]/a, s[2]/a, s[3]/a, s[4]/a and 2,995 steps more",
+        ),
     ],
 )
 def test_an_event_is_told_in_words(event: dict[str, Any], words: str) -> None:
@@ -71,3 +96,36 @@ def test_a_timeline_counts_from_the_first_event() -> None:
 def test_a_run_without_history_has_an_empty_timeline() -> None:
     """Nothing is told, and nothing fails."""
     assert timeline([]).plain == ""
+
+
+def of_items(number: int) -> list[HistoryEntry]:
+    """The history of a step of so many items."""
+    return [entry(n, type="step_completed", step=f"ship[{n}]/pack") for n in range(number)]
+
+
+def test_what_happens_to_thousands_of_items_is_counted() -> None:
+    """A few are told, then only how many it were by now."""
+    told = timeline(of_items(10_000)).plain.splitlines()
+
+    assert len(told) < 25
+    assert told[1].endswith("ship[1]/pack completed")
+    assert told[-1].endswith("ship[*]/pack completed, 10,000 times by now")
+
+
+def test_the_whole_history_is_told_to_whoever_wants_it() -> None:
+    """A line an event."""
+    assert len(timeline(of_items(1_000), whole=True).plain.splitlines()) == 1_000
+
+
+def test_the_engines_own_steps_are_not_told() -> None:
+    """What ends a flow and what works off a batch are nobody's steps."""
+    own = [entry(0, type="step_completed", step=step) for step in ("$end", "ship[3]/$end", "$rest", "read~~2")]
+
+    assert timeline(own).plain == ""
+
+
+def test_each_retry_of_a_run_is_told() -> None:
+    """What happens to the run itself is never only counted."""
+    told = timeline([entry(n, type="run_resumed") for n in range(30)]).plain.splitlines()
+
+    assert len(told) == 30

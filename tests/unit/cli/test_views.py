@@ -8,12 +8,25 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from orchestrator.cli.views import error_text, runs_table, state_text, status_line, steps_table, took
+from orchestrator.cli.views import (
+    LISTED,
+    LONG,
+    error_text,
+    kept_table,
+    run_facts,
+    runs_table,
+    state_text,
+    status_line,
+    steps_table,
+    took,
+    undos_table,
+)
 from orchestrator.client.description import RunDescription, StepDescription
 from orchestrator.client.search import RunSummary
 from orchestrator.engine.state import RunStatus, StepState
+from orchestrator.engine.undoing import Kept, PlannedUndo
 
-LONG = "x" * 300
+WORDY = "x" * 300
 
 
 def step(address: str, **fields: Any) -> StepDescription:
@@ -95,7 +108,7 @@ def test_an_error_without_a_message_of_its_own_is_its_code() -> None:
 @pytest.mark.parametrize("width", [80, 120])
 def test_only_a_result_is_cut_to_the_terminals_width(width: int) -> None:
     """A long output costs no other column a letter."""
-    lines = shown(steps_table(run(step("charge-payment", output={"text": LONG})), width), width)
+    lines = shown(steps_table(run(step("charge-payment", output={"text": WORDY})), width), width)
 
     assert len(lines) == 2
     assert "attempt" in lines[0]
@@ -150,7 +163,7 @@ def test_the_status_line_says_why_and_whether_it_was_undone() -> None:
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_list_of_runs_never_cuts_an_id(width: int) -> None:
     """It is what the next command is given; the workflow's name gives way."""
-    lines = shown(runs_table([listed(workflow="a." + LONG)], width), width)
+    lines = shown(runs_table([listed(workflow="a." + WORDY)], width), width)
 
     assert lines[1].startswith("0123456789abcdef01234567 ")
     assert "✓ completed" in lines[1]
@@ -163,3 +176,86 @@ def test_neither_id_nor_status_of_a_run_is_cut_for_a_longer_one() -> None:
 
     assert all("✓ completed" in line for line in lines[1:])
     assert "order-" + "7" * 34 in lines[1]
+
+
+def test_the_steps_of_thousands_of_items_are_a_few_rows() -> None:
+    """Unless the whole run is wanted."""
+    items = run(*(step(f"ship[{n}]/pack") for n in range(3_000)))
+
+    _, crowd = shown(steps_table(items, 80))
+
+    assert crowd.split() == ["ship[*]/pack", "✓", "completed", "3,000", "completed"]
+    assert len(shown(steps_table(items, 80, whole=True))) == 3_001
+
+
+def test_a_nested_step_is_shown_by_its_address() -> None:
+    """Its undo by the same."""
+    nested = run(step("ship[3]/pack"), step("ship[3]/pack~", kind="undo", undoes="ship[3]/pack"))
+
+    _, done, undo = shown(steps_table(nested, 80))
+
+    assert done.startswith("ship[3]/pack ")
+    assert undo.startswith("undo ship[3]/pack ")
+
+
+def test_an_undo_that_was_waived_says_by_whom() -> None:
+    """Its state alone would say that it was made."""
+    waived = step("charge~", kind="undo", undoes="charge", attempt=1, output=None, waived_by="ada")
+
+    assert shown(steps_table(run(waived), 80))[1].rstrip().endswith("waived by ada")
+
+
+def facts(**fields: Any) -> dict[str, str]:
+    """What is told of a run, by name."""
+    lines = (line.split(None, 1) for line in shown(run_facts(run(**fields)), 200))
+    return {name: rest.strip() for name, rest in lines}
+
+
+def test_a_paused_run_says_since_when() -> None:
+    """And a run that was begun again says how often."""
+    told = facts(status="paused", paused_at="2026-01-31T12:00:05.000Z", ended_at=None, incarnation=3)
+
+    assert told["status"] == "◌ paused since 2026-01-31 12:00:05 UTC"
+    assert told["incarnation"].startswith("3")
+
+
+@pytest.mark.parametrize("compensation", ["pending", "failed"])
+def test_an_undo_that_waits_for_an_operator_says_what_to_do(compensation: str) -> None:
+    """The command, with the run's id."""
+    assert "orchestrator undo 0123456789abcdef01234567" in facts(status="failed", compensation=compensation)["undo"]
+
+
+def test_a_very_long_output_is_told_by_its_beginning() -> None:
+    """And by where to find the rest."""
+    told = " ".join(shown(run_facts(run(output=["x" * 10] * 10_000)), 200))
+
+    assert len(told) < 2 * LONG
+    assert "characters; --json has them all" in told
+
+
+def planned(number: int) -> list[PlannedUndo]:
+    """So many undos to come."""
+    return [PlannedUndo(f"ship[{n}]/pack~", "stock.release@1", {"hold": n}, "done") for n in range(number)]
+
+
+def test_a_planned_undo_is_shown_with_its_operation_and_inputs() -> None:
+    """By the step that it undoes."""
+    _, row = shown(undos_table(planned(1), 80))
+
+    assert row.split() == ["ship[0]/pack", "stock.release@1", "done", '{"hold":', "0}"]
+
+
+def test_of_thousands_of_planned_undos_the_first_are_shown() -> None:
+    """With the number of the rest; the same of what stays."""
+    kept = [Kept(f"ship[{n}]/pack", "behind_pivot") for n in range(3_000)]
+
+    for table in (undos_table(planned(3_000), 80), kept_table(kept, 80)):
+        lines = shown(table)
+        assert len(lines) == LISTED + 2
+        assert lines[-1].startswith(f"… {3_000 - LISTED:,} more")
+
+
+@pytest.mark.parametrize("why", ["no_compensation", "behind_pivot", "in_flight", "undone", "run_ended"])
+def test_what_stays_says_why(why: str) -> None:
+    """Every reason has words of its own."""
+    assert len(shown(kept_table([Kept("charge", why)], 80))[1].split()) > 3

@@ -12,6 +12,7 @@ from orchestrator.engine import fields
 from orchestrator.engine.commit import Answer, Commit, Reply
 from orchestrator.errors import Unreachable
 from orchestrator.runtime.heartbeat import Heartbeat, Lease
+from orchestrator.store.limits_memory import MemoryLimits
 
 NOW_MS = 1_000_000
 PATIENCE_S = 10.0
@@ -53,7 +54,8 @@ def store() -> RenewingStore:
 @pytest.fixture
 def heartbeat(store: RenewingStore) -> Iterator[Heartbeat]:
     """A heart that beats every millisecond, until the test ends."""
-    beating = Heartbeat(lambda: store, interval_ms=1, lease_ms=15_000)  # type: ignore[arg-type,return-value]
+    slots = MemoryLimits(lambda: NOW_MS)
+    beating = Heartbeat(lambda: store, lambda: slots, interval_ms=1, lease_ms=15_000)  # type: ignore[arg-type,return-value]
     yield beating
     beating.stop()
 

@@ -1,0 +1,183 @@
+"""Lanes: a map whose body is one operation without effect is worked off in batches (RULES 16).
+
+A lane is a step (`read~~2`) with claim, lease and entry; the items of its batch have none. What a
+batch did is settled by one commit, which gives back what it did not come to and what failed: those items become steps
+of their own, with attempts of their own. So does every item of a batch whose worker was lost: that counts as nobody's
+attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from orchestrator.engine import fields
+from orchestrator.engine.address import container_of_lane, lane_of, member, number_of_lane, within
+from orchestrator.engine.commit import Changes, Commit, Due, Stage, merged
+from orchestrator.engine.ends import joining
+from orchestrator.engine.onward import Move, Onward, Terms
+from orchestrator.engine.outcome import Outcome, Success
+from orchestrator.engine.places import container_at, going_on
+from orchestrator.engine.reads import reads_for
+from orchestrator.engine.stages import claim, event, leave, reach, when_drained
+from orchestrator.engine.state import StepHappening, StepState, move_step
+from orchestrator.engine.view import RunView
+from orchestrator.plan.graph import Node, Plan, Work
+
+MAX_BATCH = 64
+QUICK_MS = 10.0
+"""A batch that took less is followed by one twice as large."""
+
+
+def body_of(plan: Plan, lane: str) -> Node:
+    """The step that every item of the lane's map is; ValueError if the map is not worked off in batches."""
+    body = plan.batch_body(container_at(plan, container_of_lane(lane)))
+    if body is None:
+        raise ValueError(f"{lane} is not a lane")
+    return body
+
+
+def first_lanes(plan: Plan, container: str, size: int, terms: Terms) -> Onward:
+    """Begin a map in batches: one lane is ready, and others may be opened where that one takes long."""
+    lane = lane_of(container, 0)
+    most = min(size, container_at(plan, container).max_concurrency)
+    spares = tuple(lane_of(container, number) for number in range(1, most))
+    return Onward(changes=reach(plan, lane, terms.timing), to=lane, spares=spares)
+
+
+def look_at_lane(plan: Plan, view: RunView, lane: str, terms: Terms) -> Move | None:
+    """Take the next batch; a lane that nobody has opened yet is opened, one that has nothing left to do leaves."""
+    container = container_of_lane(lane)
+    state, left = view.state(lane), view.number(fields.size(container)) - view.number(fields.begun(container))
+    most = container_at(plan, container).max_concurrency
+    goes_on = view.state(container) is StepState.WAITING and left > 0
+    batch = _claim_batch(plan, view, lane, terms)
+    if state is StepState.PENDING:
+        if not goes_on or number_of_lane(lane) >= most:
+            return None
+        opened = Stage({fields.state(lane): None, **_open(plan, view, container)}, reach(plan, lane, terms.timing))
+        return _claimed(plan, view, lane, terms, opened, batch)
+    if goes_on:
+        return _claimed(plan, view, lane, terms, batch)
+    gone = _gone(plan, lane, StepState.READY)
+    seen = (fields.state(lane), fields.begun(container), fields.state(container))
+    guards = {name: view[name] for name in seen}
+    return Move(Commit(view.run_id, view.incarnation, (Stage(guards, gone, then=when_drained(plan, lane)),)))
+
+
+def batch_of(plan: Plan, view: RunView, lane: str) -> list[str]:
+    """The steps of the items that a claimed lane works off, in order."""
+    first, _, number = (view[fields.batch(lane)] or "0:0").partition(":")
+    container, step = container_of_lane(lane), body_of(plan, lane).id
+    return [within(member(container, n), step) for n in range(int(first), int(first) + int(number))]
+
+
+def settle_batch(plan: Plan, view: RunView, lane: str, token: str, outcomes: Sequence[Outcome], terms: Terms) -> Move:
+    """Record what the items of a batch gave, give back the others, and take the next batch."""
+    container, steps = container_of_lane(lane), batch_of(plan, view, lane)
+    done = {step: outcome.output for step, outcome in zip(steps, outcomes, strict=False) if isinstance(outcome, Success)}
+    given_back = [step for step in steps if step not in done]
+    exhausted = view.number(fields.begun(container)) >= view.number(fields.size(container))
+    settled = _settled(plan, lane, token, terms, exhausted=exhausted)
+    changes = merged((settled, _recorded(container, done), *(reach(plan, one, terms.timing) for one in given_back)))
+    mark = {fields.settled_by(lane): token}
+    stage = Stage({fields.token(lane): token}, changes | Changes(set=mark), already=mark)
+    onward = replace(joining(plan, view, container, terms.timing, lane), forks=tuple(given_back))
+    if not exhausted:
+        reads = (*onward.reads, *_batch_reads(plan, view, lane, terms))
+        onward = replace(onward, second=_claim_batch(plan, view, lane, terms), to=lane, claims=lane, reads=reads)
+    return onward.move(view, stage)
+
+
+def give_back(plan: Plan, view: RunView, lane: str, token: str, terms: Terms) -> Move:
+    """The lane's worker was lost: its items become steps of their own, and the lane takes the next batch."""
+    steps = batch_of(plan, view, lane)
+    ready = Changes(
+        set={
+            fields.state(lane): move_step(StepState.RUNNING, StepHappening.LAPSE),
+            fields.token(lane): "",
+        },
+        delete=(fields.batch(lane),),
+        remove=((fields.open_set(lane), token),),
+        entries={lane: Due(within_ms=terms.timing.resend_ms)},
+        events=(event("attempt_lost", lane, attempt=1),),
+    )
+    changes = merged((ready, *(reach(plan, one, terms.timing) for one in steps)))
+    guards = {fields.state(lane): StepState.RUNNING, fields.token(lane): token}
+    stage = Stage(guards, changes, due=(lane,))
+    return Move(Commit(view.run_id, view.incarnation, (stage,)), to=lane, forks=tuple(steps))
+
+
+def _claimed(plan: Plan, view: RunView, lane: str, terms: Terms, *stages: Stage) -> Move:
+    commit = Commit(view.run_id, view.incarnation, stages, _batch_reads(plan, view, lane, terms))
+    return Move(commit, to=lane, claims=lane)
+
+
+def _batch_reads(plan: Plan, view: RunView, lane: str, terms: Terms) -> tuple[str, ...]:
+    """The fields that the next batch takes: what every item reads, and the items."""
+    container = container_of_lane(lane)
+    begun, number = view.number(fields.begun(container)), _number(view, container, terms)
+    shared = reads_for(plan, view, within(member(container, begun), body_of(plan, lane).id))
+    items = [fields.item(member(container, n)) for n in range(begun, begun + number)]
+    return (*fields.HEAD, *fields.step_head(lane), *fields.lane_head(lane), *shared, *items)
+
+
+def _number(view: RunView, container: str, terms: Terms) -> int:
+    left = view.number(fields.size(container)) - view.number(fields.begun(container))
+    return max(1, min(terms.batch, MAX_BATCH, left))
+
+
+def _claim_batch(plan: Plan, view: RunView, lane: str, terms: Terms) -> Stage:
+    container, work = container_of_lane(lane), _work(plan, lane)
+    begun, number = view.number(fields.begun(container)), _number(view, container, terms)
+    whole = replace(work, timeout_ms=work.timeout_ms * number)
+    stage = claim(plan, lane, whole, terms.token, terms.timing, attempt=1, first=False)
+    taken = Changes(set={fields.begun(container): str(begun + number), fields.batch(lane): f"{begun}:{number}"})
+    quiet = replace(stage.changes, events=())
+    return replace(stage, guards={**stage.guards, **_open(plan, view, container)}, changes=quiet | taken)
+
+
+def _open(plan: Plan, view: RunView, container: str) -> dict[str, str | None]:
+    """The guards of taking further items: the map goes on, and nobody else has taken them."""
+    return {
+        **going_on(plan, container),
+        fields.stopping(container): None,
+        fields.state(container): StepState.WAITING,
+        fields.begun(container): view[fields.begun(container)],
+    }
+
+
+def _settled(plan: Plan, lane: str, token: str, terms: Terms, *, exhausted: bool) -> Changes:
+    struck = Changes(remove=((fields.open_set(lane), token),), delete=(fields.batch(lane),))
+    if exhausted:
+        return _gone(plan, lane, StepState.RUNNING) | struck
+    ready = move_step(StepState.RUNNING, StepHappening.LAPSE)
+    return struck | Changes(
+        set={fields.state(lane): ready, fields.token(lane): ""}, entries={lane: Due(within_ms=terms.timing.resend_ms)}
+    )
+
+
+def _gone(plan: Plan, lane: str, state: StepState) -> Changes:
+    """A lane ends without a word: what it did is told of its items."""
+    return replace(leave(plan, lane, move_step(state, StepHappening.COMPLETE)), events=())
+
+
+def _recorded(container: str, outputs: dict[str, str]) -> Changes:
+    values: dict[str, str] = {}
+    arrived: list[tuple[str, str]] = []
+    for step, output in outputs.items():
+        flow = step.rpartition("/")[0]
+        key = flow[len(container) + 1 : -1]
+        values[fields.state(step)] = StepState.COMPLETED
+        values[fields.flow_state(flow)] = StepState.COMPLETED
+        values[fields.output(flow)] = output
+        arrived += [(fields.completed_set(container), key), (fields.over_set(container), key)]
+    told = (event("items_completed", container, items=[int(key) for _, key in arrived[::2]]),) if outputs else ()
+    return Changes(set=values, add=tuple(arrived), events=told)
+
+
+def _work(plan: Plan, lane: str) -> Work:
+    work = body_of(plan, lane).work
+    if work is None:
+        raise ValueError(f"{lane} executes nothing")
+    return work
