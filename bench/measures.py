@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from bench.meters import Memory, cpu_s, memory, network_bytes
-from bench.systems import STEPS, System
+from bench.systems import STEPS, WIDTH, Shape, System
 
 CHAINS = 200
+FANS = 20
 SINGLE_RUNS = 100
 STARTS = 500
+
+
+FAN_SHAPES: tuple[Shape, ...] = ("parallel", "map")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,10 @@ class Round:
     server_cpu_ms: float
     client_cpu_ms: float
     kib: float
+    parallel_per_s: float
+    parallel_cpu_ms: float
+    map_per_s: float
+    map_cpu_ms: float
     p50_ms: float
     p99_ms: float
     starts_per_s: float
@@ -39,22 +47,36 @@ def measure(system: System) -> Round:
     """Everything once: many runs at a time, one run at a time, starts."""
     system.clear()
     busy = _busy(system)
+    fans = [figure for shape in FAN_SHAPES for figure in _fan(system, shape)]
     alone = sorted(_timed(lambda: system.run(1)) * 1000 for _ in range(SINGLE_RUNS))
     starts = STARTS / _timed(lambda: system.start(STARTS))
     bulk = STARTS / _timed(lambda: system.start_many(STARTS))
     system.clear()
-    return Round(*busy, alone[SINGLE_RUNS // 2], alone[SINGLE_RUNS * 99 // 100 - 1], starts, bulk)
+    return Round(*busy, *fans, alone[SINGLE_RUNS // 2], alone[SINGLE_RUNS * 99 // 100 - 1], starts, bulk)
 
 
 def _busy(system: System) -> tuple[float, float, float, float, float]:
     """Steps a second, and what a step costs: CPU of workers, server and client, and KiB through the server."""
     url, steps = system.server.url(), CHAINS * STEPS
+    network = network_bytes(url)
+    seconds, (worker, server, client) = _watched(system, lambda: system.run(CHAINS))
+    kib = (network_bytes(url) - network) / 1024 / steps
+    return steps / seconds, worker / steps, server / steps, client / steps, kib
+
+
+def _fan(system: System, shape: Shape) -> tuple[float, float]:
+    """Steps a second beside each other, and what a step costs of everybody's CPU; the join is a step, too."""
+    steps = FANS * (WIDTH + 1)
+    seconds, used = _watched(system, lambda: system.run(FANS, shape))
+    return steps / seconds, sum(used) / steps
+
+
+def _watched(system: System, act: Callable[[], None]) -> tuple[float, list[float]]:
+    """How many seconds it took, and the ms of CPU of workers, server and client."""
     watched = (_pids(system), [system.server.pid], [os.getpid()])
-    network, cpu = network_bytes(url), [cpu_s(pids) for pids in watched]
-    seconds = _timed(lambda: system.run(CHAINS))
-    used = [(cpu_s(pids) - before) * 1000 / steps for pids, before in zip(watched, cpu, strict=True)]
-    worker, server, client = used
-    return steps / seconds, worker, server, client, (network_bytes(url) - network) / 1024 / steps
+    before = [cpu_s(pids) for pids in watched]
+    seconds = _timed(act)
+    return seconds, [(cpu_s(pids) - spent) * 1000 for pids, spent in zip(watched, before, strict=True)]
 
 
 def _pids(system: System) -> list[int]:

@@ -12,9 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
-from bench.measures import CHAINS, SINGLE_RUNS, STARTS, Round
+from bench.measures import CHAINS, FANS, SINGLE_RUNS, STARTS, Round
 from bench.meters import Memory
-from bench.systems import STEPS
+from bench.systems import STEPS, WIDTH
 
 PACKAGES = ("celery", "kombu", "redis", "hiredis")
 
@@ -34,6 +34,10 @@ FIGURES = (
     Figure("CPU a step, Redis, ms", "server_cpu_ms", 2),
     Figure("CPU a step, client, ms", "client_cpu_ms", 2),
     Figure("through Redis a step, KiB", "kib", 1),
+    Figure(f"{WIDTH} in parallel + join × {FANS} runs, steps/s", "parallel_per_s"),
+    Figure("CPU a step of that, all processes, ms", "parallel_cpu_ms", 2),
+    Figure(f"map of {WIDTH} items + join × {FANS} runs, steps/s (plain: the same chord)", "map_per_s"),
+    Figure("CPU a step of that, all processes, ms", "map_cpu_ms", 2),
     Figure(f"one run of {STEPS} steps on an idle system, p50 of {SINGLE_RUNS}, ms", "p50_ms", 1),
     Figure(f"the same, p99 of {SINGLE_RUNS}, ms", "p99_ms", 1),
     Figure(f"starts/s, one by one, {STARTS}", "starts_per_s"),
@@ -95,8 +99,9 @@ Measured on {date}, by `make bench`: {machine}.
 
 Each system has a Redis of its own (AOF every second), one prefork worker of two children, and beat. Client, workers and
 server share the machine. Plain Celery is the same chain of immutable no-op tasks, with late acknowledgement, JSON and
-results, sent one by one; ours are started by `start_many`, with an input of 100 bytes, and every step is claimed and
-settled by a commit of its own. Medians of {pairs} pairs, measured in turns; ratios are of one pair. Ratios hold,
+results, sent one by one; ours are started by `start_many`, with an input of 100 bytes, and every step of a chain or a
+branch is claimed and settled by a commit of its own. Fifty in parallel are a chord of fifty with a body in plain Celery.
+The items of a map whose operation has `effect: none` share commits; those of `write` do not. Medians of {pairs} pairs, measured in turns; ratios are of one pair. Ratios hold,
 absolute figures drift with the machine and its load.
 
 {rows}

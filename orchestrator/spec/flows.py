@@ -189,7 +189,7 @@ class _Graph:
         """The edges that lead back to a step that they came through, on any way from the entries."""
         found, done = [], set[str]()
         for entry in entries:
-            trail = {entry: self._ahead(entry)} if entry in self.success and entry not in done else {}
+            trail = {entry: iter(self._after(entry))} if entry in self.success and entry not in done else {}
             while trail:
                 step, ahead = next(reversed(trail.items()))
                 to = next(ahead, None)
@@ -199,7 +199,7 @@ class _Graph:
                 elif to in trail:
                     found.append((step, to))
                 elif to not in done:
-                    trail[to] = self._ahead(to)
+                    trail[to] = iter(self._after(to))
         return tuple(found)
 
     def cycles(self, heads: Iterable[str]) -> tuple[tuple[str, ...], ...]:
@@ -214,9 +214,6 @@ class _Graph:
             known = next((loop for loop in loops.values() if head in loop), None)
             loops[head] = known or self.reached([head]) & backward.reached([head])
         return tuple(dict.fromkeys(tuple(step for step in self.steps if step in loop) for loop in loops.values()))
-
-    def _ahead(self, step: str) -> Iterator[str]:
-        return iter(self._after(step))
 
     def _after(self, step: str, *, failures: bool = True) -> list[str]:
         targets = [transition.to for transition in self.success[step]]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from orchestrator import WorkflowSpec, define_workflow
-from tests.integration.system import System, ended, events, executions
+from tests.integration.system import System, ended, events, executions, happened, until
+from tests.integration.workflows import charge_step
 
 
 def flow(key: str, *steps: Any, **options: Any) -> WorkflowSpec:
@@ -39,7 +40,8 @@ def test_a_map_runs_every_item_once_in_order_of_the_list(system: System) -> None
     run = system.client.start("tests.map", {"words": words})
 
     assert run.result(20) == [{"text": word.upper()} for word in words]
-    assert sorted(executions(run)) == sorted(f"all[{number}]/up" for number in range(40))
+    done = [item for event in events(run, "items_completed") for item in event["items"]]
+    assert sorted(done) == list(range(40))
     assert ended(run).status == "completed"
 
 
@@ -58,3 +60,82 @@ def test_a_needs_flow_runs_each_step_when_what_it_needs_has_settled(system: Syst
 
     assert run.result(20) == {"text": "AA"}
     assert [event["step"] for event in events(run, "step_skipped")] == ["never"]
+
+
+def test_a_needs_flow_of_500_steps_completes(system: System) -> None:
+    """Ten chains between a first and a last step."""
+    steps = [upper("first"), *(upper(f"n{n}", needs=[f"n{n - 10}" if n >= 10 else "first"]) for n in range(498))]
+    steps.append(upper("last", needs=[f"n{n}" for n in range(488, 498)]))
+    system.publish(flow("wide", *steps))
+
+    run = system.client.start("tests.wide")
+
+    assert run.result(20) == {"text": "A"}
+    assert len(executions(run)) == 500
+
+
+def test_a_killed_worker_in_a_branch_is_got_over(system: System) -> None:
+    """The branch is taken up again, the other is not touched, and the join happens once."""
+    system.publish(flow("killed-branch", gated_fork(), upper("after")))
+    gate = system.gate()
+    run = system.client.start("tests.killed-branch", {"method": f"pm_gate_{gate.name}"})
+    pid = gate.reached()
+    until(lambda: happened(run, "step_completed", "fork[short]/short"), "the other branch is over")
+
+    system.holder(pid).kill()
+    gate.open()
+
+    assert ended(run).status == "completed"
+    assert len(system.charges(run)) == 1
+    assert executions(run).count("fork[short]/short") == 1
+    assert executions(run).count("after") == 1
+
+
+def test_a_lost_chord_body_is_made_good(system: System) -> None:
+    """Celery's count of the chord is deleted while its header runs: the state knows when all have arrived."""
+    system.publish(flow("lost-body", gated_fork(), upper("after")))
+    gate = system.gate()
+    run = system.client.start("tests.lost-body", {"method": f"pm_gate_{gate.name}"})
+    gate.reached()
+
+    assert forget_chords(system) > 0
+    gate.open()
+
+    assert ended(run).status == "completed"
+    assert executions(run).count("after") == 1
+
+
+def test_a_failed_branch_is_undone_before_its_handler(system: System) -> None:
+    """What both branches did is undone, what stands before them stays."""
+    fork = {
+        "id": "fork",
+        "parallel": {
+            "branches": {"paid": [charge_step()], "bad": [charge_step(id="declined", inputs=DECLINED)]},
+        },
+        "on_success": "$end",
+        "on_failure": "sorry",
+    }
+    before = charge_step(id="before", on_success="fork")
+    system.publish(flow("handled-fork", before, fork, upper("sorry", on_success="$end")))
+
+    run = system.client.start("tests.handled-fork", {"method": "pm_ok"})
+
+    assert ended(run).status == "completed"
+    assert executions(run)[-1] == "sorry"
+    charged = {charge.key for charge in system.charges(run)}
+    assert charged == {f"{run.run_id}:before:1", f"{run.run_id}:fork[paid]/charge:1"}
+    assert {refund.key for refund in system.refunds(run)} == {f"{run.run_id}:fork[paid]/charge:1"}
+
+
+DECLINED = {"amount": 1250, "paymentMethodId": "pm_declined"}
+
+
+def gated_fork() -> dict[str, Any]:
+    """Two branches, of which one is held at a gate."""
+    return {"id": "fork", "parallel": {"branches": {"held": [charge_step()], "short": [upper("short")]}}}
+
+
+def forget_chords(system: System) -> int:
+    """Delete what Celery knows of chords; how many keys that were."""
+    keys = list(system.broker.scan_iter("celery-taskset-meta-*"))
+    return system.broker.delete(*keys) if keys else 0

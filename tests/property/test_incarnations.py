@@ -138,7 +138,7 @@ class World:
             raise OperationError("declined", retryable=self.chance.random() < 0.5)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     workflow=nested_workflows(),
     manual=st.booleans(),

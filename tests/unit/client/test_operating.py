@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.client.handle import RunHandle
+from orchestrator.engine import fields
 from orchestrator.engine.commit import Commit, Reply
 from orchestrator.engine.state import RunStatus
 from orchestrator.errors import Conflict, OperationError, RunOver, StepNotWaiting, UnknownRun
@@ -82,6 +83,20 @@ def test_resuming_sends_every_step_that_is_ready() -> None:
 
     assert around.dispatcher.sent == [("run", "a")]
     assert run.describe().steps[0].state == "ready"
+
+
+def test_the_time_in_which_a_step_must_be_taken_moves_by_the_pause() -> None:
+    """Nobody was allowed to take it."""
+    around = Surroundings()
+    around.publish({"id": "a", "operation": "do.write", "queue_timeout": "5s"})
+    run = around.start(run_id="run")
+    run.pause()
+    around.clock.move(3_600_000)
+
+    run.resume()
+
+    _, values = around.store.read("run", (fields.queue_deadline("a"),))
+    assert values[fields.queue_deadline("a")] == str(around.clock.now_ms + 5_000)
 
 
 def test_a_retry_sends_where_the_run_goes_on() -> None:

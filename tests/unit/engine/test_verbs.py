@@ -116,18 +116,6 @@ def test_a_worker_that_is_lost_in_a_pause_is_got_over_after_it(flow_of: FlowOf) 
     assert (run.finish().status, len(run.calls)) == ("completed", 2)
 
 
-def test_a_step_that_nobody_may_take_is_not_late(flow_of: FlowOf) -> None:
-    """The time in which a worker has to take it counts when the run goes on."""
-    flow = flow_of(step("a"), step("b", queue_timeout="5s")).script("a", delay("2s")).script("b", ok())
-    run = flow.start().until("a")
-    run.handle.pause()
-    run.advance("1h")
-
-    run.handle.resume()
-
-    assert run.finish().status == "completed"
-
-
 def test_the_time_of_a_container_stands_still_in_a_pause(flow_of: FlowOf) -> None:
     """What lies inside of it has its whole time."""
     nap = {"id": "both", "parallel": {"branches": {"x": [step("a"), step("b")]}}, "timeout": "1m"}
