@@ -25,7 +25,7 @@ class Channel(redis.Channel):
             raise ConnectionResetError("the connection of this channel has been given up")
         return super()._connparams(*args, **kwargs)  # type: ignore[misc]  # not in celery-types
 
-    def _create_client(self, asynchronous: bool = False) -> Any:  # noqa: FBT001, FBT002  # kombu calls it so
+    def _create_client(self, asynchronous: bool = False) -> Any:  # kombu calls it so
         if asynchronous:
             return super()._create_client(asynchronous=True)  # type: ignore[misc]
         client = self._client

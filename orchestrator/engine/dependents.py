@@ -44,7 +44,8 @@ def _first_that_runs(plan: Plan, view: RunView, dependents: list[str], terms: Te
     """The claim of the first dependent that runs if all that it needs has succeeded; refused if that is not so."""
     for dependent in dependents:
         work, needs = work_at(plan, dependent), needs_of(plan, dependent)
-        if work is not None and not work.limits and needs.run_if == "all_succeeded" and needs.when is None and terms.fuses(work):
+        judged = needs.run_if != "all_succeeded" or needs.when is not None
+        if work is not None and not work.limits and not judged and terms.fuses(work):
             stage = claim(plan, dependent, work, terms.token, terms.timing, attempt=1, first=True)
             flow = flow_of(dependent)
             succeeded = {fields.state(within(flow, name)): StepState.COMPLETED for name in needs.needs}

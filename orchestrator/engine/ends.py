@@ -113,10 +113,13 @@ def _arrived(
         number=(fields.sequence(flow),),
         add=((arrived(container), key), (fields.over_set(container), key)),
     )
-    return replace(joining(plan, view, container, timing, origin), changes=changes)
+    failed = ended is StepState.FAILED
+    return replace(joining(plan, view, container, timing, origin, failed=failed), changes=changes)
 
 
-def joining(plan: Plan, view: RunView, container: str, timing: Timing, origin: str) -> Onward:
+def joining(
+    plan: Plan, view: RunView, container: str, timing: Timing, origin: str, *, failed: bool = False
+) -> Onward:
     """What follows arrivals at a container: if they decide it, it is ready; else it may begin its next item."""
     waits = {fields.state(container): StepState.WAITING}
     joins = Changes(
@@ -124,29 +127,35 @@ def joining(plan: Plan, view: RunView, container: str, timing: Timing, origin: s
         entries={container: Due(within_ms=timing.resend_ms)},
     )
     terms, size = container_at(plan, container), view.number(fields.size(container))
-    deciding = [Then({**waits, **guards}, joins) for guards in _decisions(terms, size, container)]
+    deciding = [Then({**waits, **guards}, joins) for guards in _decisions(terms, size, container, failed=failed)]
     if 0 < terms.max_concurrency < size and plan.batch_body(terms) is None:
         next_item = Due(within_ms=timing.resend_ms, at_ms=view.moment(fields.deadline(container)))
         deciding.append(Then(waits, Changes(entries={container: next_item})))
     return Onward(
         then=(*deciding, *when_drained(plan, origin)),
         to=container,
-        reads=(
-            *fields.HEAD,
-            *fields.step_head(container),
-            *fields.counts(container),
-            fields.first_failed(container),
-            *container_reads(plan, view, container),
-        ),
+        reads=(fields.state(container),) if has_begun(view, container) else _look_reads(plan, view, container),
     )
 
 
-def _decisions(terms: Container, size: int, container: str) -> list[Guards]:
-    """The counts of members at which a container can be joined, or cannot be joined any more."""
-    completed, failed, over = (count_field(one(container)) for one in _SETS)
+def has_begun(view: RunView, container: str) -> bool:
+    """Whether a container is known to have begun all its flows: until its join there is nothing to do at it."""
+    return view[fields.begun(container)] is not None and view[fields.begun(container)] == view[fields.size(container)]
+
+
+def _look_reads(plan: Plan, view: RunView, container: str) -> tuple[str, ...]:
+    """What a look at a container takes."""
+    counted = (*fields.counts(container), fields.first_failed(container))
+    return (*fields.HEAD, *fields.step_head(container), *counted, *container_reads(plan, view, container))
+
+
+def _decisions(terms: Container, size: int, container: str, *, failed: bool) -> list[Guards]:
+    """The counts of members at which a completed, or failed, flow decides that a container is joined or never will."""
+    completed, lost, over = (count_field(one(container)) for one in _SETS)
     if terms.join is None:
-        return [{over: str(size)}, {failed: str(terms.tolerated(size) + 1)}]
-    return [{completed: str(terms.join)}, {failed: str(size - terms.join + 1)}]
+        all_over = [{over: str(size)}]
+        return [*all_over, {lost: str(terms.tolerated(size) + 1)}] if failed else all_over
+    return [{lost: str(size - terms.join + 1)} if failed else {completed: str(terms.join)}]
 
 
 _SETS = (fields.completed_set, fields.failed_set, fields.over_set)

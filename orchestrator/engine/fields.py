@@ -24,6 +24,7 @@ ERROR: Final = "error"  # JSON
 STARTED_BY: Final = "started_by"
 ENDED_AT: Final = "ended_at"
 RUN_DEADLINE: Final = "deadline"
+RUN_LIMIT: Final = "limit"  # ms that the run may take, if it has a limit
 UNDO_LIST: Final = "undo"  # JSON list of addresses, newest completion first
 UNDO_FAILED: Final = "undo_failed"  # "1" once an undo has failed for good
 ATTENTION: Final = "attention"

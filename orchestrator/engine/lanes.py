@@ -75,7 +75,8 @@ def batch_of(plan: Plan, view: RunView, lane: str) -> list[str]:
 def settle_batch(plan: Plan, view: RunView, lane: str, token: str, outcomes: Sequence[Outcome], terms: Terms) -> Move:
     """Record what the items of a batch gave, give back the others, and take the next batch."""
     container, steps = container_of_lane(lane), batch_of(plan, view, lane)
-    done = {step: outcome.output for step, outcome in zip(steps, outcomes, strict=False) if isinstance(outcome, Success)}
+    told = zip(steps, outcomes, strict=False)
+    done = {step: outcome.output for step, outcome in told if isinstance(outcome, Success)}
     given_back = [step for step in steps if step not in done]
     exhausted = view.number(fields.begun(container)) >= view.number(fields.size(container))
     settled = _settled(plan, lane, token, terms, exhausted=exhausted)
@@ -173,7 +174,7 @@ def _recorded(container: str, outputs: dict[str, str]) -> Changes:
         values[fields.output(flow)] = output
         arrived += [(fields.completed_set(container), key), (fields.over_set(container), key)]
     told = (event("items_completed", container, items=[int(key) for _, key in arrived[::2]]),) if outputs else ()
-    return Changes(set=values, add=tuple(arrived), events=told)
+    return Changes(set=values, number=tuple(map(fields.sequence, outputs)), add=tuple(arrived), events=told)
 
 
 def _work(plan: Plan, lane: str) -> Work:

@@ -88,7 +88,8 @@ def reads_to_look(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
         return container_reads(plan, view, address)
     last = view[fields.ends(address)]
     if last is not None:
-        return view.missing((*reads_for(plan, view, address), fields.output(last), *leaving_reads(plan, last, own=None)))
+        leaving = leaving_reads(plan, last, own=None)
+        return view.missing((*reads_for(plan, view, address), fields.output(last), *leaving))
     work = work_at(plan, address)
     out_of_time = work is not None and work.retry.max_elapsed_ms is not None and view.attempt(address) > 1
     judged = not is_undo(address) and not starts_by_itself(plan, address)

@@ -25,7 +25,7 @@ from orchestrator.engine.address import (
     undone_by,
     within,
 )
-from orchestrator.engine.commit import NEVER, Changes, Commit, Due, Stage, merged
+from orchestrator.engine.commit import Changes, Commit, Due, Stage, merged
 from orchestrator.engine.drain import is_inside
 from orchestrator.engine.indexes import moved
 from orchestrator.engine.look import evaluate_inputs
@@ -47,6 +47,7 @@ def retry(plan: Plan, view: RunView, terms: Terms, wish: Wish, new_input: str | 
     """The next incarnation of a failed or cancelled run; needs the whole run. `new_input` is JSON that was checked."""
     status = move_run(view.status, RunHappening.RETRY)
     incarnation = str(int(view.incarnation) + 1)
+    limit_ms = view.moment(fields.RUN_LIMIT)
     reset = _Reset(plan, view, terms)
     reset.flow("")
     going_on = merged(reset.changes)
@@ -63,8 +64,8 @@ def retry(plan: Plan, view: RunView, terms: Terms, wish: Wish, new_input: str | 
             **reset.latest_visits(),
         },
         delete=(*_RUN_FIELDS, *(name for name in reset.gone() if name not in written)),
-        stamp={} if plan.timeout_ms is None else {fields.RUN_DEADLINE: plan.timeout_ms},
-        entries={RUN: NEVER if plan.timeout_ms is None else Due(within_ms=plan.timeout_ms)},
+        stamp={} if limit_ms is None else {fields.RUN_DEADLINE: limit_ms},
+        entries={RUN: Due(within_ms=limit_ms)},
         index=moved(view.status, status, plan.pinned),
         events=(event("run_retried", incarnation=int(incarnation), steps=reset.ready, **wish.told()),),
     )

@@ -50,6 +50,7 @@ def start(plan: Plan, request: StartRequest, timing: Timing) -> Commit:
             fields.CTX: request.ctx,
             fields.STARTED_BY: request.started_by,
             INDEXES: json.dumps(stays_in),
+            **({fields.RUN_LIMIT: str(min(limits))} if limits else {}),
         },
         stamp={fields.CREATED_AT: 0, **({fields.RUN_DEADLINE: min(limits)} if limits else {})},
         entries={RUN: Due(within_ms=min(limits)) if limits else NEVER},

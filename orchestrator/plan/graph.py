@@ -248,8 +248,7 @@ class Plan:
         return f"{self.key}@{self.version}"
 
     def batch_body(self, container: Container) -> Node | None:
-        """The one step of a map's body, if its items are worked off in batches: it has no effect, and nothing else
-        about it asks for a step of its own."""
+        """The one step of a map's body, if items are worked off in batches: without effect, and plain otherwise."""
         flow = self.flows[container.flows[0]]
         if container.items is None or flow.output is not None or len(flow.steps) != 1 or flow.last:
             return None

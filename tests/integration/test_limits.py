@@ -33,7 +33,8 @@ def test_a_step_waits_for_a_slot_and_gets_it_when_one_is_free(system: System) ->
     """Another tenant's does not wait."""
     system.publish(limited_step("limited-step", max=1))
     held, free, other = system.gate(), system.gate(), system.gate()
-    free.open(), other.open()
+    free.open()
+    other.open()
     first = begin(system, "limited-step", held.name)
     held.reached()
 

@@ -116,10 +116,8 @@ class World:
             if node_at(plan, address).undo is None or key in self.left:
                 continue
             if key in self.undone:
-                mine = idempotency_key(view, address) == key and view.state(address) is not StepState.PENDING
-                assert not mine or view.state(undo_of(address)) is StepState.COMPLETED, (
-                    f"{key} is not known as undone"
-                )
+                known = idempotency_key(view, address) == key and view.state(address) is not StepState.PENDING
+                assert not mine or view.state(undo_of(address)) is StepState.COMPLETED, f"{key} is not known as undone"
             else:
                 assert idempotency_key(view, address) == key, f"{key} is forgotten"
                 assert view.returned(address) or view.unreported(address), f"{key} is forgotten"
