@@ -15,7 +15,7 @@ PYTEST := $(BIN)/pytest -q
 
 .PHONY: help
 help: ## List these verbs
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: setup
 setup: $(READY) ## Make .venv and install everything into it
@@ -62,6 +62,10 @@ chaos: $(READY) ## Run the fault storms
 .PHONY: bench
 bench: $(READY) ## Measure against plain Celery; writes bench/RESULTS.md
 	@$(BIN)/python -m bench
+
+.PHONY: bench-large
+bench-large: $(READY) ## Measure with ten times as much of everything, and with a slow network; some minutes
+	@$(BIN)/python -m bench.large
 
 .PHONY: docs
 docs: $(READY) ## Draw the diagrams of the documentation anew

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 from contextlib import ExitStack
-from pathlib import Path
 
 from bench.measures import Round, idle_memory, measure
 from bench.meters import server_version
-from bench.report import page
+from bench.report import page, write_part
 from bench.systems import Ours, Plain, System
-
-RESULTS = Path(__file__).parent / "RESULTS.md"
 
 
 def main() -> None:
@@ -35,7 +32,7 @@ def main() -> None:
         text = page(rounds, idle, server_version(systems[0].server.url()))
     print(text)
     if not options.dry:
-        RESULTS.write_text(text, encoding="utf-8")
+        write_part("Results", text)
 
 
 if __name__ == "__main__":

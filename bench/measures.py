@@ -16,9 +16,6 @@ SINGLE_RUNS = 100
 STARTS = 500
 
 
-FAN_SHAPES: tuple[Shape, ...] = ("parallel", "map")
-
-
 @dataclass(frozen=True, slots=True)
 class Round:
     """The figures of one system in one round; times in ms."""
@@ -47,12 +44,12 @@ def measure(system: System) -> Round:
     """Everything once: many runs at a time, one run at a time, starts."""
     system.clear()
     busy = _busy(system)
-    fans = [figure for shape in FAN_SHAPES for figure in _fan(system, shape)]
-    alone = sorted(_timed(lambda: system.run(1)) * 1000 for _ in range(SINGLE_RUNS))
-    starts = STARTS / _timed(lambda: system.start(STARTS))
-    bulk = STARTS / _timed(lambda: system.start_many(STARTS))
+    parallel, items = _fan(system, "parallel"), _fan(system, "map")
+    alone = sorted(timed(lambda: system.run(1)) * 1000 for _ in range(SINGLE_RUNS))
+    starts = STARTS / timed(lambda: system.start(STARTS))
+    bulk = STARTS / timed(lambda: system.start_many(STARTS))
     system.clear()
-    return Round(*busy, *fans, alone[SINGLE_RUNS // 2], alone[SINGLE_RUNS * 99 // 100 - 1], starts, bulk)
+    return Round(*busy, *parallel, *items, alone[SINGLE_RUNS // 2], alone[SINGLE_RUNS * 99 // 100 - 1], starts, bulk)
 
 
 def _busy(system: System) -> tuple[float, float, float, float, float]:
@@ -75,7 +72,7 @@ def _watched(system: System, act: Callable[[], None]) -> tuple[float, list[float
     """How many seconds it took, and the ms of CPU of workers, server and client."""
     watched = (_pids(system), [system.server.pid], [os.getpid()])
     before = [cpu_s(pids) for pids in watched]
-    seconds = _timed(act)
+    seconds = timed(act)
     return seconds, [(cpu_s(pids) - spent) * 1000 for pids, spent in zip(watched, before, strict=True)]
 
 
@@ -83,7 +80,8 @@ def _pids(system: System) -> list[int]:
     return [pid for process in system.fleet for pid in (process.pid, *process.child_pids())]
 
 
-def _timed(act: Callable[[], None]) -> float:
+def timed(act: Callable[[], object]) -> float:
+    """The seconds that something takes."""
     began = perf_counter()
     act()
     return perf_counter() - began

@@ -16,6 +16,7 @@ from bench.measures import CHAINS, FANS, SINGLE_RUNS, STARTS, Round
 from bench.meters import Memory
 from bench.systems import STEPS, WIDTH
 
+RESULTS = Path(__file__).parent / "RESULTS.md"
 PACKAGES = ("celery", "kombu", "redis", "hiredis")
 
 
@@ -46,7 +47,7 @@ FIGURES = (
 
 
 def page(rounds: Mapping[str, Sequence[Round]], idle: Mapping[str, Memory], server: str) -> str:
-    """RESULTS.md: medians, and the ratios of pairs with their range. The first system is the measure."""
+    """A part of RESULTS.md: medians, and the ratios of pairs with their range. The first system is the measure."""
     measure, *others = rounds
     pairs = len(rounds[measure])
     heads = [measure, *(cell for name in others for cell in (name, "ratio (range)"))]
@@ -93,16 +94,24 @@ def _ranged(ratios: Sequence[float]) -> str:
     return f"{median(ratios):.2f}× ({min(ratios):.2f}–{max(ratios):.2f})"
 
 
-_PAGE = """# Results
+def write_part(title: str, text: str) -> None:
+    """Put a part of RESULTS.md in the place of the one with the same title; the others stay."""
+    written = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+    parts = {part.partition("\n")[0]: part.partition("\n")[2] for part in f"\n{written}".split("\n# ")[1:]}
+    parts[title] = text
+    pages = (f"# {name}\n{parts[name].rstrip()}\n" for name in sorted(parts, reverse=True))
+    RESULTS.write_text("\n".join(pages), encoding="utf-8")
 
+
+_PAGE = """
 Measured on {date}, by `make bench`: {machine}.
 
 Each system has a Redis of its own (AOF every second), one prefork worker of two children, and beat. Client, workers and
 server share the machine. Plain Celery is the same chain of immutable no-op tasks, with late acknowledgement, JSON and
-results, sent one by one; ours are started by `start_many`, with an input of 100 bytes, and every step of a chain or a
-branch is claimed and settled by a commit of its own. Fifty in parallel are a chord of fifty with a body in plain Celery.
-The items of a map whose operation has `effect: none` share commits; those of `write` do not. Medians of {pairs} pairs, measured in turns; ratios are of one pair. Ratios hold,
-absolute figures drift with the machine and its load.
+results, sent one by one, or a chord of fifty with a body; ours are started by `start_many`, with an input of 100 bytes,
+and every step is claimed and settled by a commit of its own, but for the items of a map of `read`: they share commits.
+Medians of {pairs} pairs, measured in turns; ratios are of one pair. Ratios hold, absolute figures drift with the machine
+and its load.
 
 {rows}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Literal, Self
 
@@ -32,7 +33,8 @@ class System(ABC):
 
     name = ""
 
-    def __init__(self) -> None:
+    def __init__(self, make_server: Callable[[], LocalRedis] = LocalRedis) -> None:
+        self._make_server = make_server
         self._stack = ExitStack()
 
     @abstractmethod
@@ -61,7 +63,7 @@ class System(ABC):
 
     def __enter__(self) -> Self:
         with self._stack:
-            self.server = self._stack.enter_context(LocalRedis())
+            self.server = self._stack.enter_context(self._make_server())
             worker, beat, env = self.commands()
             self.fleet = self._stack.enter_context(Fleet(env=env))
             self.fleet.start("beat", beat).wait_for_line("beat: Starting")
@@ -121,8 +123,8 @@ class Plain(System):
 class Ours(System):
     """This orchestrator, with everything durable as by default."""
 
-    def __init__(self, operation: str, name: str) -> None:
-        super().__init__()
+    def __init__(self, operation: str, name: str = "ours", make_server: Callable[[], LocalRedis] = LocalRedis) -> None:
+        super().__init__(make_server)
         self.name = name
         self._specs = specs(operation)
         self._chain = self._specs["chain"].meta.key
@@ -133,13 +135,16 @@ class Ours(System):
 
     def open(self) -> None:
         """Publish to both databases, and run once."""
-        self._client, self._producer = (self._connect(db) for db in (0, PRODUCER_DB))
+        self.client, self._producer = (self._connect(db) for db in (0, PRODUCER_DB))
         self.run(1)
 
     def run(self, count: int, shape: Shape = "chain") -> None:
         """Start runs and get their results."""
-        one = Start(self._specs[shape].meta.key, ITEMS if shape == "map" else INPUT)
-        for handle in reversed(self._client.start_many([one] * count)):
+        self.finish(Start(self._specs[shape].meta.key, ITEMS if shape == "map" else INPUT), count)
+
+    def finish(self, one: Start, count: int = 1) -> None:
+        """Start runs of any workflow and get their results."""
+        for handle in reversed(self.client.start_many([one] * count)):
             handle.result(WAIT_S)
 
     def clear(self) -> None:
@@ -155,6 +160,11 @@ class Ours(System):
     def start_many(self, count: int) -> None:
         """Start runs, one call for all."""
         self._producer.start_many([Start(self._chain, INPUT)] * count)
+
+    def elsewhere(self, spec: WorkflowSpec) -> Orchestrator:
+        """A client of a database that no worker listens to, with this workflow."""
+        self._producer.publish(spec)
+        return self._producer
 
     def _connect(self, db: int) -> Orchestrator:
         settings = Settings(redis_url=self.server.url(db), operations=["bench.operations"])
@@ -173,14 +183,20 @@ def specs(operation: str) -> dict[Shape, WorkflowSpec]:
     item = [Step(id="step", operation=operation)]
     last = Step(id="last", operation=operation)
     steps: dict[Shape, list[Step]] = {
-        "chain": [Step(id=f"step-{n}", operation=operation) for n in range(1, STEPS + 1)],
         "parallel": [Step(id="all", parallel=Parallel(branches=branches)), last],
         "map": [Step(id="all", map=Map(items="input.items", steps=item, max_concurrency=WIDTH)), last],
     }
-    return {
+    fans = {
         shape: define_workflow(meta=Meta(key=f"bench.{shape}", version="1.0.0"), steps=listed)
         for shape, listed in steps.items()
     }
+    return {"chain": sequence("bench.chain", operation, STEPS), **fans}
+
+
+def sequence(key: str, operation: str, length: int) -> WorkflowSpec:
+    """A workflow of so many steps, one after the other."""
+    steps = [Step(id=f"step-{number}", operation=operation) for number in range(1, length + 1)]
+    return define_workflow(meta=Meta(key=key, version="1.0.0"), steps=steps)
 
 
 def _chain(app: Celery) -> Any:
@@ -188,7 +204,8 @@ def _chain(app: Celery) -> Any:
 
 
 def _chord(app: Celery) -> Any:
-    return chord(_steps(app, WIDTH), *_steps(app, 1), app=app)
+    *header, body = _steps(app, WIDTH + 1)
+    return chord(header, body, app=app)
 
 
 def _steps(app: Celery, count: int) -> list[Any]:

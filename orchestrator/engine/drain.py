@@ -6,7 +6,7 @@ import json
 import sys
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import drain_of, is_drain, is_undo, scopes_around, undo_of
+from orchestrator.engine.address import drain_of, is_drain, is_lane, is_undo, scopes_around, undo_of
 from orchestrator.engine.commit import Changes, Stage
 from orchestrator.engine.onward import Move, Onward, Terms, begin
 from orchestrator.engine.places import live_sets, node_at
@@ -71,11 +71,11 @@ def to_undo(plan: Plan, view: RunView, scope: str) -> list[str]:
     """
     if not scope and view[fields.REASON] == RunStatus.CANCELLED and not plan.undo_on_cancel:
         return []
-    settled = [address for address in view.addresses() if not is_drain(address) and not is_undo(address)]
+    steps = [one for one in view.addresses() if not is_drain(one) and not is_undo(one) and not is_lane(one)]
     sealed = last_pivot(plan, view)
     owed = [
         address
-        for address in settled
+        for address in steps
         if is_inside(view, scope, address)
         and node_at(plan, address).undo is not None
         and (view.returned(address) or view.unreported(address) > 0)

@@ -13,13 +13,13 @@ from dataclasses import replace
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import container_of_lane, lane_of, member, number_of_lane, within
-from orchestrator.engine.commit import Changes, Commit, Due, Stage, merged
+from orchestrator.engine.commit import Changes, Commit, Due, Guards, Stage, merged
 from orchestrator.engine.ends import joining
 from orchestrator.engine.onward import Move, Onward, Terms
 from orchestrator.engine.outcome import Outcome, Success
 from orchestrator.engine.places import container_at, going_on
 from orchestrator.engine.reads import reads_for
-from orchestrator.engine.stages import claim, event, leave, reach, when_drained
+from orchestrator.engine.stages import claim, event, leave, queued, reach, when_drained
 from orchestrator.engine.state import StepHappening, StepState, move_step
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import Node, Plan, Work
@@ -51,18 +51,16 @@ def look_at_lane(plan: Plan, view: RunView, lane: str, terms: Terms) -> Move | N
     state, left = view.state(lane), view.number(fields.size(container)) - view.number(fields.begun(container))
     most = container_at(plan, container).max_concurrency
     goes_on = view.state(container) is StepState.WAITING and left > 0
-    batch = _claim_batch(plan, view, lane, terms)
-    if state is StepState.PENDING:
-        if not goes_on or number_of_lane(lane) >= most:
-            return None
-        opened = Stage({fields.state(lane): None, **_open(plan, view, container)}, reach(plan, lane, terms.timing))
-        return _claimed(plan, view, lane, terms, opened, batch)
+    if state is StepState.PENDING and (not goes_on or number_of_lane(lane) >= most):
+        return None
     if goes_on:
-        return _claimed(plan, view, lane, terms, batch)
-    gone = _gone(plan, lane, StepState.READY)
+        batch = _claim_batch(plan, view, lane, terms)
+        return _claimed(plan, view, lane, terms, *_made_ready(plan, view, lane, terms), batch)
+    gone = _gone(plan, lane, state)
     seen = (fields.state(lane), fields.begun(container), fields.state(container))
-    guards = {name: view[name] for name in seen}
-    return Move(Commit(view.run_id, view.incarnation, (Stage(guards, gone, then=when_drained(plan, lane)),)))
+    stage = Stage({name: view[name] for name in seen}, gone, then=when_drained(plan, lane))
+    joins = container if view.state(container) is StepState.READY else None
+    return Move(Commit(view.run_id, view.incarnation, (stage,)), to=joins)
 
 
 def batch_of(plan: Plan, view: RunView, lane: str) -> list[str]:
@@ -107,6 +105,21 @@ def give_back(plan: Plan, view: RunView, lane: str, token: str, terms: Terms) ->
     guards = {fields.state(lane): StepState.RUNNING, fields.token(lane): token}
     stage = Stage(guards, changes, due=(lane,))
     return Move(Commit(view.run_id, view.incarnation, (stage,)), to=lane, forks=tuple(steps))
+
+
+def _made_ready(plan: Plan, view: RunView, lane: str, terms: Terms) -> tuple[Stage, ...]:
+    """Before its claim: a lane that nobody has opened yet is reached, one that stood in line is woken."""
+    match view.state(lane):
+        case StepState.PENDING:
+            changes = reach(plan, lane, terms.timing)
+        case StepState.WAITING:
+            woken = Changes(set={fields.state(lane): move_step(StepState.WAITING, StepHappening.WAKE)})
+            changes = woken | queued(lane, terms.timing, None)
+        case _:
+            return ()
+    guards = {fields.state(lane): view[fields.state(lane)], **_open(plan, view, container_of_lane(lane))}
+    taken: Guards = {fields.state(lane): StepState.RUNNING, fields.token(lane): terms.token}
+    return (Stage(guards, changes, already=taken),)
 
 
 def _claimed(plan: Plan, view: RunView, lane: str, terms: Terms, *stages: Stage) -> Move:

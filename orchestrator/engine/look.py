@@ -128,7 +128,9 @@ def cancel_step(plan: Plan, view: RunView, address: str, terms: Terms, *, token:
     changes = leave(plan, address, settled)
     if not halted and not around:
         guards[fields.closed(flow_of(address))] = view[fields.closed(flow_of(address))] or ""
-        onward = release(plan, view, address, terms, state=settled)
+        onward = Onward(then=when_drained(plan, address))  # of a lane nobody needs to hear
+        if not is_lane(address):
+            onward = release(plan, view, address, terms, state=settled)
         return onward.move(view, Stage(guards=guards, changes=changes))
     guards |= {fields.stopping(scope): "1" for scope in (*halted, *around)}
     stage = Stage(guards=guards, changes=changes, then=when_drained(plan, address))

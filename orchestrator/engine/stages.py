@@ -97,7 +97,7 @@ def leave(
 
 def latest(plan: Plan, address: str, state: StepState, recorded: Mapping[str, str]) -> dict[str, str]:
     """Of a step in a loop: what those who read it see, until its next visit is settled."""
-    if is_drain(address) or is_undo(address) or not node_at(plan, address).loops:
+    if is_drain(address) or is_undo(address) or is_lane(address) or not node_at(plan, address).loops:
         return {}
     here = parse_address(address)
     step = within(here.flow, here.step)

@@ -7,7 +7,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.engine.address import flow_of, is_drain, is_undo, scopes_around, undo_of, undone_by, visit_of, within
+from orchestrator.engine.address import (
+    flow_of,
+    is_drain,
+    is_lane,
+    is_undo,
+    scopes_around,
+    undo_of,
+    undone_by,
+    visit_of,
+    within,
+)
+from orchestrator.engine.outcome import Success
 from orchestrator.engine.places import container_at, flow_at, node_at
 from orchestrator.engine.state import SETTLED, RunStatus, StepState
 from orchestrator.plan.graph import REST, SINK
@@ -58,8 +69,17 @@ class Ending:
     def steps(self) -> list[str]:
         """Everything that has a state, but undos and what the engine keeps for itself."""
         marks = (SINK, REST)
-        found = [one for one in self.states if not is_undo(one) and not is_drain(one)]
+        found = [one for one in self.states if not is_undo(one) and not is_drain(one) and not is_lane(one)]
         return [one for one in found if one.rpartition("/")[2] not in marks]
+
+    def output(self, step: str) -> Any:
+        """What a step returned; an item that a lane has settled, once, has that from its flow."""
+        by_lane = [one for one in self.world.trials[step] if self.world.record.batches.holds(one.token, step)]
+        if f"{step}:out" in self.values or self.states[step] is not StepState.COMPLETED or not by_lane:
+            return json.loads(self.values.get(f"{step}:out", "null"))
+        (trial,) = by_lane
+        assert isinstance(trial.outcome, Success), f"{step} is completed by what failed"
+        return json.loads(trial.outcome.output)
 
     def flows(self) -> set[str]:
         """Every flow that has begun."""
@@ -127,7 +147,7 @@ def _check_path(ending: Ending, flow: str) -> None:
     last, target = list(path.items())[-1]
     _check_outcome(ending, flow, {END: "completed", FAIL: "failed", None: None}[target])
     if target == END:
-        _check_output(ending, flow, json.loads(ending.values.get(f"{last}:out", "null")))
+        _check_output(ending, flow, ending.output(last))
 
 
 def _check_needs_flow(ending: Ending, flow: str) -> None:

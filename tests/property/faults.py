@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from hypothesis import strategies as st
 
-from orchestrator.engine.address import DRAIN
+from orchestrator.engine.address import DRAIN, is_lane
 from tests.property.behaviours import (
     BREAKS_OFF,
     DECLINES,
@@ -108,7 +108,8 @@ class Message:
         """Let it happen."""
         if self.fault == "stray":
             known = sorted(set(world.view().addresses()) | set(world.plan.nodes))
-            addresses = [DRAIN, *known, *(f"{step}~" for step in known if not step.endswith(DRAIN))]
+            undos = [f"{step}~" for step in known if not step.endswith(DRAIN) and not is_lane(step)]
+            addresses = [DRAIN, *known, *undos]
             world.messages.append(addresses[self.place % len(addresses)])
         elif world.messages:
             place = self.place % len(world.messages)
@@ -145,6 +146,17 @@ class Pass:
             world.to_next_entry()
         else:
             world.pass_ms(self.ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Dawdle:
+    """From now on operations take so long."""
+
+    pace_ms: float
+
+    def do(self, world: World) -> None:
+        """Let it happen."""
+        world.pace_ms = self.pace_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +198,7 @@ _ACTS: st.SearchStrategy[Act] = st.one_of(
     st.builds(Crash, _SEATS, st.booleans()),
     st.builds(Message, st.sampled_from(["lose", "double", "last", "stray"]), st.integers(0, 20)),
     st.builds(Beat, _SEATS, st.sampled_from([None, "half"])),
+    st.builds(Dawdle, st.sampled_from([0, 30, 60])),
     st.builds(Pause, st.sampled_from([True, False, False])),
 )
 

@@ -14,6 +14,7 @@ from orchestrator.engine.address import (
     drain_of,
     flow_of,
     is_drain,
+    is_lane,
     is_undo,
     parse_address,
     scope_of,
@@ -29,6 +30,7 @@ from orchestrator.engine.state import LIVE, OVER, RUN_TABLE, SETTLED, STEP_TABLE
 from orchestrator.plan.graph import Plan
 from orchestrator.store.memory import MemoryStore
 from tests.property.laws_of_flows import check_flows, lies_inside
+from tests.property.laws_of_lanes import Batches, check_lanes, recorded_by_lanes
 
 if TYPE_CHECKING:
     from tests.property.behaviours import Trial
@@ -47,6 +49,7 @@ class Record:
     """Scope -> the number of the commit before whose end pivots had sealed everything when its undo was frozen."""
     joined: dict[str, frozenset[str]] = field(default_factory=dict)
     """Container -> its flows that were over when it was joined, or failed."""
+    batches: Batches = field(default_factory=Batches)
 
 
 def states_in(values: Mapping[str, str]) -> dict[str, StepState]:
@@ -78,15 +81,18 @@ def check_commit(
     states = states_in(after)
     _check_ledger(plan, store, commit.run_id, after, states)
     check_flows(plan, states_in(before), states, after)
+    check_lanes(plan, before, after, states)
 
 
 def _check_moves(plan: Plan, record: Record, reply: Reply, before: Mapping[str, str], after: Mapping[str, str]) -> None:
     stages = len(reply.answers)
     old, new = states_in(before), states_in(after)
+    at_once = recorded_by_lanes(plan, before, after)
     for address, state in new.items():
         was = old.get(address, StepState.PENDING)
         moves = 3 if is_drain(address) else stages  # the last live step may leave by the commit that stops the scope
-        assert state in _within(STEP_TABLE, was, moves), f"{address}: {was} -> {state}"
+        by_lane = was is StepState.PENDING and state is StepState.COMPLETED and address in at_once
+        assert by_lane or state in _within(STEP_TABLE, was, moves), f"{address}: {was} -> {state}"
         token = after.get(f"{address}:token", "")
         if state is StepState.RUNNING and token != before.get(f"{address}:token"):
             _check_claim(plan, record, address, token, reply.now_ms, before, after)
@@ -135,6 +141,8 @@ def _check_claim(
     until = before.get(f"{address}:until")
     assert until is None or now_ms >= int(until), f"{address} started before its delay was over"
     record.claims[address].append(token)
+    if is_lane(address):
+        record.batches.take(plan, address, token, before, after)
 
 
 def _check_may_start(plan: Plan, address: str, after: Mapping[str, str]) -> None:
@@ -219,7 +227,8 @@ def check_begin(
     """An execution: with the key and the inputs that the state says, and again only if it may be."""
     values = store.read_all(attempt.run_id)[1]
     before = trials[attempt.address]
-    assert attempt.token in record.claims[attempt.address]
+    by_lane = record.batches.holds(attempt.token, attempt.address)
+    assert by_lane != (attempt.token in record.claims[attempt.address])
     assert all(trial.key == attempt.idempotency_key for trial in before)
     if not attempt.work.idempotent:
         unknown = [trial.token for trial in before if not trial.denied]
@@ -230,7 +239,8 @@ def check_begin(
         and entry.event["attempt"] == attempt.number
         for entry in store.history(attempt.run_id)
     )
-    same = [trial for trial in before if trial.number == attempt.number]
+    own = [trial for trial in before if not record.batches.holds(trial.token, attempt.address)]
+    same = before if by_lane else [trial for trial in own if trial.number == attempt.number]
     assert len(same) <= lapses, f"{attempt.address} is executed again though no worker was lost"
     if is_undo(attempt.address):
         _check_told_input(attempt, values, trials[undone_by(attempt.address)])

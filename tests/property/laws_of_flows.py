@@ -9,6 +9,7 @@ from orchestrator.engine.address import (
     drain_of,
     flow_of,
     is_drain,
+    is_lane,
     is_undo,
     parse_address,
     scopes_around,
@@ -32,7 +33,7 @@ def lies_inside(scope: str, address: str) -> bool:
     """Whether an address lies inside a container or a flow, or the run; its own undo does not."""
     if not scope:
         return True
-    return address.startswith((f"{scope}[", f"{scope}/")) and address != drain_of(scope)
+    return address.startswith((f"{scope}[", f"{scope}/", f"{scope}~~")) and address != drain_of(scope)
 
 
 def members_of(container: str, terms: Container, values: Values) -> list[str]:
@@ -45,10 +46,10 @@ def check_flows(plan: Plan, before: States, after: States, values: Values) -> No
     """Whatever became of a step by one commit, its flow and its container allow."""
     for address, state in after.items():
         was = before.get(address, StepState.PENDING)
-        if is_drain(address) or is_undo(address):
+        if is_drain(address) or is_undo(address) or is_lane(address):
             continue
         node = node_at(plan, address)
-        if node.container is not None:
+        if node.container is not None and plan.batch_body(node.container) is None:
             _check_width(address, node.container, after, values)
         if state is was:
             continue

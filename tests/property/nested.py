@@ -149,12 +149,26 @@ class _Author:
         return {"branches": branches, **self.terms(["all", "any", number])}
 
     def map(self, depth: int, seen: list[str]) -> dict[str, Any]:
-        """A body for each item."""
+        """A body for each item; often one that lanes work off."""
+        if self.draw(_MAYBE):
+            return self.reading(seen)
         return {
             "items": self.draw(_ITEMS),
             "max_concurrency": self.draw(st.sampled_from([1, 2, 10])),
             "tolerate": self.draw(st.sampled_from([0, 0, 1, "50%"])),
             "steps": self.flow(depth + 1, seen),
+            **self.terms(["all", "all", "any", 2]),
+        }
+
+    def reading(self, seen: list[str]) -> dict[str, Any]:
+        """A body of one operation without effect."""
+        step = {"id": self.name(), "operation": "do.read", "inputs": reads(*seen[-4:])}
+        retry = self.draw(_RETRIES)
+        return {
+            "items": self.draw(st.sampled_from(["[1, 2]", "[1, 2, 3, 4, 5, 6, 7]", "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]"])),
+            "max_concurrency": self.draw(st.sampled_from([1, 2, 10])),
+            "tolerate": self.draw(st.sampled_from([0, 0, 1, "50%"])),
+            "steps": [step if retry is None else {**step, "retry": retry}],
             **self.terms(["all", "all", "any", 2]),
         }
 

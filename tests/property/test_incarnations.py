@@ -116,7 +116,7 @@ class World:
             if node_at(plan, address).undo is None or key in self.left:
                 continue
             if key in self.undone:
-                known = idempotency_key(view, address) == key and view.state(address) is not StepState.PENDING
+                mine = idempotency_key(view, address) == key and view.state(address) is not StepState.PENDING
                 assert not mine or view.state(undo_of(address)) is StepState.COMPLETED, f"{key} is not known as undone"
             else:
                 assert idempotency_key(view, address) == key, f"{key} is forgotten"

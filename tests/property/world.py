@@ -109,6 +109,8 @@ class World:
     """End of an address -> what its operation always does there."""
     lacks: frozenset[str] = frozenset()
     """Operations that the workers do not have, by reference."""
+    pace_ms: float = 0
+    """How long an operation takes, on the clocks of messages: lanes give back what they do not come to."""
     workers: list[Worker] = field(default_factory=lambda: [Worker() for _ in range(3)])
     sweepers: list[Sweeper] = field(default_factory=lambda: [Sweeper(), Sweeper()])
     messages: list[str] = field(default_factory=list)
@@ -118,6 +120,7 @@ class World:
     record: Record = field(default_factory=Record)
     now_ms: int = EPOCH_MS
     tokens: int = 0
+    worked_ms: float = 0
 
     def __post_init__(self) -> None:
         self.settings = Settings(shards=1)
@@ -182,7 +185,9 @@ class World:
         if worker.steps is not None or address not in self.messages:
             return False
         self.messages.remove(address)
-        terms = SliceTerms(TIMING, self.draw, lambda: 0.5, self._serves, lambda _: self.fuses)
+        terms = SliceTerms(
+            TIMING, self.draw, lambda: 0.5, self._serves, lambda _: self.fuses, elapsed_ms=lambda: self.worked_ms
+        )
         steps = run_slice(RUN_ID, address, terms)
         self.workers[seat] = Worker(steps, message=address)
         self._send(self.workers[seat], None)
@@ -334,6 +339,7 @@ class World:
         check_begin(self.plan, self.record, self.store, effect, self.trials)
         self.trials[effect.address].append(trial)
         worker.trial = trial
+        self.worked_ms += self.pace_ms
         if behaviour.happens and writes:
             undone = effect.inputs["idempotency_key"] if is_undo(effect.address) else effect.idempotency_key
             self.outside.append(("undid" if is_undo(effect.address) else "did", undone, trial))
