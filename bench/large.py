@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from statistics import median
@@ -15,6 +16,7 @@ from bench.systems import STEPS, WIDTH, Ours, Plain, Shape, System, sequence
 from orchestrator import Map, Meta, Start, Step, WorkflowSpec, define_workflow
 from orchestrator.engine.commit import Commit, Stage
 from orchestrator.engine.stages import complete
+from orchestrator.plan.plan import DEFAULT_QUEUE
 
 DELAY_MS = 2.0
 LIVE = (1_000, 10_000)
@@ -23,6 +25,7 @@ ITEMS = (1_000, 10_000)
 NEEDS = (50, 500)
 BATCH = 500
 PROBES = 50
+POLL_S = 0.2
 
 Row = tuple[str, str, str, str]
 """What, at the smaller size, at the larger, their ratio."""
@@ -69,6 +72,9 @@ def _live(ours: Ours) -> Iterator[tuple[str, list[float]]]:
     for size in LIVE:
         added, there = size - there, size
         starts.append(timed(partial(ours.client.start_many, [Start(spec.meta.key)] * added)) * 1000 / added)
+        while ours.client.dispatcher.waiting_in(DEFAULT_QUEUE):
+            time.sleep(POLL_S)
+        ours.run(PROBES)
         steps.append(timed(partial(ours.run, PROBES)) * 1000 / PROBES / STEPS)
     yield f"a start by `start_many` up to {_sizes(LIVE)} live runs, ms", starts
     yield f"a step of a chain beside {_sizes(LIVE)} live runs, ms", steps

@@ -110,8 +110,8 @@ Each system has a Redis of its own (AOF every second), one prefork worker of two
 server share the machine. Plain Celery is the same chain of immutable no-op tasks, with late acknowledgement, JSON and
 results, sent one by one, or a chord of fifty with a body; ours are started by `start_many`, with an input of 100 bytes,
 and every step is claimed and settled by a commit of its own, but for the items of a map of `read`: they share commits.
-Medians of {pairs} pairs, measured in turns; ratios are of one pair. Ratios hold, absolute figures drift with the machine
-and its load.
+Medians of {pairs} pairs, measured in turns; ratios are of one pair. Ratios hold, absolute figures drift with the
+machine and its load.
 
 {rows}
 

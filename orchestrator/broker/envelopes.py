@@ -63,7 +63,7 @@ class Envelope:
             signature.freeze(task)
         first, *others = signatures
         sent: Any = _Recorder(app)
-        first.apply_async(producer=sent, chain=others[::-1])
+        first.apply_async(producer=sent, chain=others[::-1] or None)
         own = ("headers", "correlation_id", "serializer", "compression")
         delivery = {name: value for name, value in sent.delivery.items() if name not in own}
         body = json.dumps(sent.body, separators=(",", ":"))

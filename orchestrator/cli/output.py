@@ -23,8 +23,8 @@ class Output:
     """One command's stdout and stderr. With `as_json`, stdout has nothing but JSON."""
 
     as_json: bool = False
-    console: Console = field(default_factory=lambda: Console(highlight=False))
-    errors: Console = field(default_factory=lambda: Console(stderr=True, highlight=False))
+    console: Console = field(default_factory=lambda: Console(highlight=False, markup=False))
+    errors: Console = field(default_factory=lambda: Console(stderr=True, highlight=False, markup=False))
 
     @property
     def live(self) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import is_drain, is_lane, is_undo, parse_address, undone_by
+from orchestrator.engine.address import flow_of, is_drain, is_lane, is_undo, parse_address, undone_by
 from orchestrator.engine.places import node_at, work_at
 from orchestrator.engine.roots import rfc3339
 from orchestrator.engine.state import StepState
@@ -121,11 +121,18 @@ def _step(plan: Plan, view: RunView, address: str) -> StepDescription:
         ended_at=_shown(ended),
         duration_ms=None if started is None else (ended or view.now_ms) - started,
         waits_until=_shown(view.moment(fields.until(address))) if state is StepState.WAITING else None,
-        output=view.json(fields.output(address)),
+        output=view.json(_output(view, address)),
         error=view.json(fields.error(address)),
         undoes=undone_by(address) if is_undo(address) else None,
         waived_by=view[fields.waived(address)],
     )
+
+
+def _output(view: RunView, address: str) -> str:
+    """The field of a step's output; that of an item which a lane has settled is its flow's."""
+    own = fields.output(address)
+    by_lane = view.state(address) is StepState.COMPLETED and view[own] is None
+    return fields.output(flow_of(address)) if by_lane else own
 
 
 def _shown(moment_ms: int | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import secrets
 from collections.abc import Callable, Mapping
@@ -194,5 +195,6 @@ class Operating:
         except ValueError as error:
             raise InvalidRequest(f"{address!r} is not a step's address") from error
         if not known or view[fields.state(address)] is None:
-            reached = ", ".join(sorted(one for one in view.addresses() if not is_drain(one)))
-            raise UnknownStep(f"run {self.run_id} has reached no step {address!r}; it has reached {reached}")
+            reached = [one for one in view.addresses() if not is_drain(one)]
+            near = difflib.get_close_matches(address, reached, n=3) or sorted(reached)[:5]
+            raise UnknownStep(f"run {self.run_id} has reached no step {address!r}; it has reached {', '.join(near)}")

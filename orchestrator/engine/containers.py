@@ -31,7 +31,7 @@ SPREAD = 5_000
 def begin_container(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
     """Begin all branches, or as many items as may run at once."""
     container = container_at(plan, address)
-    ground = Ground.of_ready(plan, address, terms)
+    ground = _not_begun(plan, address, terms)
     if container.items is None:
         return _begin(plan, view, address, len(container.branches), {}, ground, terms)
     try:
@@ -48,6 +48,12 @@ def begin_container(plan: Plan, view: RunView, address: str, terms: Terms) -> Mo
     if not items:
         return complete_step(plan, view, address, "[]", ground, terms)
     return _spread(plan, view, address, items, ground, terms)
+
+
+def _not_begun(plan: Plan, address: str, terms: Terms) -> Ground:
+    """Ready, and not for its join: by then it has a size."""
+    ground = Ground.of_ready(plan, address, terms)
+    return replace(ground, guards={**ground.guards, fields.size(address): None})
 
 
 def _spread(plan: Plan, view: RunView, address: str, items: list[Any], ground: Ground, terms: Terms) -> Move:

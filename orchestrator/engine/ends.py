@@ -118,28 +118,31 @@ def _arrived(
 
 
 def joining(
-    plan: Plan, view: RunView, container: str, timing: Timing, origin: str, *, failed: bool = False
+    plan: Plan, view: RunView, container: str, timing: Timing, origin: str, *, failed: bool = False, number: int = 1
 ) -> Onward:
-    """What follows arrivals at a container: if they decide it, it is ready; else it may begin its next item."""
+    """What follows so many arrivals at a container: if they decide it, it is ready; else its next item may begin."""
     waits = {fields.state(container): StepState.WAITING}
     joins = Changes(
         set={fields.state(container): move_step(StepState.WAITING, StepHappening.WAKE)},
         entries={container: Due(within_ms=timing.resend_ms)},
     )
     terms, size = container_at(plan, container), view.number(fields.size(container))
-    deciding = [Then({**waits, **guards}, joins) for guards in _decisions(terms, size, container, failed=failed)]
+    decisions = _decisions(terms, size, container, failed=failed, number=number)
+    deciding = [Then({**waits, **guards}, joins) for guards in decisions]
     if 0 < terms.max_concurrency < size and plan.batch_body(terms) is None:
         next_item = Due(within_ms=timing.resend_ms, at_ms=view.moment(fields.deadline(container)))
         deciding.append(Then(waits, Changes(entries={container: next_item})))
     return Onward(
         then=(*deciding, *when_drained(plan, origin)),
         to=container,
-        reads=(fields.state(container),) if has_begun(view, container) else _look_reads(plan, view, container),
+        reads=(fields.state(container),) if has_begun(plan, view, container) else _look_reads(plan, view, container),
     )
 
 
-def has_begun(view: RunView, container: str) -> bool:
-    """Whether a container is known to have begun all its flows: until its join there is nothing to do at it."""
+def has_begun(plan: Plan, view: RunView, container: str) -> bool:
+    """Whether nothing is to do at a container until its join: all its flows have begun, or lanes begin them."""
+    if plan.batch_body(container_at(plan, container)) is not None:
+        return True
     return view[fields.begun(container)] is not None and view[fields.begun(container)] == view[fields.size(container)]
 
 
@@ -149,13 +152,18 @@ def _look_reads(plan: Plan, view: RunView, container: str) -> tuple[str, ...]:
     return (*fields.HEAD, *fields.step_head(container), *counted, *container_reads(plan, view, container))
 
 
-def _decisions(terms: Container, size: int, container: str, *, failed: bool) -> list[Guards]:
-    """The counts of members at which a completed, or failed, flow decides that a container is joined or never will."""
+def _decisions(terms: Container, size: int, container: str, *, failed: bool, number: int) -> list[Guards]:
+    """The counts of members at which so many completed flows, or a failed one, decide a container's join.
+
+    Several that complete at once may go past the number that was waited for.
+    """
     completed, lost, over = (count_field(one(container)) for one in _SETS)
     if terms.join is None:
-        all_over = [{over: str(size)}]
+        all_over: list[Guards] = [{over: str(size)}]
         return [*all_over, {lost: str(terms.tolerated(size) + 1)}] if failed else all_over
-    return [{lost: str(size - terms.join + 1)} if failed else {completed: str(terms.join)}]
+    if failed:
+        return [{lost: str(size - terms.join + 1)}]
+    return [{completed: str(count)} for count in range(terms.join, min(terms.join + number, size + 1))]
 
 
 _SETS = (fields.completed_set, fields.failed_set, fields.over_set)

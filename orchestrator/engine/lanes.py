@@ -22,7 +22,7 @@ from orchestrator.engine.reads import reads_for
 from orchestrator.engine.stages import claim, event, leave, queued, reach, when_drained
 from orchestrator.engine.state import StepHappening, StepState, move_step
 from orchestrator.engine.view import RunView
-from orchestrator.plan.graph import Node, Plan, Work
+from orchestrator.plan.graph import REST, Node, Plan, Work
 
 MAX_BATCH = 64
 QUICK_MS = 10.0
@@ -59,8 +59,8 @@ def look_at_lane(plan: Plan, view: RunView, lane: str, terms: Terms) -> Move | N
     gone = _gone(plan, lane, state)
     seen = (fields.state(lane), fields.begun(container), fields.state(container))
     stage = Stage({name: view[name] for name in seen}, gone, then=when_drained(plan, lane))
-    joins = container if view.state(container) is StepState.READY else None
-    return Move(Commit(view.run_id, view.incarnation, (stage,)), to=joins)
+    follows = container if view.state(container) is StepState.READY else REST
+    return Move(Commit(view.run_id, view.incarnation, (stage,), (fields.state(REST),)), to=follows)
 
 
 def batch_of(plan: Plan, view: RunView, lane: str) -> list[str]:
@@ -81,10 +81,13 @@ def settle_batch(plan: Plan, view: RunView, lane: str, token: str, outcomes: Seq
     changes = merged((settled, _recorded(container, done), *(reach(plan, one, terms.timing) for one in given_back)))
     mark = {fields.settled_by(lane): token}
     stage = Stage({fields.token(lane): token}, changes | Changes(set=mark), already=mark)
-    onward = replace(joining(plan, view, container, terms.timing, lane), forks=tuple(given_back))
+    joined = joining(plan, view, container, terms.timing, lane, number=len(done))
+    onward = replace(joined, forks=(*given_back, REST), reads=(*joined.reads, fields.state(REST)))
     if not exhausted:
-        reads = (*onward.reads, *_batch_reads(plan, view, lane, terms))
-        onward = replace(onward, second=_claim_batch(plan, view, lane, terms), to=lane, claims=lane, reads=reads)
+        reads = (*joined.reads, *_batch_reads(plan, view, lane, terms))
+        batch = _claim_batch(plan, view, lane, terms)
+        forks = (container, *given_back)  # others may have taken what is left, so that this was the last batch
+        onward = replace(onward, second=batch, to=lane, claims=lane, forks=forks, reads=reads)
     return onward.move(view, stage)
 
 

@@ -167,7 +167,7 @@ def _look_at_container(plan: Plan, view: RunView, address: str, terms: Terms) ->
         return begin_more(plan, view, address, terms, at_most=1)
     if view[fields.size(address)] is not None:
         return join(plan, view, address, terms)
-    return _judge(plan, view, address, terms) or begin_container(plan, view, address, terms)
+    return judge(plan, view, address, terms) or begin_container(plan, view, address, terms)
 
 
 def _begin(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
@@ -176,7 +176,7 @@ def _begin(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
         if not _is_owed(view, address):
             return _skip_undo(plan, view, address, terms)
         return _claim(plan, view, address, terms)
-    judged = _judge(plan, view, address, terms)
+    judged = judge(plan, view, address, terms)
     if judged is not None:
         return judged
     if node.work is not None:
@@ -196,7 +196,7 @@ def _begin(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
     return _wait(plan, view, address, ground, terms)
 
 
-def _judge(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | None:
+def judge(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | None:
     """Of a step that is reached for the first time: the move that settles it because it is not to run."""
     node = node_at(plan, address)
     if starts_by_itself(plan, address) or node.id == SINK or view[fields.first_started(address)] is not None:
@@ -250,7 +250,9 @@ def _claim(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
 def claim_unseen(plan: Plan, address: str, terms: Terms) -> Stage | None:
     """The claim of a step that has not been read, refused unless it is its first; None if it takes a look before."""
     work = work_at(plan, address)
-    if work is None or is_undo(address) or is_lane(address) or not starts_by_itself(plan, address) or not terms.fuses(work):
+    if work is None or is_undo(address) or is_lane(address):
+        return None
+    if not starts_by_itself(plan, address) or not terms.fuses(work):
         return None
     stage = claim(plan, address, work, terms.token, terms.timing, attempt=1, first=True)
     return replace(stage, guards={**stage.guards, fields.attempt(address): None, fields.first_started(address): None})

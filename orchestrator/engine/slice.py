@@ -14,8 +14,8 @@ from typing import Any
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_drain, is_lane, is_undo, scope_of, undo_of, undone_by
 from orchestrator.engine.commit import Answer, Changes, Commit, Reply
-from orchestrator.engine.lanes import MAX_BATCH, QUICK_MS, batch_of, settle_batch
 from orchestrator.engine.ends import has_begun
+from orchestrator.engine.lanes import MAX_BATCH, QUICK_MS, batch_of, settle_batch
 from orchestrator.engine.late import record_late
 from orchestrator.engine.look import asks_with, claim_unseen, evaluate_inputs, look, reads_to_look
 from orchestrator.engine.onward import Move, Terms
@@ -381,7 +381,7 @@ class _Slice:
         state = self.view.state(address)
         if not is_container(self.plan, address) or state is StepState.READY:
             return state is StepState.READY
-        return not has_begun(self.view, address)
+        return not has_begun(self.plan, self.view, address)
 
     def has_read(self, address: str, move: Move) -> bool:
         """Whether the commit brought back everything that a look at the address begins with."""

@@ -9,7 +9,7 @@ from orchestrator.engine.address import DRAIN, RUN, is_drain, is_lane, is_undo
 from orchestrator.engine.commit import Changes, Commit, Due, Guards, Stage
 from orchestrator.engine.containers import begin_more, time_out_container
 from orchestrator.engine.lanes import give_back
-from orchestrator.engine.look import cancel_step, is_halted, waken
+from orchestrator.engine.look import cancel_step, is_halted, judge, waken
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.places import is_container, is_waited_for, work_at
@@ -53,7 +53,8 @@ def visit(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit | None
     if state is StepState.WAITING:
         return _end_wait(plan, view, address, terms)
     if _is_untaken(view, address):
-        return _queue_timeout(plan, view, address, terms)
+        not_to_run = judge(plan, view, address, terms)
+        return _queue_timeout(plan, view, address, terms) if not_to_run is None else _sent(not_to_run)
     return _send_again(view, address, terms)
 
 

@@ -239,9 +239,9 @@ def check_begin(
         and entry.event["attempt"] == attempt.number
         for entry in store.history(attempt.run_id)
     )
-    own = [trial for trial in before if not record.batches.holds(trial.token, attempt.address)]
-    same = before if by_lane else [trial for trial in own if trial.number == attempt.number]
-    assert len(same) <= lapses, f"{attempt.address} is executed again though no worker was lost"
+    alike = [trial for trial in before if record.batches.holds(trial.token, attempt.address) == by_lane]
+    same = [trial for trial in alike if by_lane or trial.number == attempt.number]
+    assert len(same) <= (0 if by_lane else lapses), f"{attempt.address} is executed again though no worker was lost"
     if is_undo(attempt.address):
         _check_told_input(attempt, values, trials[undone_by(attempt.address)])
     elif isinstance(attempt.inputs, Mapping) and "reads" in attempt.inputs:

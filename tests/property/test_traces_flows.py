@@ -310,6 +310,19 @@ def test_a_failure_that_may_be_is_undone_and_told_to_those_that_need_it() -> Non
     assert world.status is RunStatus.COMPLETED
 
 
+def test_a_step_that_is_not_to_run_is_skipped_though_nobody_took_it_in_time() -> None:
+    """The time in the queue of e is over before anybody has asked whether it runs: a retry of it would."""
+    late = write("e", needs=[], when="input.flag", queue_timeout="5s", retry={"max_attempts": 2, "delay": "1s"})
+    world = world_of(late, write("b", needs=[]), given={"flag": False})
+    world.messages.clear()
+    world.pass_ms(5_000)
+    world.sweep()
+
+    world.settle_down()
+
+    assert (world.state("e"), world.ran("e")) == (StepState.SKIPPED, 0)
+
+
 def test_two_that_settle_together_make_what_needs_both_ready_once() -> None:
     """b.view c.view b.settle c.settle: d hears of both, and runs once."""
     world = world_of(write("b", needs=[]), write("c", needs=[]), write("d", needs=["b", "c"]))

@@ -14,6 +14,7 @@ from orchestrator.client.publishing import publish
 from orchestrator.client.sync import Orchestrator
 from orchestrator.engine.slice import Ending
 from orchestrator.errors import Unreachable
+from orchestrator.plan.canvas import Region
 from orchestrator.plan.graph import Plan
 from orchestrator.plan.plan import DEFAULT_QUEUE
 from orchestrator.runtime.worker import Worker
@@ -66,6 +67,17 @@ class RecordingDispatcher(Dispatcher):
         """Note each."""
         for plan, run_id, address in frontiers:
             self.send(plan, run_id, address)
+
+    def send_lanes(self, plan: Plan, run_id: str, lanes: Sequence[Sequence[str]]) -> None:
+        """Note every address."""
+        for lane in lanes:
+            for address in lane:
+                self.send(plan, run_id, address)
+
+    def send_region(self, run_id: str, region: Region, plan: Plan) -> None:
+        """Note what each message of the header looks at."""
+        for chain in region.header:
+            self.send(plan, run_id, chain.signatures[0].address)
 
     def send_parked(self, text: str, *, countdown_s: float | None = None) -> None:
         """Note the signature."""

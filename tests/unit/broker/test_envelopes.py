@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from celery import signals
+from celery._state import pop_current_task, push_current_task  # type: ignore[attr-defined]  # not in celery-types
 from kombu import Connection
 
 from orchestrator import Settings
@@ -23,12 +24,22 @@ steps:
   - {id: pack, operation: text.pick, timeout: 90s}
   - {id: post, operation: text.pick}
 """
+ITEMS = """
+meta: {key: tests.mails, version: 1.0.0}
+steps:
+  - {id: all, map: {items: "[1, 2]", steps: [{id: pick, operation: text.pick}, {id: pack, operation: text.pick}]}}
+"""
 
 
 @pytest.fixture
 def plan() -> Plan:
     """The plan of three steps, one of which is tried again."""
-    (loaded,) = load_text(SPEC, "mail.yaml")
+    return compiled(SPEC)
+
+
+def compiled(spec: str) -> Plan:
+    """The plan of a spec in YAML, whose only operation is `text.pick`."""
+    (loaded,) = load_text(spec, "mail.yaml")
     return compile_plan(
         loaded.spec, {"text.pick": OperationInfo("text.pick", "1.0.0", Effect.NONE, True)}, digest="digest"
     )
@@ -104,3 +115,40 @@ def test_whoever_listens_to_celery_hears_of_each_message(dispatcher: Dispatcher,
         dispatcher.send_many([(plan, f"run-{number}", "pick") for number in range(3)])
 
     assert heard == ["orchestrator.step"] * 3
+
+
+@pytest.mark.parametrize("lane", [("all[7]/pick",), ("all[1]/pick", "all[4]/pick"), ("all/~",), ("all[7]/pick~",)])
+def test_the_envelope_of_one_item_serves_the_others(dispatcher: Dispatcher, lane: tuple[str, ...]) -> None:
+    """A message at another place of a map than the one that was rendered is what Celery would have sent."""
+    plan = compiled(ITEMS)
+    dispatcher.send_lanes(plan, "run-1", [[address.replace("[", "[2") for address in lane]])
+    taken()
+    with listening():
+        dispatcher.send_lanes(plan, "run-1", [lane])
+    dispatcher.send_lanes(plan, "run-1", [lane])
+
+    by_celery, rendered = taken()
+
+    assert rendered.payload[0] == ["run-1", ",".join(lane)]
+    assert content(rendered) == content(by_celery)
+
+
+def test_a_message_that_a_task_sends_names_it(dispatcher: Dispatcher, plan: Plan) -> None:
+    """Monitors see which message came from which: parent and root are those that Celery gives."""
+    dispatcher.send(plan, "run-0", "pick")
+    taken()
+    task: Any = dispatcher.app.task(name="tests.sender")(taken)
+    task.push_request(id="own", root_id="first", called_directly=False)
+    push_current_task(task)
+    try:
+        with listening():
+            dispatcher.send(plan, "run-1", "pick")
+        dispatcher.send(plan, "run-1", "pick")
+    finally:
+        pop_current_task()
+        task.pop_request()
+
+    by_celery, rendered = taken()
+
+    for message in (by_celery, rendered):
+        assert (message.headers["parent_id"], message.headers["root_id"]) == ("own", "first")

@@ -78,7 +78,7 @@ def listed(**fields: Any) -> RunSummary:
 
 def shown(renderable: RenderableType, width: int = 80) -> list[str]:
     """Its lines in a terminal of that width."""
-    console = Console(width=width, record=True, file=None, quiet=False, force_terminal=False)
+    console = Console(width=width, record=True, file=None, quiet=False, force_terminal=False, markup=False)
     with console.capture() as captured:
         console.print(renderable)
     return captured.get().splitlines()
