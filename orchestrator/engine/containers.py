@@ -93,9 +93,7 @@ def _begin(
     return replace(onward.move(view, ground.stage(address, changes)), begins=address)
 
 
-def begin_more(
-    plan: Plan, view: RunView, address: str, terms: Terms, *, at_most: int | None = None
-) -> Move | None:
+def begin_more(plan: Plan, view: RunView, address: str, terms: Terms, *, at_most: int | None = None) -> Move | None:
     """Begin as many further items as may run at once; None if there is none to begin.
 
     Whoever ends an item begins one; the sweeper begins what others, who died in between, have not.

@@ -96,9 +96,7 @@ class Onward:
         )
         stages = (stage,) if self.second is None else (stage, self.second)
         commit = Commit(view.run_id, view.incarnation, stages, tuple(dict.fromkeys(self.reads)))
-        return Move(
-            commit, to=self.to, forks=self.forks, spares=self.spares, claims=self.claims, stops=self.stops
-        )
+        return Move(commit, to=self.to, forks=self.forks, spares=self.spares, claims=self.claims, stops=self.stops)
 
 
 def success_target(plan: Plan, view: RunView, address: str, output: str) -> str | Failure:

@@ -109,9 +109,7 @@ def with_slots(move: Move, address: str, *, of_run: bool) -> Move:
     return replace(move, commit=commit)
 
 
-def _limits(
-    plan: Plan, view: RunView, quotas: tuple[Quota, ...], address: str
-) -> tuple[tuple[int, Limit, Any], ...]:
+def _limits(plan: Plan, view: RunView, quotas: tuple[Quota, ...], address: str) -> tuple[tuple[int, Limit, Any], ...]:
     found = []
     for index, one in enumerate(quotas):
         roots = roots_for(plan, view, one.key.expressions, address=address)

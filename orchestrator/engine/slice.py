@@ -7,13 +7,32 @@ with Redis and Celery, the tests with the memory store and a crash between any t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_drain, is_lane, is_undo, scope_of, undo_of, undone_by
 from orchestrator.engine.commit import Answer, Changes, Commit, Reply
+from orchestrator.engine.effects import (
+    Acquire,
+    Apply,
+    Attempt,
+    Done,
+    Effect,
+    Ending,
+    Fork,
+    HandOver,
+    LoadPlan,
+    Parked,
+    Read,
+    Release,
+    SetAside,
+    SliceTerms,
+    Steps,
+    Stopped,
+    Take,
+)
 from orchestrator.engine.ends import has_begun
 from orchestrator.engine.lanes import MAX_BATCH, QUICK_MS, batch_of, settle_batch
 from orchestrator.engine.late import record_late
@@ -33,10 +52,8 @@ from orchestrator.engine.quotas import (
 from orchestrator.engine.reads import keeps_inputs, reads_for
 from orchestrator.engine.roots import idempotency_key
 from orchestrator.engine.settle import fail_waiting, settle
-from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import leftovers
 from orchestrator.engine.state import StepState
-from orchestrator.engine.values import value
 from orchestrator.engine.view import RunView
 from orchestrator.errors import ExpressionError
 from orchestrator.plan.graph import Plan, Work
@@ -45,144 +62,6 @@ SLOW_MS = 50.0
 """A batch that takes longer gives back what it has not come to."""
 MAX_LOOKS = 8
 """How often a refused decision is taken again before the message is left to the ledger."""
-
-
-@value
-class Read:
-    """Read fields of the run, or all of them -> (now_ms, values)."""
-
-    run_id: str
-    names: tuple[str, ...] | None
-
-
-@value
-class LoadPlan:
-    """Get the plan of the version that the run is pinned to -> Plan."""
-
-    key: str
-    version: str
-    digest: str
-
-
-@value
-class Apply:
-    """Apply a commit -> Reply. `claims` is the address that it claims with `token`, if it does."""
-
-    commit: Commit
-    claims: str | None = None
-    token: str = ""
-
-
-@value
-class Attempt:
-    """Execute an operation -> Outcome, or None if its lease has run out before it began."""
-
-    run_id: str
-    incarnation: str
-    address: str
-    token: str
-    number: int
-    work: Work
-    inputs: Any
-    idempotency_key: str
-    user: Any
-
-
-@value
-class SetAside:
-    """Put the present message aside as the signature that goes on with this address later -> its text, or None."""
-
-    address: str
-
-
-@value
-class Fork:
-    """These addresses are ready beside what this message goes on with: each is to be looked at -> None.
-
-    `container`: what they and the step that this message goes on with are the beginning of, if they are.
-    """
-
-    plan: Plan
-    addresses: tuple[str, ...]
-    container: str | None = None
-    spare: bool = False
-    """Whether they need a look only if what this message goes on with takes long."""
-
-
-@value
-class Acquire:
-    """Ask for slots, or a place in line -> (whether they are held, ms after which to ask again)."""
-
-    slots: Slots
-
-
-@value
-class Release:
-    """Give slots back, or the place in line -> None."""
-
-    slots: Slots
-
-
-@value
-class Take:
-    """This message has come to an end: the next address to look at with it, if there is one and time -> it or None."""
-
-
-Effect = Read | LoadPlan | Apply | Attempt | SetAside | Fork | Take | Acquire | Release
-
-
-@value
-class Done:
-    """There is nothing more to do with this message, or for this run."""
-
-
-@value
-class HandOver:
-    """The next step is ready and not for this message."""
-
-    plan: Plan
-    address: str
-
-
-@value
-class Parked:
-    """The step waits for so many ms."""
-
-    plan: Plan
-    address: str
-    for_ms: int
-
-
-@value
-class Stopped:
-    """The step failed and nobody handles it: Celery is to call the errback."""
-
-    plan: Plan
-    address: str
-    failure: str
-
-
-Ending = Done | HandOver | Parked | Stopped
-
-
-@value
-class SliceTerms:
-    """What a slice is run with."""
-
-    timing: Timing
-    new_token: Callable[[], str]
-    chance: Callable[[], float]
-    serves: Callable[[Work], bool]
-    """Whether this worker has the operation."""
-    goes_on: Callable[[Work | None], bool]
-    """Whether this message may go on with such a step: it has time left, and the step is on its queue."""
-    max_bytes: int = 262_144
-    """How large outputs may be."""
-    elapsed_ms: Callable[[], float] = lambda: 0.0
-    """How long this message has gone on."""
-
-
-Steps = Generator[Effect, Any, Ending]
 
 
 def run_slice(run_id: str, address: str, terms: SliceTerms) -> Steps:
@@ -240,16 +119,12 @@ class _Slice:
             while missing := reads_to_look(self.plan, self.view, address):
                 yield from self.learn(missing)
             here = self.draw(address)
-            if is_drain(address):
-                yield from self.clear(address, here)
-            move = look(self.plan, self.view, address, here)
+            move = yield from self.decide(address, here)
             if isinstance(move, str):
                 address = move
                 continue
-            if move is None or not self.serves(move):
+            if move is None:
                 return Done()
-            if move.claims is not None and needs_slots(self.plan, self.view, address):
-                move = yield from self.get_slots(move, address, here)
             reply = yield from self.commit(move, address, here)
             if not _granted(move, reply) and (move.claims is not None or not reply.first.stands):
                 yield from self.give_slots_back()
@@ -265,6 +140,19 @@ class _Slice:
                 return self.ending(move, address, following)
             address, fresh = following, self.has_read(following, move)
         return Done()
+
+    def decide(self, address: str, here: Terms) -> Generator[Effect, Any, Move | str | None]:
+        """What there is to do at an address, with the slots that it takes; None if it is nothing for this worker."""
+        if is_drain(address):
+            yield from self.clear(address, here)
+        move = look(self.plan, self.view, address, here)
+        if not isinstance(move, Move):
+            return move
+        if not self.serves(move):
+            return None
+        if move.claims is not None and needs_slots(self.plan, self.view, address):
+            return (yield from self.get_slots(move, address, here))
+        return move
 
     def execute(self, address: str, token: str) -> Steps:
         """Execute claimed steps one after the other, each settled and the next one claimed by one commit."""

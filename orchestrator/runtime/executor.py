@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from orchestrator.engine.effects import Attempt
 from orchestrator.engine.outcome import Failure, Outcome, Success
-from orchestrator.engine.slice import Attempt
 from orchestrator.errors import OperationError
 from orchestrator.spec.operations import Effect, Operation, StepContext
 

@@ -11,7 +11,7 @@ from celery.exceptions import Ignore, Reject
 from orchestrator import logs
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.versions import Versions
-from orchestrator.engine.slice import Parked, Stopped
+from orchestrator.engine.effects import Parked, Stopped
 from orchestrator.errors import Unreachable
 from orchestrator.plan.canvas import STEP_TASK
 from orchestrator.runtime.worker import Worker

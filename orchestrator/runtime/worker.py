@@ -16,12 +16,7 @@ from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.address import RUN
 from orchestrator.engine.commit import Reply
-from orchestrator.engine.lease import progress
-from orchestrator.engine.outcome import Outcome
-from orchestrator.engine.places import is_waited_for, work_at
-from orchestrator.engine.quotas import RUN_LEASE_MS, Slots, parse_holder
-from orchestrator.engine.settle import SHORT_WAIT_MS
-from orchestrator.engine.slice import (
+from orchestrator.engine.effects import (
     Acquire,
     Apply,
     Attempt,
@@ -36,8 +31,13 @@ from orchestrator.engine.slice import (
     SliceTerms,
     Stopped,
     Take,
-    run_slice,
 )
+from orchestrator.engine.lease import progress
+from orchestrator.engine.outcome import Outcome
+from orchestrator.engine.places import is_waited_for, work_at
+from orchestrator.engine.quotas import RUN_LEASE_MS, Slots, parse_holder
+from orchestrator.engine.settle import SHORT_WAIT_MS
+from orchestrator.engine.slice import run_slice
 from orchestrator.engine.stages import Timing
 from orchestrator.errors import OrchestratorError, Unreachable
 from orchestrator.plan.canvas import SEPARATOR, deal, queue_of, region

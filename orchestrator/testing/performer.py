@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from orchestrator.engine.effects import Attempt
 from orchestrator.engine.outcome import Failure, Outcome
-from orchestrator.engine.slice import Attempt
 from orchestrator.runtime.executor import Executor
 from orchestrator.spec.operations import Operation, OperationRegistry, parse_reference
 from orchestrator.testing.calls import Call

@@ -10,11 +10,7 @@ from typing import Any
 from orchestrator.engine import fields
 from orchestrator.engine.address import is_undo
 from orchestrator.engine.commit import Reply
-from orchestrator.engine.lease import progress, renewal
-from orchestrator.engine.outcome import Failure
-from orchestrator.engine.places import is_waited_for
-from orchestrator.engine.quotas import parse_holder
-from orchestrator.engine.slice import (
+from orchestrator.engine.effects import (
     Acquire,
     Apply,
     Attempt,
@@ -27,8 +23,12 @@ from orchestrator.engine.slice import (
     SetAside,
     SliceTerms,
     Take,
-    run_slice,
 )
+from orchestrator.engine.lease import progress, renewal
+from orchestrator.engine.outcome import Failure
+from orchestrator.engine.places import is_waited_for
+from orchestrator.engine.quotas import parse_holder
+from orchestrator.engine.slice import run_slice
 from orchestrator.engine.stages import Timing
 from orchestrator.plan.graph import Plan, Work
 from orchestrator.settings import Settings

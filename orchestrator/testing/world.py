@@ -16,9 +16,10 @@ from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.versions import Versions
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN
+from orchestrator.engine.effects import HandOver, Parked, Stopped
 from orchestrator.engine.onward import Terms
 from orchestrator.engine.settle import SHORT_WAIT_MS
-from orchestrator.engine.slice import HandOver, Parked, Stopped, head_fields
+from orchestrator.engine.slice import head_fields
 from orchestrator.engine.start import leftovers
 from orchestrator.engine.sweep import reads_to_visit, visit
 from orchestrator.engine.view import RunView

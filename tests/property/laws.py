@@ -24,8 +24,8 @@ from orchestrator.engine.address import (
     within,
 )
 from orchestrator.engine.commit import Commit, Reply
+from orchestrator.engine.effects import Attempt
 from orchestrator.engine.places import container_at, flow_id, is_container, node_at
-from orchestrator.engine.slice import Attempt
 from orchestrator.engine.state import LIVE, OVER, RUN_TABLE, SETTLED, STEP_TABLE, RunStatus, StepState
 from orchestrator.plan.graph import Plan
 from orchestrator.store.memory import MemoryStore

@@ -13,9 +13,9 @@ import pytest
 
 from orchestrator.client.description import describe
 from orchestrator.engine import fields
+from orchestrator.engine.effects import Acquire, Apply, Attempt
 from orchestrator.engine.onward import Terms
 from orchestrator.engine.retry import retry
-from orchestrator.engine.slice import Acquire, Apply, Attempt
 from orchestrator.engine.state import RunStatus, StepState
 from orchestrator.engine.undoing import preview
 from orchestrator.engine.verbs import Wish, may_skip

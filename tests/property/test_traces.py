@@ -12,7 +12,7 @@ import pytest
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN
 from orchestrator.engine.commit import Commit, Stage
-from orchestrator.engine.slice import Attempt
+from orchestrator.engine.effects import Attempt
 from orchestrator.engine.stages import RUN_DRAINED, Timing, leave, reach, stop
 from orchestrator.engine.state import RunStatus, StepState
 from tests.property.behaviours import DECLINES, REFUSES

@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from orchestrator.engine.slice import Apply, Attempt
+from orchestrator.engine.effects import Apply, Attempt
 from orchestrator.engine.state import RunStatus, StepState
 from tests.property.behaviours import DECLINES, REFUSES
 from tests.property.scenes import Written, handled, hold, mapped, parallel, tell

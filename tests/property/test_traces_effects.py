@@ -10,7 +10,7 @@ import json
 import pytest
 
 from orchestrator.engine import fields
-from orchestrator.engine.slice import Attempt
+from orchestrator.engine.effects import Attempt
 from orchestrator.engine.state import RunStatus, StepState
 from tests.property.behaviours import BREAKS_OFF, DECLINES, REFUSES, RETURNS_RUBBISH, Behaviour
 from tests.property.specs import TWICE, write

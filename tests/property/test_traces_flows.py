@@ -10,7 +10,7 @@ import json
 import pytest
 
 from orchestrator.engine.address import DRAIN
-from orchestrator.engine.slice import Fork
+from orchestrator.engine.effects import Fork
 from orchestrator.engine.state import RunStatus, StepState
 from tests.property.behaviours import BREAKS_OFF, DECLINES, REFUSES, Behaviour
 from tests.property.scenes import handled, hold, mapped, order_of_settling, parallel, tell

@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from orchestrator.engine.slice import Apply, Attempt
+from orchestrator.engine.effects import Apply, Attempt
 from orchestrator.engine.state import RunStatus, StepState
 from tests.property.behaviours import DECLINES
 from tests.property.specs import TWICE, write

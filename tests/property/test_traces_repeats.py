@@ -10,9 +10,9 @@ import pytest
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN
 from orchestrator.engine.commit import NEVER, Answer, Changes, Commit, Stage
+from orchestrator.engine.effects import Apply, Attempt
 from orchestrator.engine.lease import progress, renewal
 from orchestrator.engine.outcome import Success
-from orchestrator.engine.slice import Apply, Attempt
 from orchestrator.engine.state import RunStatus, StepState
 from tests.property.behaviours import DECLINES, OK, REFUSES
 from tests.property.specs import TWICE, write

@@ -16,12 +16,7 @@ from typing import Any
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_undo, undone_by
 from orchestrator.engine.commit import Answer, Changes, Commit, Reply, Stage
-from orchestrator.engine.lease import progress, renewal
-from orchestrator.engine.onward import Terms
-from orchestrator.engine.places import is_waited_for, work_at
-from orchestrator.engine.quotas import parse_holder
-from orchestrator.engine.settle import SHORT_WAIT_MS
-from orchestrator.engine.slice import (
+from orchestrator.engine.effects import (
     Acquire,
     Apply,
     Attempt,
@@ -38,9 +33,13 @@ from orchestrator.engine.slice import (
     Steps,
     Stopped,
     Take,
-    head_fields,
-    run_slice,
 )
+from orchestrator.engine.lease import progress, renewal
+from orchestrator.engine.onward import Terms
+from orchestrator.engine.places import is_waited_for, work_at
+from orchestrator.engine.quotas import parse_holder
+from orchestrator.engine.settle import SHORT_WAIT_MS
+from orchestrator.engine.slice import head_fields, run_slice
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import StartRequest, cancel, leftovers, start
 from orchestrator.engine.state import RunStatus, StepState

@@ -12,7 +12,7 @@ from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.handle import RunHandle
 from orchestrator.client.publishing import publish
 from orchestrator.client.sync import Orchestrator
-from orchestrator.engine.slice import Ending
+from orchestrator.engine.effects import Ending
 from orchestrator.errors import Unreachable
 from orchestrator.plan.canvas import Region
 from orchestrator.plan.graph import Plan

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from orchestrator.engine.effects import Attempt
 from orchestrator.engine.outcome import Failure, Outcome, Success
-from orchestrator.engine.slice import Attempt
 from orchestrator.errors import OperationError
 from orchestrator.plan.graph import Formula, RetryPolicy, Work
 from orchestrator.runtime.executor import MESSAGE_LIMIT, Executor
