@@ -82,7 +82,7 @@ def test_no_more_runs_go_on_than_the_workflow_allows(system: System) -> None:
 
 
 def test_a_rate_spreads_starts(system: System) -> None:
-    """Two in each second: five steps take two seconds at least."""
+    """Two in each second: five steps take two seconds; between a slot and the start that it is for, some time passes."""
     system.publish(workflow("rated", upper_step("up", limits=[{"key": "all", "rate": "2/s"}])))
 
     runs = [system.client.start("tests.rated") for _ in range(5)]
@@ -90,5 +90,5 @@ def test_a_rate_spreads_starts(system: System) -> None:
         run.result(20)
 
     starts = sorted(entry.at_ms for run in runs for entry in run.history() if entry.event["type"] == "step_started")
-    assert starts[2] - starts[0] >= 1_000
-    assert starts[4] - starts[2] >= 1_000
+    assert starts[2] - starts[0] >= 700
+    assert starts[4] - starts[0] >= 1_700

@@ -269,7 +269,7 @@ class World:
                 self.messages += addresses
                 self._send(worker, None)
             case Take():
-                self._send(worker, None)
+                self._send(worker, self.messages.pop() if self.messages else None)
             case Acquire(slots=slots):
                 turn = self.limits.acquire(ask_of(slots), TIMING.lease_ms)
                 self.messages += [parse_holder(holder)[1] for holder in turn.wake]
