@@ -256,10 +256,15 @@ def batch(lane: str) -> str:
     return f"{lane}:batch"
 
 
+def rest(lane: str) -> str:
+    """Of a lane: `first:number`, the items of an earlier batch that it has not come to."""
+    return f"{lane}:rest"
+
+
 def lane_head(lane: str) -> tuple[str, ...]:
     """What a look at a lane begins with, besides."""
     container = container_of_lane(lane)
-    return batch(lane), state(container), size(container), begun(container)
+    return batch(lane), rest(lane), state(container), size(container), begun(container)
 
 
 def item(flow: str) -> str:

@@ -1,9 +1,9 @@
 """Lanes: a map whose body is one operation without effect is worked off in batches (RULES 16).
 
-A lane is a step (`read~~2`) with claim, lease and entry; the items of its batch have none. What a
-batch did is settled by one commit, which gives back what it did not come to and what failed: those items become steps
-of their own, with attempts of their own. So does every item of a batch whose worker was lost: that counts as nobody's
-attempt.
+A lane is a step (`read~~2`) with claim, lease and entry; the items of its batch have none. What a batch did is settled
+by one commit. An item that failed becomes a step of its own, with attempts of its own. What a slow batch did not come
+to, and all of a batch whose worker was lost, stays with the lane, which takes it one by one from then on; an item that
+is lost alone becomes a step of its own as well. No loss of a batch is anybody's attempt.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def look_at_lane(plan: Plan, view: RunView, lane: str, terms: Terms) -> Move | N
     container = container_of_lane(lane)
     state, left = view.state(lane), view.number(fields.size(container)) - view.number(fields.begun(container))
     most = container_at(plan, container).max_concurrency
-    goes_on = view.state(container) is StepState.WAITING and left > 0
+    goes_on = view.state(container) is StepState.WAITING and (left > 0 or view[fields.rest(lane)] is not None)
     if state is StepState.PENDING and (not goes_on or number_of_lane(lane) >= most):
         return None
     if goes_on:
@@ -65,9 +65,8 @@ def look_at_lane(plan: Plan, view: RunView, lane: str, terms: Terms) -> Move | N
 
 def batch_of(plan: Plan, view: RunView, lane: str) -> list[str]:
     """The steps of the items that a claimed lane works off, in order."""
-    first, _, number = (view[fields.batch(lane)] or "0:0").partition(":")
     container, step = container_of_lane(lane), body_of(plan, lane).id
-    return [within(member(container, n), step) for n in range(int(first), int(first) + int(number))]
+    return [within(member(container, n), step) for n in _items(view, fields.batch(lane))]
 
 
 def settle_batch(plan: Plan, view: RunView, lane: str, token: str, outcomes: Sequence[Outcome], terms: Terms) -> Move:
@@ -75,10 +74,13 @@ def settle_batch(plan: Plan, view: RunView, lane: str, token: str, outcomes: Seq
     container, steps = container_of_lane(lane), batch_of(plan, view, lane)
     told = zip(steps, outcomes, strict=False)
     done = {step: outcome.output for step, outcome in told if isinstance(outcome, Success)}
-    given_back = [step for step in steps if step not in done]
-    exhausted = view.number(fields.begun(container)) >= view.number(fields.size(container))
+    given_back = [step for step in steps[: len(outcomes)] if step not in done]
+    kept = _kept(view, lane, len(outcomes))
+    view.learn(kept, view.now_ms)
+    exhausted = not kept and view.number(fields.begun(container)) >= view.number(fields.size(container))
     settled = _settled(plan, lane, token, terms, exhausted=exhausted)
-    changes = merged((settled, _recorded(container, done), *(reach(plan, one, terms.timing) for one in given_back)))
+    ready = (reach(plan, one, terms.timing) for one in given_back)
+    changes = merged((settled, Changes(set=kept), _recorded(container, done), *ready))
     mark = {fields.settled_by(lane): token}
     stage = Stage({fields.token(lane): token}, changes | Changes(set=mark), already=mark)
     joined = joining(plan, view, container, terms.timing, lane, number=len(done))
@@ -92,22 +94,25 @@ def settle_batch(plan: Plan, view: RunView, lane: str, token: str, outcomes: Seq
 
 
 def give_back(plan: Plan, view: RunView, lane: str, token: str, terms: Terms) -> Move:
-    """The lane's worker was lost: its items become steps of their own, and the lane takes the next batch."""
+    """The lane's worker was lost: it keeps its batch, to take it one by one; a single item is a step of its own."""
     steps = batch_of(plan, view, lane)
+    kept = _kept(view, lane, 0) if len(steps) > 1 else {}
+    alone = () if kept else tuple(steps)
     ready = Changes(
         set={
             fields.state(lane): move_step(StepState.RUNNING, StepHappening.LAPSE),
             fields.token(lane): "",
+            **kept,
         },
         delete=(fields.batch(lane),),
         remove=((fields.open_set(lane), token),),
         entries={lane: Due(within_ms=terms.timing.resend_ms)},
         events=(event("attempt_lost", lane, attempt=1),),
     )
-    changes = merged((ready, *(reach(plan, one, terms.timing) for one in steps)))
+    changes = merged((ready, *(reach(plan, one, terms.timing) for one in alone)))
     guards = {fields.state(lane): StepState.RUNNING, fields.token(lane): token}
     stage = Stage(guards, changes, due=(lane,))
-    return Move(Commit(view.run_id, view.incarnation, (stage,)), to=lane, forks=tuple(steps))
+    return Move(Commit(view.run_id, view.incarnation, (stage,)), to=lane, forks=alone)
 
 
 def _made_ready(plan: Plan, view: RunView, lane: str, terms: Terms) -> tuple[Stage, ...]:
@@ -120,7 +125,7 @@ def _made_ready(plan: Plan, view: RunView, lane: str, terms: Terms) -> tuple[Sta
             changes = woken | queued(lane, terms.timing, None)
         case _:
             return ()
-    guards = {fields.state(lane): view[fields.state(lane)], **_open(plan, view, container_of_lane(lane))}
+    guards = {fields.state(lane): view[fields.state(lane)], **_open(plan, view, lane)}
     taken: Guards = {fields.state(lane): StepState.RUNNING, fields.token(lane): terms.token}
     return (Stage(guards, changes, already=taken),)
 
@@ -133,34 +138,63 @@ def _claimed(plan: Plan, view: RunView, lane: str, terms: Terms, *stages: Stage)
 def _batch_reads(plan: Plan, view: RunView, lane: str, terms: Terms) -> tuple[str, ...]:
     """The fields that the next batch takes: what every item reads, and the items."""
     container = container_of_lane(lane)
-    begun, number = view.number(fields.begun(container)), _number(view, container, terms)
-    shared = reads_for(plan, view, within(member(container, begun), body_of(plan, lane).id))
-    items = [fields.item(member(container, n)) for n in range(begun, begun + number)]
+    following = _following(view, lane, terms)
+    shared = reads_for(plan, view, within(member(container, following.start), body_of(plan, lane).id))
+    items = [fields.item(member(container, n)) for n in following]
     return (*fields.HEAD, *fields.step_head(lane), *fields.lane_head(lane), *shared, *items)
 
 
-def _number(view: RunView, container: str, terms: Terms) -> int:
-    left = view.number(fields.size(container)) - view.number(fields.begun(container))
-    return max(1, min(terms.batch, MAX_BATCH, left))
+def _items(view: RunView, field: str) -> range:
+    """The items that a field of the form `first:number` names."""
+    first, _, number = (view[field] or "0:0").partition(":")
+    return range(int(first), int(first) + int(number))
+
+
+def _following(view: RunView, lane: str, terms: Terms) -> range:
+    """The items that the lane takes next: one of those that it has kept, else the next that nobody has begun."""
+    rest, container = _items(view, fields.rest(lane)), container_of_lane(lane)
+    if rest:
+        return rest[:1]
+    begun = view.number(fields.begun(container))
+    left = view.number(fields.size(container)) - begun
+    return range(begun, begun + max(1, min(terms.batch, MAX_BATCH, left)))
+
+
+def _kept(view: RunView, lane: str, reached: int) -> dict[str, str]:
+    """What the lane keeps: the items of its batch from that one on, and those that it has kept before."""
+    batch, rest = _items(view, fields.batch(lane))[reached:], _items(view, fields.rest(lane))
+    number = len(batch) + len(rest)
+    first = batch.start if batch else rest.start
+    return {fields.rest(lane): f"{first}:{number}"} if number else {}
 
 
 def _claim_batch(plan: Plan, view: RunView, lane: str, terms: Terms) -> Stage:
     container, work = container_of_lane(lane), _work(plan, lane)
-    begun, number = view.number(fields.begun(container)), _number(view, container, terms)
-    whole = replace(work, timeout_ms=work.timeout_ms * number)
+    following, rest = _following(view, lane, terms), _items(view, fields.rest(lane))[1:]
+    whole = replace(work, timeout_ms=work.timeout_ms * len(following))
     stage = claim(plan, lane, whole, terms.token, terms.timing, attempt=1, first=False)
-    taken = Changes(set={fields.begun(container): str(begun + number), fields.batch(lane): f"{begun}:{number}"})
+    kept = view[fields.rest(lane)] is not None
+    taken = Changes(
+        set={
+            fields.batch(lane): f"{following.start}:{len(following)}",
+            **({} if kept else {fields.begun(container): str(following.stop)}),
+            **({fields.rest(lane): f"{rest.start}:{len(rest)}"} if rest else {}),
+        },
+        delete=(fields.rest(lane),) if kept and not rest else (),
+    )
     quiet = replace(stage.changes, events=())
-    return replace(stage, guards={**stage.guards, **_open(plan, view, container)}, changes=quiet | taken)
+    return replace(stage, guards={**stage.guards, **_open(plan, view, lane)}, changes=quiet | taken)
 
 
-def _open(plan: Plan, view: RunView, container: str) -> dict[str, str | None]:
+def _open(plan: Plan, view: RunView, lane: str) -> dict[str, str | None]:
     """The guards of taking further items: the map goes on, and nobody else has taken them."""
+    container = container_of_lane(lane)
+    source = fields.begun(container) if view[fields.rest(lane)] is None else fields.rest(lane)
     return {
         **going_on(plan, container),
         fields.stopping(container): None,
         fields.state(container): StepState.WAITING,
-        fields.begun(container): view[fields.begun(container)],
+        source: view[source],
     }
 
 

@@ -82,7 +82,7 @@ def test_no_more_runs_go_on_than_the_workflow_allows(system: System) -> None:
 
 
 def test_a_rate_spreads_starts(system: System) -> None:
-    """Two in each second: five steps take two seconds; between a slot and the start that it is for, some time passes."""
+    """Two in each second: five steps take two seconds, give or take the time between a slot and its start."""
     system.publish(workflow("rated", upper_step("up", limits=[{"key": "all", "rate": "2/s"}])))
 
     runs = [system.client.start("tests.rated") for _ in range(5)]

@@ -77,7 +77,7 @@ class Ending:
         by_lane = [one for one in self.world.trials[step] if self.world.record.batches.holds(one.token, step)]
         if f"{step}:out" in self.values or self.states[step] is not StepState.COMPLETED or not by_lane:
             return json.loads(self.values.get(f"{step}:out", "null"))
-        (trial,) = by_lane
+        *_, trial = by_lane  # a batch that was lost is executed again
         assert isinstance(trial.outcome, Success), f"{step} is completed by what failed"
         return json.loads(trial.outcome.output)
 

@@ -241,7 +241,11 @@ def check_begin(
     )
     alike = [trial for trial in before if record.batches.holds(trial.token, attempt.address) == by_lane]
     same = [trial for trial in alike if by_lane or trial.number == attempt.number]
-    assert len(same) <= (0 if by_lane else lapses), f"{attempt.address} is executed again though no worker was lost"
+    if by_lane:
+        lanes = f"{attempt.address.rpartition('[')[0]}~~"
+        lost = [entry.event for entry in store.history(attempt.run_id) if entry.event["type"] == "attempt_lost"]
+        lapses = sum(event["step"].startswith(lanes) for event in lost)
+    assert len(same) <= lapses, f"{attempt.address} is executed again though no worker was lost"
     if is_undo(attempt.address):
         _check_told_input(attempt, values, trials[undone_by(attempt.address)])
     elif isinstance(attempt.inputs, Mapping) and "reads" in attempt.inputs:

@@ -26,14 +26,25 @@ class Batches:
         return step in self.taken.get(token, ())
 
     def take(self, plan: Plan, lane: str, token: str, before: Values, after: Values) -> None:
-        """Each item is taken by one lane, once, in order; a batch is within the map and never empty."""
+        """Each item is taken by one lane, in order; a batch is within the map and never empty.
+
+        A lane that keeps items of an earlier batch takes the first of these, alone, and nothing else.
+        """
         container = container_of_lane(lane)
         first, number = (int(part) for part in after[f"{lane}:batch"].split(":"))
         assert 0 < number <= int(after[f"{container}:size"]) - first, f"{lane} takes {number} from {first} on"
-        assert first == int(before.get(f"{container}:begun", "0")), f"{lane} leaves items out"
-        assert first + number == int(after[f"{container}:begun"])
         assert after[f"{container}:state"] == StepState.WAITING, f"{lane} works for a map that is decided"
         items = steps_of(plan, lane, after[f"{lane}:batch"])
+        if f"{lane}:batch" in before and items <= steps_of(plan, lane, before[f"{lane}:batch"]):
+            kept = items  # by the commit that settled what came before them
+        else:
+            kept = items & steps_of(plan, lane, before.get(f"{lane}:rest", "0:0"))
+        if kept:
+            assert number == 1, f"{lane} takes {number} of those that it keeps"
+            self.taken[token] = items
+            return
+        assert first == int(before.get(f"{container}:begun", "0")), f"{lane} leaves items out"
+        assert first + number == int(after[f"{container}:begun"])
         assert not items & frozenset().union(*self.taken.values()), f"{lane} took what another lane has"
         self.taken[token] = items
 
@@ -69,5 +80,7 @@ def check_lanes(plan: Plan, before: Values, after: Values, states: States) -> No
     for name in before:
         lane = name.removesuffix(":batch")
         if lane != name and after.get(name) != before[name] and states[lane] is not StepState.CANCELLED:
-            lost = steps_of(plan, lane, before[name]) - states.keys()
+            kept = steps_of(plan, lane, after.get(f"{lane}:rest", "0:0"))
+            now = steps_of(plan, lane, after.get(name, "0:0"))
+            lost = steps_of(plan, lane, before[name]) - states.keys() - kept - now
             assert not lost, f"{lane} forgets {lost}"

@@ -232,8 +232,8 @@ def test_a_failed_item_is_given_back_and_retried_by_its_own_policy(tolerate: int
     assert world.status is (RunStatus.COMPLETED if tolerate else RunStatus.FAILED)
 
 
-def test_what_a_slow_batch_did_not_come_to_is_given_back() -> None:
-    """The first of two takes long: the second is ready beside the lane, for anybody."""
+def test_what_a_slow_batch_did_not_come_to_is_kept_by_its_lane() -> None:
+    """The first of two takes long: the lane takes the second next, so that no more runs at once than may."""
     world = world_of(read_all("[1, 2, 3, 4, 5]", max_concurrency=1))
     world.begin(0)
     world.pace_ms = 60
@@ -241,10 +241,10 @@ def test_what_a_slow_batch_did_not_come_to_is_given_back() -> None:
 
     world.until(0, Apply)
     world.go(0)
-    given_back = world.state("m[2]/x"), batch(world, "m~~0")
+    kept = world.state("m[2]/x"), batch(world, "m~~0"), world.values()["m:begun"]
     world.settle_down()
 
-    assert given_back == (StepState.READY, "3:1")
+    assert kept == (StepState.PENDING, "2:1", "3")
     assert runs(world, 5) == [1] * 5
 
 

@@ -167,21 +167,18 @@ def test_a_lane_that_is_opened_or_woken_is_claimed_by_the_same_commit(state: str
     assert all(stage.already == {"m~~0:state": "running", "m~~0:token": "next"} for stage in move.commit.stages)
 
 
-def test_what_failed_and_what_was_not_reached_is_given_back() -> None:
-    """Of five items two are done: the second and the last two are steps of their own."""
+def test_what_failed_is_given_back_and_what_was_not_reached_is_kept() -> None:
+    """Of five items two are done: the second is a step of its own, and the lane takes the last two one by one."""
     move = settled([DONE, NO, DONE], batch="2:5", begun=7)
 
     changes = move.commit.stages[0].changes
-    assert [fork for fork in move.forks if fork != "m"] == ["m[3]/x", "m[5]/x", "m[6]/x"]
-    assert [changes.set[fields.state(f"m[{n}]/x")] for n in range(2, 7)] == [
-        "completed",
-        "ready",
-        "completed",
-        "ready",
-        "ready",
-    ]
+    assert [fork for fork in move.forks if fork != "m"] == ["m[3]/x"]
+    states = [changes.set.get(fields.state(f"m[{n}]/x")) for n in range(2, 7)]
+    assert states == ["completed", "ready", "completed", None, None]
+    assert changes.set[fields.rest("m~~0")] == "5:2"
     assert changes.events == ({"type": "items_completed", "step": "m", "items": [2, 4]},)
-    assert taken(move) == "7:1"
+    assert taken(move) == "5:1"
+    assert move.commit.stages[1].changes.set[fields.rest("m~~0")] == "6:1"
 
 
 def test_a_lane_that_took_the_last_items_leaves_with_their_settle() -> None:
@@ -204,14 +201,18 @@ def test_a_batch_decides_a_join_at_every_number_that_it_may_come_to() -> None:
     assert [guards[counted] for guards in (one.guards for one in then) if counted in guards] == ["2", "3", "4"]
 
 
-def test_a_batch_whose_worker_was_lost_is_given_back_whole() -> None:
-    """Its items are ready, its lane as well; only what is due and still holds the token is ended."""
+@pytest.mark.parametrize(("batch", "forks", "rest"), [("1:2", (), "1:2"), ("1:1", ("m[1]/x",), None)])
+def test_a_batch_whose_worker_was_lost_is_worked_off_one_by_one(
+    batch: str, forks: tuple[str, ...], rest: str | None
+) -> None:
+    """The lane keeps its items, and a single one is a step of its own; only what is due and holds the token ends."""
     view = seen(state="running", begun=3)
-    view.learn({fields.batch("m~~0"): "1:2"}, 1_000)
+    view.learn({fields.batch("m~~0"): batch}, 1_000)
 
     move = give_back(mapping(), view, "m~~0", "t", terms())
 
-    assert (move.to, move.forks) == ("m~~0", ("m[1]/x", "m[2]/x"))
+    assert (move.to, move.forks) == ("m~~0", forks)
+    assert move.commit.stages[0].changes.set.get(fields.rest("m~~0")) == rest
     assert stage_of(move.commit) == (("m~~0",), {"m~~0:state": "running", "m~~0:token": "t"})
     assert batch_of(mapping(), seen(), "m~~0") == []
 
