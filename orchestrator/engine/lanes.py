@@ -70,7 +70,7 @@ def batch_of(plan: Plan, view: RunView, lane: str) -> list[str]:
 
 
 def settle_batch(plan: Plan, view: RunView, lane: str, token: str, outcomes: Sequence[Outcome], terms: Terms) -> Move:
-    """Record what the items of a batch gave, give back the others, and take the next batch."""
+    """Record what the items of a batch gave, give back those that failed, and take the next batch."""
     container, steps = container_of_lane(lane), batch_of(plan, view, lane)
     told = zip(steps, outcomes, strict=False)
     done = {step: outcome.output for step, outcome in told if isinstance(outcome, Success)}
