@@ -116,27 +116,29 @@ def test_a_lost_chord_body_is_made_good(make_system: MakeSystem) -> None:
 
 def test_a_failed_branch_is_undone_before_its_handler(system: System) -> None:
     """What both branches did is undone, what stands before them stays."""
-    fork = {
-        "id": "fork",
-        "parallel": {
-            "branches": {"paid": [charge_step()], "bad": [charge_step(id="declined", inputs=DECLINED)]},
-        },
-        "on_success": "$end",
-        "on_failure": "sorry",
-    }
-    before = charge_step(id="before", on_success="fork")
-    system.publish(flow("handled-fork", before, fork, upper("sorry", on_success="$end")))
+    paid = [charge_step(id="paid", inputs=paid_with("pm_ok"))]
+    bad = [charge_step(id="held"), charge_step(id="declined", inputs=paid_with("pm_declined"))]
+    fork = {"id": "fork", "parallel": {"branches": {"paid": paid, "bad": bad}}}
+    before = charge_step(id="before", inputs=paid_with("pm_ok"), on_success="fork")
+    handled = {**fork, "on_success": "$end", "on_failure": "sorry"}
+    system.publish(flow("handled-fork", before, handled, upper("sorry", on_success="$end")))
+    gate = system.gate()
+    run = system.client.start("tests.handled-fork", {"method": f"pm_gate_{gate.name}"})
+    gate.reached()
+    until(lambda: happened(run, "step_completed", "fork[paid]/paid"), "the other branch is over")
 
-    run = system.client.start("tests.handled-fork", {"method": "pm_ok"})
+    gate.open()
 
     assert ended(run).status == "completed"
     assert executions(run)[-1] == "sorry"
-    charged = {charge.key for charge in system.charges(run)}
-    assert charged == {f"{run.run_id}:before:1", f"{run.run_id}:fork[paid]/charge:1"}
-    assert {refund.key for refund in system.refunds(run)} == {f"{run.run_id}:fork[paid]/charge:1"}
+    undone = {f"{run.run_id}:fork[paid]/paid:1", f"{run.run_id}:fork[bad]/held:1"}
+    assert {charge.key for charge in system.charges(run)} == {f"{run.run_id}:before:1", *undone}
+    assert {refund.key for refund in system.refunds(run)} == undone
 
 
-DECLINED = {"amount": 1250, "paymentMethodId": "pm_declined"}
+def paid_with(method: str) -> dict[str, Any]:
+    """The inputs of a charge."""
+    return {"amount": 1250, "paymentMethodId": method}
 
 
 def gated_fork() -> dict[str, Any]:
