@@ -193,6 +193,7 @@ class _Application:
         self._state = state
         self._commit = commit
         self._now_ms = now_ms
+        self._settings = settings
         self._feed_length = settings.feed_length
         self._shard = shard_of(commit.run_id, settings.shards)
         self._fields = dict(state.runs.get(commit.run_id, {}))
@@ -223,7 +224,8 @@ class _Application:
         return not self._fields and remembered_until <= self._now_ms
 
     def _try(self, stage: Stage) -> Answer:
-        if self._holds(stage.guards) and all(self._is_due(address) for address in stage.due):
+        due = all(self._is_due(address) for address in stage.due)
+        if self._holds(stage.guards) and due and all(self._holds_of(*other) for other in stage.elsewhere):
             self._change(stage.changes)
             for then in stage.then:
                 if not self._forgotten and self._holds(then.guards):
@@ -233,6 +235,10 @@ class _Application:
 
     def _holds(self, guards: Guards) -> bool:
         return all(self._fields.get(name) == value for name, value in guards.items())
+
+    def _holds_of(self, run_id: str, guards: Guards) -> bool:
+        other = self._state.runs.get(run_id, {})
+        return all(other.get(name) == value for name, value in guards.items())
 
     def _is_due(self, address: str) -> bool:
         return self._ledger.get(address, math.inf) <= self._now_ms
@@ -261,6 +267,13 @@ class _Application:
             self._state.ended.setdefault(self._shard, {})[self._commit.run_id] = self._now_ms
         if changes.forget is not None:
             self._forget(changes.forget)
+        for other in changes.also:
+            self._apply_to_other(other)
+
+    def _apply_to_other(self, commit: Commit) -> None:
+        if shard_of(commit.run_id, self._settings.shards) != self._shard:
+            raise ValueError(f"{commit.run_id} and {self._commit.run_id} live in different shards")
+        _Application(self._state, commit, self._now_ms, self._settings).reply()
 
     def _change_fields(self, changes: Changes) -> None:
         self._fields.update({name: str(value) for name, value in changes.set.items()})
