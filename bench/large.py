@@ -16,6 +16,7 @@ from bench.systems import STEPS, WIDTH, Ours, Plain, Shape, System, sequence
 from orchestrator import Map, Meta, Start, Step, WorkflowSpec, define_workflow
 from orchestrator.engine.commit import Commit, Stage
 from orchestrator.engine.stages import complete
+from orchestrator.engine.view import RunView
 from orchestrator.plan.plan import DEFAULT_QUEUE
 
 DELAY_MS = 2.0
@@ -88,7 +89,7 @@ def _finished(ours: Ours) -> Iterator[tuple[str, list[float]]]:
     for size in FINISHED:
         for _ in range(there, size, BATCH):
             handles = client.start_many([Start(spec.meta.key)] * BATCH)
-            over = complete((spec.meta.key, spec.meta.version), "null").changes
+            over = complete(RunView("", {}, 0), (spec.meta.key, spec.meta.version), "null").changes
             client.store.apply_many([Commit(one.run_id, "1", (Stage({}, over),)) for one in handles])
         there = size
         starts.append(_probe(partial(client.start, spec.meta.key)))

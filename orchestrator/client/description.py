@@ -7,6 +7,7 @@ from typing import Any
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import flow_of, is_drain, is_lane, is_undo, parse_address, undone_by
+from orchestrator.engine.children import child_of
 from orchestrator.engine.places import node_at, work_at
 from orchestrator.engine.roots import rfc3339
 from orchestrator.engine.state import StepState
@@ -32,6 +33,8 @@ class StepDescription:
     undoes: str | None
     waived_by: str | None = None
     """Of an undo that was done by hand: who said so."""
+    child_run: str | None = None
+    """Of a step that runs a workflow: the run that it started last; of its undo, the run that is undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,9 @@ class RunDescription:
     incarnation: int = 1
     """How often it was begun: a retry and an undo by hand are new incarnations."""
     paused_at: str | None = None
+    parent: str | None = None
+    """The run that started it, if one did."""
+    parent_step: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -85,6 +91,8 @@ def describe(plan: Plan, view: RunView) -> RunDescription:
         steps=tuple(_step(plan, view, address) for address in _in_order(plan, view)),
         incarnation=int(view.incarnation),
         paused_at=_shown(view.moment(fields.PAUSED_AT)) if view.paused and not view.over else None,
+        parent=view[fields.PARENT],
+        parent_step=view[fields.PARENT_STEP],
     )
 
 
@@ -110,7 +118,7 @@ def _usual(plan: Plan) -> tuple[str, ...]:
 def _step(plan: Plan, view: RunView, address: str) -> StepDescription:
     work = work_at(plan, address)
     started, ended = view.moment(fields.started(address)), view.moment(fields.ended(address))
-    state = view.state(address)
+    state, child = view.state(address), child_of(view, address)
     return StepDescription(
         address=address,
         kind="undo" if is_undo(address) else node_at(plan, address).kind.value,
@@ -125,6 +133,7 @@ def _step(plan: Plan, view: RunView, address: str) -> StepDescription:
         error=view.json(fields.error(address)),
         undoes=undone_by(address) if is_undo(address) else None,
         waived_by=view[fields.waived(address)],
+        child_run=None if child is None else child.run_id,
     )
 
 

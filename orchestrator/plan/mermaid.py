@@ -87,12 +87,14 @@ def _shape(node: Node) -> str:
     text = _quoted(*_label(node))
     if node.work is not None:
         return f"[{text}]"
+    if node.child is not None:
+        return f"[[{text}]]"
     return f"{{{text}}}" if node.delay is None else f"([{text}])"
 
 
 def _label(node: Node) -> Iterator[str]:
     yield node.id
-    if node.work is not None or node.delay is not None or node.container is not None:
+    if any(part is not None for part in (node.work, node.delay, node.container, node.child)):
         yield words.doing(node)
     if node.container is not None:
         if node.container.items is not None:

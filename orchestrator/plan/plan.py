@@ -8,6 +8,7 @@ from datetime import timedelta
 from orchestrator.errors import UnknownOperation
 from orchestrator.plan.graph import (
     SINK,
+    Child,
     Container,
     Delay,
     FailureRoute,
@@ -123,6 +124,7 @@ class _FlowCompiler:
             work=None if step.operation is None else self.work(step, step.operation),
             delay=None if step.wait is None else _delay(step.wait),
             container=_container(step),
+            child=_child(step),
             needs=self.needs(step) if by_needs else None,
             routes=() if by_needs else tuple(Route(t.to, _condition(t.when)) for t in self.shape.next[name]),
             failures=tuple(
@@ -261,6 +263,20 @@ def _container(step: Step) -> Container | None:
             timeout_ms=_ms(step.timeout),
         )
     return None
+
+
+def _child(step: Step) -> Child | None:
+    written = step.workflow
+    if written is None:
+        return None
+    return Child(
+        key=written.key,
+        version=written.version,
+        inputs=Formula.of(step.inputs),
+        detach=written.detach,
+        retry=retry_policy(step.retry),
+        timeout_ms=_ms(step.timeout),
+    )
 
 
 def _join(join: str | int) -> int | None:

@@ -12,6 +12,7 @@ from celery import Task
 from orchestrator import logs
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.broker.parking import drop_chain, hand_over, set_aside
+from orchestrator.client.children import prepare, wake_kin
 from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.address import RUN
@@ -25,12 +26,14 @@ from orchestrator.engine.effects import (
     HandOver,
     LoadPlan,
     Parked,
+    PrepareChild,
     Read,
     Release,
     SetAside,
     SliceTerms,
     Stopped,
     Take,
+    Wake,
 )
 from orchestrator.engine.lease import progress
 from orchestrator.engine.outcome import Outcome
@@ -161,8 +164,9 @@ class Message:
                     store.read_all(effect.run_id) if effect.names is None else store.read(effect.run_id, effect.names)
                 )
             case LoadPlan():
-                self.plan = self.worker.versions.plan(effect.key, effect.version)
-                return self.plan
+                plan = self.worker.versions.plan(effect.key, effect.version)
+                self.plan = self.plan or plan
+                return plan
             case SetAside():
                 return self.set_aside(effect.address)
             case Fork():
@@ -171,6 +175,10 @@ class Message:
                 return self.acquire(effect.slots)
             case Release():
                 return self.release(effect.slots)
+            case PrepareChild():
+                return prepare(self.worker.versions, self.worker.settings.max_payload_bytes, effect)
+            case Wake():
+                return wake_kin(self.worker.store, self.worker.versions, self.worker.dispatcher, effect)
             case Take():
                 return self.backlog.take() if self.goes_on(None) else None
         raise TypeError(f"unknown effect {effect!r}")

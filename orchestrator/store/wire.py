@@ -74,9 +74,7 @@ class _Call:
         if stage.already is not None:
             encoded["a"] = _texts(stage.already)
         if stage.elsewhere:
-            encoded["o"] = [
-                {"run": self._run_keys(run_id), "w": _texts(guards)} for run_id, guards in stage.elsewhere
-            ]
+            encoded["o"] = [{"run": self._run_keys(run_id), "w": _texts(guards)} for run_id, guards in stage.elsewhere]
         if stage.then:
             encoded["t"] = [{"w": _texts(then.guards), "c": self._changes(then.changes)} for then in stage.then]
         return encoded
