@@ -157,11 +157,14 @@ class MemoryStore:
         found = [run for shard in shards for run in self.index(name, shard, before, limit)]
         return sorted(found, reverse=True)[:limit]
 
-    def ended(self, shard: int, before_ms: int, limit: int) -> list[tuple[int, str]]:
-        """(ended_at, run id) of the runs of a shard that ended before a moment, the first to end first."""
+    def ended(self, shard: int, before_ms: int, limit: int, skip: int = 0) -> list[tuple[int, str]]:
+        """(ended_at, run id) of the runs of a shard that ended before a moment, the first to end first.
+
+        `skip`: how many of them are passed over.
+        """
         with self._changed:
             runs = sorted((ended_at, run_id) for run_id, ended_at in self._state.ended.get(shard, {}).items())
-        return [run for run in runs if run[0] < before_ms][:limit]
+        return [run for run in runs if run[0] < before_ms][skip : skip + limit]
 
     def index_sizes(self, names: Sequence[str]) -> dict[str, int]:
         """How many runs each index holds, over all shards."""

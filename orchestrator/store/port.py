@@ -98,8 +98,11 @@ class Store(Protocol):
         At most `limit`, perhaps fewer; none only if there are no more.
         """
 
-    def ended(self, shard: int, before_ms: int, limit: int) -> list[tuple[int, str]]:
-        """(ended_at, run id) of the runs of a shard that ended before a moment, the first to end first."""
+    def ended(self, shard: int, before_ms: int, limit: int, skip: int = 0) -> list[tuple[int, str]]:
+        """(ended_at, run id) of the runs of a shard that ended before a moment, the first to end first.
+
+        `skip`: how many of them are passed over.
+        """
 
     def index_sizes(self, names: Sequence[str]) -> dict[str, int]:
         """How many runs each index holds, over all shards."""

@@ -29,7 +29,8 @@ OPERATIONS = {
 
 def plan_of(*steps: Mapping[str, Any], **workflow: Any) -> Plan:
     """The plan of a workflow of these steps, which must be free of errors."""
-    spec = define_workflow(meta={"key": "test.flow", "version": "1.0.0"}, steps=steps, **workflow)
+    meta = {"key": workflow.pop("key", "test.flow"), "version": "1.0.0"}
+    spec = define_workflow(meta=meta, steps=steps, **workflow)
     errors = [problem for problem in (*check(spec), *not_executed_yet(spec)) if problem.severity == "error"]
     assert not errors, errors
     operations = {name: OPERATIONS[name] for name in operation_references(spec)}

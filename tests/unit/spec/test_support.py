@@ -34,7 +34,6 @@ def test_what_is_executed_is_not_named() -> None:
     [
         ({"event": {"signal": "go"}}, "event"),
         ({"approval": {"users": ["ann"]}}, "approval"),
-        ({"workflow": "a.b"}, "workflow"),
     ],
 )
 def test_what_is_not_executed_yet_is_named(fields: dict[str, Any], named: str) -> None:

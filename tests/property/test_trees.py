@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from orchestrator.plan.graph import Plan
+from tests.property.behaviours import BREAKS_OFF, DECLINES, OK, REFUSES, Behaviour
+from tests.property.laws_of_trees import check_newest_first, check_tree_end
+from tests.property.specs import plan_of, write
+from tests.property.tree import Tree
+
+pytestmark = pytest.mark.property
+
+RETRIED = {"max_attempts": 2, "delay": "10s", "backoff": "constant"}
+
+
+def plans_of(**workflows: list[dict[str, Any]]) -> dict[str, Plan]:
+    """Plans by their keys; `root` is `t.root`."""
+    keys = {name: f"t.{name}" for name in workflows}
+    return {keys[name]: plan_of(*steps, key=keys[name]) for name, steps in workflows.items()}
+
+
+@st.composite
+def _steps(draw: st.DrawFn, prefix: str, children: tuple[str, ...]) -> list[dict[str, Any]]:
+    steps = []
+    for place in range(draw(st.integers(1, 3))):
+        name = f"{prefix}{place}"
+        if children and draw(st.integers(0, 2)):
+            step: dict[str, Any] = {"id": name, "workflow": draw(st.sampled_from(children))}
+            step |= draw(st.sampled_from([{}, {}, {"retry": RETRIED}, {"timeout": "30s"}, {"pivot": True}]))
+            if "pivot" not in step:
+                step |= draw(st.sampled_from([{}, {}, {}, {"compensation": "undo.write"}]))
+            steps.append(step)
+        else:
+            steps.append(write(name, **draw(st.sampled_from([{}, {"retry": RETRIED}, {"pivot": False}]))))
+    return steps
+
+
+@st.composite
+def _families(draw: st.DrawFn) -> dict[str, Any]:
+    grandchild = draw(_steps("g", ()))
+    child = draw(_steps("c", ("t.grandchild",)))
+    root = draw(_steps("r", ("t.child", "t.child", "t.grandchild")))
+    shape = draw(st.sampled_from(["path", "path", "parallel", "race", "handled", "needs", "detached"]))
+    apart = {"id": "apart", "workflow": "t.child"}
+    if shape in ("parallel", "race"):
+        terms = {"join": "any"} if shape == "race" else {}
+        fork = {"id": "fork", "parallel": {"branches": {"a": [apart], "b": [write("b1")], "c": [write("c9")]}, **terms}}
+        root.insert(0, fork)
+    elif shape == "handled":
+        root[-1] = {**root[-1], "on_failure": "handler"}
+        root.append({"id": "handler", "operation": "do.write", "on_success": "$end"})
+    elif shape == "needs":
+        root = [*root, apart, {"id": "z", "operation": "do.write", "needs": ["apart"]}]
+        root[0] = {**root[0], "needs": []}
+    elif shape == "detached":
+        root.insert(0, {"id": "apart", "workflow": {"key": "t.child", "detach": True}})
+    return {"root": root, "child": child, "grandchild": grandchild, "shape": shape}
+
+
+_SEATS, _PLACES = st.integers(0, 2), st.integers(0, 20)
+_BEHAVIOURS = st.sampled_from([*[OK] * 8, DECLINES, REFUSES, BREAKS_OFF])
+_GOES = st.tuples(st.just("go"), _SEATS, st.integers(1, 12), _BEHAVIOURS, _PLACES)
+_ACTS = st.one_of(
+    *[_GOES] * 5,
+    st.tuples(st.just("crash"), _SEATS),
+    st.tuples(st.just("lose_reply"), _SEATS),
+    st.tuples(st.just("beat"), _SEATS),
+    st.tuples(st.sampled_from(["lose", "double", "stray"]), _PLACES),
+    st.tuples(st.just("decide"), st.integers(0, 1), _PLACES),
+    st.tuples(st.just("commit"), st.integers(0, 1), st.booleans()),
+    st.tuples(st.just("pass"), st.sampled_from([None, None, 500, 4_000, 16_000, 31_000])),
+    st.tuples(st.just("cancel"), st.sampled_from([0, 0, 1, 2]), st.booleans()),
+    st.tuples(st.just("pause"), st.integers(0, 3), st.booleans()),
+)
+
+
+def _do(tree: Tree, act: tuple[Any, ...]) -> None:  # one line an act
+    runs = tree.runs()
+    match act:
+        case ("go", seat, effects, behaviour, place):
+            tree.go(seat, effects, behaviour, place)
+        case ("crash", seat):
+            tree.crash(seat)
+        case ("lose_reply", seat):
+            tree.lose_reply(seat)
+        case ("beat", seat):
+            tree.beat(seat)
+        case ("stray", place):
+            known = [(run_id, address) for run_id in runs for address in (*tree.view(run_id).addresses(), "~")]
+            tree.messages.append(known[place % len(known)])
+        case (fault, place) if fault in ("lose", "double") and tree.messages:
+            message = tree.messages.pop(place % len(tree.messages))
+            tree.messages += [message] * (2 if fault == "double" else 0)
+        case ("decide", sweeper, place):
+            tree.decide(sweeper, place)
+        case ("commit", sweeper, sends):
+            tree.commit(sweeper, sends=sends)
+        case ("pass", None):
+            tree.to_next_entry()
+        case ("pass", ms):
+            tree.now_ms += ms
+        case ("cancel", run, drops):
+            tree.cancel(runs[run % len(runs)], drops=drops)
+        case ("pause", run, on):
+            tree.pause(runs[run % len(runs)], on=on)
+
+
+def _plans(family: Mapping[str, Any]) -> dict[str, Plan]:
+    return plans_of(**{name: family[name] for name in ("root", "child", "grandchild")})
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    family=_families(),
+    acts=st.lists(_ACTS, max_size=60),
+    fuses=st.booleans(),
+    fails=st.sampled_from(["", "", "", "r0", "r1", "c0", "c1", "g0", "b1", "z"]),
+    again=st.booleans(),
+)
+def test_a_tree_of_runs_ends_as_promised_whatever_happens_to_it(
+    family: dict[str, Any], acts: list[tuple[Any, ...]], fuses: bool, fails: str, again: bool
+) -> None:
+    """No child without its parent's step, no orphan, no tree that hangs, undone across the border (laws_of_trees.py)."""
+    habits: dict[str, Behaviour] = {fails: REFUSES} if fails else {}
+    tree = Tree(_plans(family), habits=habits, fuses=fuses)
+    for act in acts:
+        _do(tree, act)
+    tree.settle_down()
+    check_tree_end(tree)
+    if family["shape"] == "path":
+        check_newest_first(tree)
+    since = len(tree.outside)
+    if again and tree.retry():
+        tree.settle_down()
+        check_tree_end(tree, since)
