@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from orchestrator.errors import NotYetSupported, Problem, SpecInvalid
+from orchestrator.errors import NotYetSupported, Problem, SpecInvalid, UnknownWorkflow
 from orchestrator.plan.plan import compile_plan
 from orchestrator.spec.canonical import canonical_json, digest
+from orchestrator.spec.flows import flows_of
 from orchestrator.spec.lint import check
 from orchestrator.spec.lint_operations import operations_named
 from orchestrator.spec.operations import OPERATIONS, OperationInfo, OperationRegistry, parse_reference
+from orchestrator.spec.problems import Report
 from orchestrator.spec.support import not_executed_yet, without_effect
+from orchestrator.spec.versions import is_version
 from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.registry import Definition, Registry
 
@@ -46,6 +49,7 @@ def examine(
     """
     found = find_operations(spec, operations, registry)
     problems = [_as_refused(problem) for problem in check(spec, operations=found)]
+    problems += [] if registry is None else _unknown_children(spec, registry)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         raise SpecInvalid(errors)
@@ -105,6 +109,21 @@ def _unserved(found: Mapping[str, OperationInfo], registry: Registry) -> list[Pr
         )
         for reference in missing
     ]
+
+
+def _unknown_children(spec: WorkflowSpec, registry: Registry) -> list[Problem]:
+    """An error for each child of an exact version that is not published; others are looked for when they start."""
+    report, own = Report(), (spec.meta.key, spec.meta.version)
+    for flow in flows_of(spec):
+        for index, step in enumerate(flow.steps):
+            child = step.workflow
+            if child is None or not is_version(child.version) or (child.key, child.version) == own:
+                continue
+            try:
+                registry.get(child.key, child.version)
+            except UnknownWorkflow as error:
+                report.error("unknown_child", error.message, (*flow.step_path(index), "workflow"), step.id)
+    return report.problems
 
 
 def _as_refused(problem: Problem) -> Problem:

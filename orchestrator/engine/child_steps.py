@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -98,7 +98,8 @@ def _begin(plan: Plan, view: RunView, address: str, terms: Terms) -> Generator[E
     ground = replace(ground, elsewhere=((child_id, {fields.INCARNATION: None}),))
     if wanted.detach:
         output = json.dumps({"run_id": child_id})
-        return complete_step(plan, view, address, output, ground, terms, more=Onward(changes=begun))
+        move = complete_step(plan, view, address, output, ground, terms, more=Onward(changes=replace(begun, events=())))
+        return _told_first(move, begun.events)
     limit = wanted.timeout_ms
     waits = Changes(
         set={fields.state(address): move_step(StepState.READY, StepHappening.WAIT)},
@@ -139,6 +140,13 @@ def _starting(  # a start is all of these
         events=(told,),
         also=(start(plan, request, terms.timing),),
     )
+
+
+def _told_first(move: Move, events: tuple[Mapping[str, Any], ...]) -> Move:
+    """The move, whose first stage tells these events before its own."""
+    first, *others = move.commit.stages
+    first = replace(first, changes=replace(first.changes, events=(*events, *first.changes.events)))
+    return replace(move, commit=replace(move.commit, stages=(first, *others)))
 
 
 def _free_id(view: RunView, address: str) -> Generator[Effect, Any, tuple[int, str]]:

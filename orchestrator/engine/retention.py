@@ -30,6 +30,8 @@ def forget(view: RunView, *, ended_before_ms: int, remembered_ms: int) -> Commit
     held_in = (*(view.json(INDEXES) or ()), *status_indexes(view.status, pinned), PAUSED_RUNS)
     stage = Stage(
         guards={fields.STATUS: view.status.value, fields.ENDED_AT: str(ended_at)},
-        changes=Changes(index=dict.fromkeys(held_in, False), forget=remembered_ms if root_of(view.run_id) == view.run_id else 0),
+        changes=Changes(
+            index=dict.fromkeys(held_in, False), forget=remembered_ms if root_of(view.run_id) == view.run_id else 0
+        ),
     )
     return Commit(view.run_id, view.incarnation, (stage,))

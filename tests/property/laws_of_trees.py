@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from orchestrator.engine.address import RUN, is_drain, is_undo, undone_by
@@ -157,9 +158,12 @@ def _check_outside(tree: Tree, since: int) -> None:
 
 
 def check_newest_first(tree: Tree) -> None:
-    """Of two effects of one path that were undone, the later one is undone first, whichever runs did them."""
-    done = [one.key for one in tree.outside if not one.undid]
-    undone = [one.key for one in tree.outside if one.undid]
-    firsts = {key: undone.index(key) for key in undone}
-    order = [firsts[key] for key in dict.fromkeys(done) if key in firsts]
-    assert order == sorted(order, reverse=True), [(one.address, one.undid) for one in tree.outside]
+    """What a path has done is undone like a stack, whichever runs did it."""
+    done: dict[str, int] = {}
+    undone: dict[str, int] = {}
+    for place, one in enumerate(tree.outside):
+        (undone if one.undid else done).setdefault(one.key, place)
+    told = [(one.address, one.undid) for one in tree.outside]
+    for first, later in combinations([key for key in done if key in undone], 2):
+        in_turn = undone[first] < done[later] or undone[later] < undone[first]
+        assert in_turn, f"{first} was undone before {later}: {told}"

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -18,33 +18,40 @@ pytestmark = pytest.mark.property
 RETRIED = {"max_attempts": 2, "delay": "10s", "backoff": "constant"}
 
 
-def plans_of(**workflows: list[dict[str, Any]]) -> dict[str, Plan]:
+def plans_of(**workflows: Sequence[Mapping[str, Any]]) -> dict[str, Plan]:
     """Plans by their keys; `root` is `t.root`."""
     keys = {name: f"t.{name}" for name in workflows}
     return {keys[name]: plan_of(*steps, key=keys[name]) for name, steps in workflows.items()}
 
 
+_Terms = st.SearchStrategy[dict[str, Any]]
+_TERMS: _Terms = st.sampled_from([{}, {}, {"retry": RETRIED}, {"timeout": "30s"}, {"pivot": True}])
+_UNDOS: _Terms = st.sampled_from([{}, {}, {}, {"compensation": "undo.write"}])
+_OFTEN = st.sampled_from([True, True, False])
+_RETRIES: _Terms = st.sampled_from([{}, {"retry": RETRIED}])
+
+
 @st.composite
 def _steps(draw: st.DrawFn, prefix: str, children: tuple[str, ...]) -> list[dict[str, Any]]:
-    steps = []
+    steps: list[dict[str, Any]] = []
     for place in range(draw(st.integers(1, 3))):
         name = f"{prefix}{place}"
-        if children and draw(st.integers(0, 2)):
+        if draw(_OFTEN) and children:
             step: dict[str, Any] = {"id": name, "workflow": draw(st.sampled_from(children))}
-            step |= draw(st.sampled_from([{}, {}, {"retry": RETRIED}, {"timeout": "30s"}, {"pivot": True}]))
+            step |= draw(_TERMS)
             if "pivot" not in step:
-                step |= draw(st.sampled_from([{}, {}, {}, {"compensation": "undo.write"}]))
+                step |= draw(_UNDOS)
             steps.append(step)
         else:
-            steps.append(write(name, **draw(st.sampled_from([{}, {"retry": RETRIED}, {"pivot": False}]))))
+            steps.append(write(name, **draw(_RETRIES)))
     return steps
 
 
 @st.composite
 def _families(draw: st.DrawFn) -> dict[str, Any]:
-    grandchild = draw(_steps("g", ()))
-    child = draw(_steps("c", ("t.grandchild",)))
-    root = draw(_steps("r", ("t.child", "t.child", "t.grandchild")))
+    grandchild: list[dict[str, Any]] = draw(_steps("g", ()))
+    child: list[dict[str, Any]] = draw(_steps("c", ("t.grandchild",)))
+    root: list[dict[str, Any]] = draw(_steps("r", ("t.child", "t.child", "t.grandchild")))
     shape = draw(st.sampled_from(["path", "path", "parallel", "race", "handled", "needs", "detached"]))
     apart = {"id": "apart", "workflow": "t.child"}
     if shape in ("parallel", "race"):
@@ -80,7 +87,6 @@ _ACTS = st.one_of(
 
 
 def _do(tree: Tree, act: tuple[Any, ...]) -> None:  # one line an act
-    runs = tree.runs()
     match act:
         case ("go", seat, effects, behaviour, place):
             tree.go(seat, effects, behaviour, place)
@@ -90,24 +96,32 @@ def _do(tree: Tree, act: tuple[Any, ...]) -> None:  # one line an act
             tree.lose_reply(seat)
         case ("beat", seat):
             tree.beat(seat)
-        case ("stray", place):
-            known = [(run_id, address) for run_id in runs for address in (*tree.view(run_id).addresses(), "~")]
-            tree.messages.append(known[place % len(known)])
-        case (fault, place) if fault in ("lose", "double") and tree.messages:
-            message = tree.messages.pop(place % len(tree.messages))
-            tree.messages += [message] * (2 if fault == "double" else 0)
+        case ("lose" | "double" | "stray" as fault, place):
+            _disturb(tree, fault, place)
         case ("decide", sweeper, place):
             tree.decide(sweeper, place)
         case ("commit", sweeper, sends):
             tree.commit(sweeper, sends=sends)
-        case ("pass", None):
-            tree.to_next_entry()
         case ("pass", ms):
-            tree.now_ms += ms
+            tree.pass_ms(ms)
         case ("cancel", run, drops):
-            tree.cancel(runs[run % len(runs)], drops=drops)
+            tree.cancel(_named(tree, run), drops=drops)
         case ("pause", run, on):
-            tree.pause(runs[run % len(runs)], on=on)
+            tree.pause(_named(tree, run), on=on)
+
+
+def _named(tree: Tree, number: int) -> str:
+    return tree.runs()[number % len(tree.runs())]
+
+
+def _disturb(tree: Tree, fault: str, place: int) -> None:
+    """A message is lost or doubled, or somebody looks at an address for no reason."""
+    if fault == "stray":
+        known = [(run_id, address) for run_id in tree.runs() for address in (*tree.view(run_id).addresses(), "~")]
+        tree.messages.append(known[place % len(known)])
+    elif tree.messages:
+        message = tree.messages.pop(place % len(tree.messages))
+        tree.messages += [message] * (2 if fault == "double" else 0)
 
 
 def _plans(family: Mapping[str, Any]) -> dict[str, Plan]:
@@ -125,7 +139,7 @@ def _plans(family: Mapping[str, Any]) -> dict[str, Plan]:
 def test_a_tree_of_runs_ends_as_promised_whatever_happens_to_it(
     family: dict[str, Any], acts: list[tuple[Any, ...]], fuses: bool, fails: str, again: bool
 ) -> None:
-    """No child without its parent's step, no orphan, no tree that hangs, undone across the border (laws_of_trees.py)."""
+    """No child without its parent's step, no orphan, no tree that hangs, undone across the border (laws_of_trees)."""
     habits: dict[str, Behaviour] = {fails: REFUSES} if fails else {}
     tree = Tree(_plans(family), habits=habits, fuses=fuses)
     for act in acts:

@@ -380,6 +380,13 @@ class Tree:
         if later:
             self.now_ms = max(self.now_ms, int(min(later)))
 
+    def pass_ms(self, ms: int | None) -> None:
+        """Let so much time pass, or as much as there is until the next entry."""
+        if ms is None:
+            self.to_next_entry()
+        else:
+            self.now_ms += ms
+
     def going_on(self) -> Iterator[str]:
         """The runs that are not over."""
         return (run_id for run_id in self.runs() if not self.view(run_id).over)
