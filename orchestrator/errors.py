@@ -6,6 +6,7 @@
     │   ├── InvalidInput          an input does not fit the workflow's schema
     │   ├── InvalidSettings       the settings cannot be used as they are      (exit 2)
     │   ├── PayloadTooLarge       an input or output is over the limit
+    │   ├── InvalidEvent          an external event is no CloudEvent 1.0
     │   ├── InvalidTraffic        a split of new runs over versions cannot be carried out
     │   └── NotYetSupported       a spec uses what this release does not execute
     ├── NotFound                  nothing has that name                          (exit 1)
@@ -116,6 +117,12 @@ class PayloadTooLarge(InvalidRequest):
     """The payload is over the limit (setting `max_payload_bytes`); pass a reference to the data instead."""
 
     code = "payload_too_large"
+
+
+class InvalidEvent(InvalidRequest):
+    """This is no CloudEvent 1.0; an event has at least `specversion`, `id`, `source` and `type`."""
+
+    code = "invalid_event"
 
 
 class InvalidTraffic(InvalidRequest):
