@@ -8,6 +8,7 @@
     │   ├── PayloadTooLarge       an input or output is over the limit
     │   ├── InvalidEvent          an external event is no CloudEvent 1.0
     │   ├── InvalidTraffic        a split of new runs over versions cannot be carried out
+    │   ├── InvalidSchedule       an expression names no times
     │   └── NotYetSupported       a spec uses what this release does not execute
     ├── NotFound                  nothing has that name                          (exit 1)
     │   ├── UnknownWorkflow
@@ -130,6 +131,12 @@ class InvalidTraffic(InvalidRequest):
     """New runs cannot be shared out like this; write `1.0.0=90 1.1.0=10`, and `by` as an expression over the input."""
 
     code = "invalid_traffic"
+
+
+class InvalidSchedule(InvalidRequest):
+    """This names no times; write cron, such as `0 6 * * MON-FRI`, `every 15m`, or a moment with its offset."""
+
+    code = "invalid_schedule"
 
 
 class NotYetSupported(InvalidRequest):
