@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from orchestrator.errors import NotYetSupported, Problem, SpecInvalid, UnknownWorkflow
+from orchestrator.errors import Problem, SpecInvalid, UnknownWorkflow
 from orchestrator.plan.plan import compile_plan
 from orchestrator.spec.canonical import canonical_json, digest
 from orchestrator.spec.flows import flows_of
@@ -13,7 +13,7 @@ from orchestrator.spec.lint import check
 from orchestrator.spec.lint_operations import operations_named
 from orchestrator.spec.operations import OPERATIONS, OperationInfo, OperationRegistry, parse_reference
 from orchestrator.spec.problems import Report
-from orchestrator.spec.support import not_executed_yet, without_effect
+from orchestrator.spec.support import without_effect
 from orchestrator.spec.versions import is_version
 from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.registry import Definition, Registry
@@ -32,7 +32,7 @@ class Published:
 
 
 def publish(registry: Registry, spec: WorkflowSpec, *, operations: OperationRegistry = OPERATIONS) -> Published:
-    """Check a spec and store it; SpecInvalid, NotYetSupported or VersionConflict if that is refused."""
+    """Check a spec and store it; SpecInvalid or VersionConflict if that is refused."""
     found, warnings = examine(spec, operations, registry)
     definition = define(spec, found)
     created = registry.publish(definition)
@@ -43,7 +43,7 @@ def publish(registry: Registry, spec: WorkflowSpec, *, operations: OperationRegi
 def examine(
     spec: WorkflowSpec, operations: OperationRegistry, registry: Registry | None
 ) -> tuple[dict[str, OperationInfo], tuple[Problem, ...]]:
-    """The operations that a spec names, and the warnings about it; SpecInvalid or NotYetSupported if it is refused.
+    """The operations that a spec names, and the warnings about it; SpecInvalid if it is refused.
 
     Without a registry, only the loaded modules are asked for operations.
     """
@@ -53,12 +53,6 @@ def examine(
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         raise SpecInvalid(errors)
-    unsupported = not_executed_yet(spec)
-    if unsupported:
-        named = "; ".join(f"{problem.message} ({problem.path})" for problem in unsupported)
-        raise NotYetSupported(
-            f"{spec.meta.key} {spec.meta.version}: {named}", problems=[str(problem) for problem in unsupported]
-        )
     return found, (*problems, *without_effect(spec))
 
 

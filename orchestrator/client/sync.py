@@ -17,11 +17,13 @@ from pydantic import BaseModel
 from orchestrator import logs
 from orchestrator.broker.app import attach, make_app
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.approvals import Approvals
 from orchestrator.client.doctor import Finding, examine
 from orchestrator.client.fleet import Stats, stats
 from orchestrator.client.handle import RunHandle
 from orchestrator.client.inputs import checked_input
 from orchestrator.client.publishing import Published, publish
+from orchestrator.client.receiving import correlations_of
 from orchestrator.client.search import Moment, Page, Query, search
 from orchestrator.client.traffic import VersionStatus, set_traffic, version_statuses
 from orchestrator.client.versions import Offer, Versions
@@ -37,6 +39,7 @@ from orchestrator.spec.durations import milliseconds, parse_duration
 from orchestrator.spec.operations import load_operations
 from orchestrator.spec.traffic import Traffic
 from orchestrator.spec.workflow import WorkflowSpec
+from orchestrator.store.events import Events, RedisEvents
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
 from orchestrator.store.registry import RedisRegistry, Registry
@@ -65,11 +68,19 @@ class Start:
 class Orchestrator:
     """Publishes versions, starts runs, and finds them again."""
 
-    def __init__(self, settings: Settings, store: Store, registry: Registry, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        registry: Registry,
+        dispatcher: Dispatcher,
+        event_store: Events | None = None,
+    ) -> None:
         self.settings = settings
         self.store = store
         self.registry = registry
         self.dispatcher = dispatcher
+        self.event_store = event_store or RedisEvents(settings.redis_url, settings)
         self.catalogue = Versions(registry)
         self._warned: set[tuple[str, str]] = set()
         self._timing = Timing(settings.lease_ms, settings.resend_ms)
@@ -100,6 +111,8 @@ class Orchestrator:
     def publish(self, spec: WorkflowSpec) -> Published:
         """Store a version. The very same again is no error; other content under its number is `version_conflict`."""
         load_operations(self.settings.operations)
+        for type_, texts in correlations_of(spec).items():
+            self.event_store.add_correlations(type_, texts)
         return publish(self.registry, spec)
 
     def versions(self, workflow: str) -> list[VersionStatus]:
@@ -185,6 +198,11 @@ class Orchestrator:
         """
         query = Query(workflow, version, status, since, until, tags, where or {})
         return search(self.store, query, limit=limit, cursor=cursor)
+
+    @property
+    def approvals(self) -> Approvals:
+        """What waits for people to decide."""
+        return Approvals(self.settings, self.store, self.catalogue, self.dispatcher)
 
     def stats(self) -> Stats:
         """Runs by status, queues, workers and beats."""

@@ -27,7 +27,9 @@ from orchestrator.engine.effects import (
     LoadPlan,
     Parked,
     PrepareChild,
+    PreparedChild,
     Read,
+    Recall,
     Release,
     SetAside,
     SliceTerms,
@@ -36,7 +38,7 @@ from orchestrator.engine.effects import (
     Wake,
 )
 from orchestrator.engine.lease import progress
-from orchestrator.engine.outcome import Outcome
+from orchestrator.engine.outcome import Failure, Outcome
 from orchestrator.engine.places import is_waited_for, work_at
 from orchestrator.engine.quotas import RUN_LEASE_MS, Slots, parse_holder
 from orchestrator.engine.settle import SHORT_WAIT_MS
@@ -52,6 +54,7 @@ from orchestrator.runtime.heartbeat import Heartbeat, Lease
 from orchestrator.runtime.waking import wake
 from orchestrator.settings import Settings
 from orchestrator.spec.operations import OPERATIONS, Effect, OperationRegistry
+from orchestrator.store.events import Events, RedisEvents
 from orchestrator.store.limits import Ask, Limits, RedisLimits, ask_of
 from orchestrator.store.port import Store
 
@@ -59,6 +62,10 @@ log = logs.get("worker")
 
 MESSAGE_S = 0.001
 """What takes less is executed where it is found ready: to send it would take longer."""
+
+
+RECALLED = 200
+"""Events that a step which looks back is given at a time."""
 
 
 class Worker:
@@ -72,6 +79,7 @@ class Worker:
         dispatcher: Dispatcher,
         operations: OperationRegistry = OPERATIONS,
         limits: Limits | None = None,
+        events: Events | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -83,6 +91,7 @@ class Worker:
         self.quick: set[str] = set()
         """The operations that took less than a message costs, the last time that they were executed here."""
         self.limits = limits or RedisLimits(settings.redis_url, settings)
+        self.events = events or RedisEvents(settings.redis_url, settings)
         self.heartbeat = Heartbeat(
             lambda: store, lambda: self.limits, interval_ms=settings.heartbeat_ms, lease_ms=settings.lease_ms
         )
@@ -175,10 +184,10 @@ class Message:
                 return self.acquire(effect.slots)
             case Release():
                 return self.release(effect.slots)
-            case PrepareChild():
-                return prepare(self.worker.versions, self.worker.settings.max_payload_bytes, effect)
-            case Wake():
-                return wake_kin(self.worker.store, self.worker.versions, self.worker.dispatcher, effect)
+            case PrepareChild() | Wake():
+                return self.for_kin(effect)
+            case Recall():
+                return self.worker.events.recall(effect.name, effect.since_ms, RECALLED, effect.after)
             case Take():
                 return self.backlog.take() if self.goes_on(None) else None
         raise TypeError(f"unknown effect {effect!r}")
@@ -235,6 +244,14 @@ class Message:
         )
         self.worker.note(work.operation, elapsed_s() - began_s)
         return outcome
+
+    def for_kin(self, effect: PrepareChild | Wake) -> PreparedChild | Failure | None:
+        """What a child, or a parent, is to be started with or told."""
+        worker = self.worker
+        if isinstance(effect, PrepareChild):
+            return prepare(worker.versions, worker.settings.max_payload_bytes, effect)
+        wake_kin(worker.store, worker.versions, worker.dispatcher, effect)
+        return None
 
     def acquire(self, slots: Slots) -> tuple[bool, int]:
         """Ask for slots; whether they are held, and when to ask again."""

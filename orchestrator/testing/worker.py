@@ -22,6 +22,7 @@ from orchestrator.engine.effects import (
     LoadPlan,
     PrepareChild,
     Read,
+    Recall,
     Release,
     SetAside,
     SliceTerms,
@@ -35,7 +36,9 @@ from orchestrator.engine.quotas import parse_holder
 from orchestrator.engine.slice import run_slice
 from orchestrator.engine.stages import Timing
 from orchestrator.plan.graph import Plan, Work
+from orchestrator.runtime.worker import RECALLED
 from orchestrator.settings import Settings
+from orchestrator.store.events import Events
 from orchestrator.store.limits import Limits, ask_of
 from orchestrator.store.port import Store
 from orchestrator.testing.performer import Performer
@@ -59,6 +62,7 @@ class Surroundings:
     wake: Callable[[str, str], None]
     """Has a step, or at `$` a run, that waited for a slot look again."""
     limits: Limits
+    events: Events
 
     @property
     def timing(self) -> Timing:
@@ -181,6 +185,8 @@ class Worker:
             case Release(slots=slots):
                 self._wake(self.around.limits.release(ask_of(slots)))
                 return None
+            case Recall(name=name, since_ms=since_ms, after=after):
+                return self.around.events.recall(name, since_ms, RECALLED, after)
             case SetAside() | Take():
                 return None
         raise TypeError(f"unknown effect {effect!r}")
