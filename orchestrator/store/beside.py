@@ -11,7 +11,7 @@ from orchestrator.store.payloads import Payloads, reference_to
 
 def put_beside(payloads: Payloads, commit: Commit) -> Commit:
     """The commit as it is to be applied; what it refers to is kept when this returns."""
-    if not any(_is_long(payloads, stage) for stage in commit.stages):
+    if not _is_long(payloads, commit):
         return commit
 
     def stow(text: str) -> str:
@@ -20,7 +20,10 @@ def put_beside(payloads: Payloads, commit: Commit) -> Commit:
     def refer(text: str | None) -> str | None:
         return reference_to(text) if text is not None and payloads.goes_beside(text) else text
 
-    return replace(commit, stages=tuple(_stage(stage, stow, refer) for stage in commit.stages))
+    def keep(other: Commit) -> Commit:
+        return put_beside(payloads, other)
+
+    return replace(commit, stages=tuple(_stage(stage, stow, refer, keep) for stage in commit.stages))
 
 
 def fetch_beside(payloads: Payloads, run_id: str, values: Mapping[str, str | None]) -> dict[str, str | None]:
@@ -28,19 +31,31 @@ def fetch_beside(payloads: Payloads, run_id: str, values: Mapping[str, str | Non
     return {name: None if held is None else payloads.fetch(run_id, held) for name, held in values.items()}
 
 
-def _is_long(payloads: Payloads, stage: Stage) -> bool:
-    texts = [*stage.changes.set.values(), *stage.guards.values(), *(stage.already or {}).values()]
-    for later in stage.then:
-        texts += [*later.changes.set.values(), *later.guards.values()]
-    return any(text and payloads.may_go_beside(text) and payloads.goes_beside(text) for text in texts)
+def _is_long(payloads: Payloads, commit: Commit) -> bool:
+    """Whether something that a commit says, to its run or to another, goes beside."""
+    for stage in commit.stages:
+        every = [stage.changes, *(later.changes for later in stage.then)]
+        guards = [stage.guards, stage.already or {}, *(later.guards for later in stage.then)]
+        texts = [text for said in (*(one.set for one in every), *guards) for text in said.values()]
+        if any(text and payloads.may_go_beside(text) and payloads.goes_beside(text) for text in texts):
+            return True
+        if any(_is_long(payloads, other) for one in every for other in one.also):
+            return True
+    return False
 
 
-def _stage(stage: Stage, stow: Callable[[str], str], refer: Callable[[str | None], str | None]) -> Stage:
+def _stage(
+    stage: Stage,
+    stow: Callable[[str], str],
+    refer: Callable[[str | None], str | None],
+    keep: Callable[[Commit], Commit],
+) -> Stage:
     def guards(given: Guards) -> Guards:
         return {name: refer(text) for name, text in given.items()}
 
     def changes(given: Changes) -> Changes:
-        return replace(given, set={name: stow(text) for name, text in given.set.items()})
+        also = tuple(keep(other) for other in given.also)
+        return replace(given, set={name: stow(text) for name, text in given.set.items()}, also=also)
 
     return replace(
         stage,

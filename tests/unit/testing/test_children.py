@@ -12,7 +12,6 @@ from orchestrator import WorkflowSpec, define_workflow
 from orchestrator.client.handle import RunHandle
 from orchestrator.errors import NotRetriable, SpecInvalid, StepNotWaiting
 from orchestrator.testing import Flow, Harness, always, delay, fail, ok
-from orchestrator.testing.run import Run
 
 SHIP = {"id": "ship", "workflow": "test.child"}
 PAY = {"id": "pay", "operation": "x.pay", "compensation": "x.refund"}
@@ -44,18 +43,6 @@ def parent(harness: Harness, *steps: Mapping[str, Any], **workflow: Any) -> Flow
     return flow
 
 
-def run_of(run: Run, step: str = "ship") -> RunHandle:
-    """The child that a step has started last."""
-    found = run.step(step).child_run
-    assert found is not None
-    return _handle(run, found)
-
-
-def _handle(run: Run, run_id: str) -> RunHandle:
-    own = run.handle
-    return RunHandle(run_id, own.store, own.versions, own.dispatcher)
-
-
 def test_the_child_s_output_is_the_step_s(harness: Harness, child: Flow) -> None:
     """Its input is what the step's inputs are; its ctx the parent's; it knows whose child it is."""
     child.script("pay", ok({"charge": 7}))
@@ -63,7 +50,7 @@ def test_the_child_s_output_is_the_step_s(harness: Harness, child: Flow) -> None
 
     run = flow.run({"amount": 3}, ctx={"user_id": "u-1"})
 
-    shown = run_of(run).describe()
+    shown = run.child("ship").handle.describe()
     assert run.output == {"charge": 7}
     assert (shown.run_id, shown.parent, shown.parent_step) == ("run-1/ship:1", "run-1", "ship")
     assert (shown.input, shown.ctx) == ({"amount": 3}, {"user_id": "u-1"})
@@ -127,9 +114,10 @@ def test_children_go_ten_deep_and_no_deeper(harness: Harness) -> None:
     """One that calls itself for ever fails in the eleventh run under the root, and all of it fails with that."""
     run = harness(spec("endless", {"id": "again", "workflow": "test.endless"})).run()
 
-    depth, shown = 0, run.handle.describe()
+    own = run.handle
+    depth, shown = 0, own.describe()
     while (below := shown.steps[0].child_run) is not None:
-        depth, shown = depth + 1, _handle(run, below).describe()
+        depth, shown = depth + 1, RunHandle(below, own.store, own.versions, own.dispatcher).describe()
     assert depth == 10
     assert run.error["code"] == "depth_exceeded"
 
@@ -142,8 +130,8 @@ def test_a_child_has_no_more_time_than_its_parent_has_left(harness: Harness, chi
     run = flow.run()
 
     assert (run.status, run.error["code"]) == ("failed", "run_timeout")
-    assert run_of(run).describe().status in ("failed", "cancelled")
-    assert run_of(run).describe().duration_ms >= 10_000
+    assert run.child("ship").handle.describe().status in ("failed", "cancelled")
+    assert run.child("ship").handle.describe().duration_ms >= 10_000
 
 
 def test_a_cancel_goes_down_and_a_cancelled_child_comes_up(harness: Harness, child: Flow) -> None:
@@ -154,11 +142,11 @@ def test_a_cancel_goes_down_and_a_cancelled_child_comes_up(harness: Harness, chi
     for run in (down, up):
         run.until(lambda run: run.step("ship").child_run is not None).advance("1s")
 
-    run_of(up).cancel("not this one", "ann")
+    up.child("ship").cancel("not this one", "ann")
     down.cancel().finish()
     up.finish()
 
-    assert (down.status, run_of(down).status()) == ("cancelled", "cancelled")
+    assert (down.status, down.child("ship").status) == ("cancelled", "cancelled")
     assert (up.status, up.error["code"], up.step("ship").attempt) == ("failed", "child_cancelled", 1)
 
 
@@ -179,7 +167,7 @@ def test_a_completed_child_is_undone_with_its_parent(harness: Harness, child: Fl
         ("a~", "x.b@1"),
     ]
     assert (run.status, run.compensation, run.undos) == ("failed", "completed", ["ship", "a"])
-    assert (run_of(run).status(), run_of(run).describe().compensation) == ("completed", "completed")
+    assert (run.child("ship").status, run.child("ship").handle.describe().compensation) == ("completed", "completed")
 
 
 def test_a_compensation_of_the_step_stands_in_for_the_child_s_undo(harness: Harness, child: Flow) -> None:
@@ -192,7 +180,7 @@ def test_a_compensation_of_the_step_stands_in_for_the_child_s_undo(harness: Harn
 
     (call,) = run.calls_of("x.call-off")
     assert (call.input["input"], call.input["output"]) == ({"n": 1}, "paid")
-    assert run_of(run).describe().compensation == "none"
+    assert run.child("ship").handle.describe().compensation == "none"
 
 
 def test_a_child_that_its_parent_waits_for_is_not_skipped_nor_begun_again(harness: Harness, child: Flow) -> None:
@@ -202,11 +190,11 @@ def test_a_child_that_its_parent_waits_for_is_not_skipped_nor_begun_again(harnes
 
     with pytest.raises(StepNotWaiting):
         run.handle.skip("ship")
-    run.until(lambda run: run_of(run).describe().ended_at is not None)
+    run.until(lambda run: run.child("ship").handle.describe().ended_at is not None)
     with pytest.raises(NotRetriable):
-        run_of(run).retry()
+        run.child("ship").handle.retry()
     run.finish()
-    run_of(run).retry()
+    run.child("ship").handle.retry()
 
     assert run.status == "failed"
 
@@ -218,9 +206,9 @@ def test_a_detached_child_goes_its_own_way(harness: Harness, child: Flow) -> Non
     run = parent(harness, {"id": "ship", "workflow": {"key": "test.child", "detach": True}}).run()
 
     assert (run.output, run.duration) == ({"run_id": "run-1/ship:1"}, timedelta(0))
-    assert run_of(run).status() == "running"
+    assert run.child("ship").status == "running"
     run.advance("2h")
-    assert run_of(run).status() == "completed"
+    assert run.child("ship").status == "completed"
 
 
 def test_a_child_of_an_exact_version_has_to_be_published_first(harness: Harness, child: Flow) -> None:
