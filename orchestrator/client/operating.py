@@ -237,9 +237,14 @@ class Operating:
         if waiter is None:
             return
         parent, address, _ = waiter
-        _, found = self.store.read(parent, (fields.state(address), fields.child(address)))
+        names = (fields.state(address), fields.child(address), fields.until(address))
+        _, found = self.store.read(parent, names)
         own = found[fields.child(address)] == fields.child_text(self.run_id, view.pinned)
-        if own and found[fields.state(address)] in (StepState.READY, StepState.WAITING):
+        if (
+            own
+            and found[fields.until(address)] is None
+            and found[fields.state(address)] in (StepState.READY, StepState.WAITING)
+        ):
             message = f"step {address} of run {parent} has not taken the end of run {self.run_id} yet; try again"
             raise NotRetriable(message, run_id=self.run_id, parent=parent)
 

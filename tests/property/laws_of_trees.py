@@ -98,8 +98,8 @@ def _check_kin(run_id: str, values: Values, now: Mapping[str, Values]) -> None:
     if values["status"] in OVER or "waiter" not in values:
         return
     told, address, incarnation = json.loads(values["waiter"])
-    if values.get("changed_by") is not None and not is_undo(address):
-        return  # an operator has retried it on its own
+    if "changed_by" in values and (not is_undo(address) or now[parent]["incarnation"] != incarnation):
+        return  # an operator has begun it again, on its own
     assert told == parent
     assert now[parent]["incarnation"] == incarnation, f"{run_id} goes on for an earlier life of {parent}"
     assert now[parent]["status"] not in OVER, f"{run_id} is an orphan"
@@ -146,6 +146,8 @@ def _check_outside(tree: Tree, since: int) -> None:
         plan = tree.plans[values["workflow"]]
         step = undone_by(happened.address)
         stands = values["status"] == RunStatus.COMPLETED and values.get("compensation", "none") == "none"
+        if values["incarnation"] != "1" and "/" in happened.run_id and "changed_by" in values and stands:
+            continue  # an operator has retried the child on its own
         undone = [one for one in tree.outside if one.undid and one.key == happened.key]
         if happened.undid:
             there = f"{step}~:next" in values or f"{step}~:of" in values  # a handled failure, or a race that was lost

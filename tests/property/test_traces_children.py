@@ -14,12 +14,14 @@ import pytest
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN
 from orchestrator.engine.effects import Apply, PrepareChild
+from orchestrator.engine.start import StartRequest, start
 from orchestrator.engine.state import RunStatus, StepState
 from tests.property.behaviours import DECLINES, OK, REFUSES, Behaviour
 from tests.property.laws_of_trees import check_newest_first, check_tree_end
 from tests.property.specs import TWICE, write
 from tests.property.test_trees import plans_of
 from tests.property.tree import ROOT, Tree
+from tests.property.world import TIMING
 
 pytestmark = pytest.mark.property
 
@@ -254,6 +256,37 @@ def test_an_undo_that_fails_in_the_child_is_told_and_made_again_from_the_root() 
     assert first == ("failed", StepState.FAILED, ["a", "c", "a~"])
     assert tree.view()[fields.COMPENSATION] == tree.view(CHILD)[fields.COMPENSATION] == "completed"
     assert tree.effects == ["a", "c", "a~", "c~"]
+
+
+def test_an_undo_that_an_operator_has_begun_meanwhile_is_looked_at_again() -> None:
+    """take·ship~ go·read, undo of the child by hand, go·commit: the parent does not wait for what nobody tells it."""
+    tree = tree_of(SHIP, write("z"), habits={"z": REFUSES, "c~": REFUSES})
+    tree.settle_down()
+    tree.habits = {}
+    tree.undo_again()
+    tree.messages = [(ROOT, "ship~")]
+    tree.until(0, Apply)
+
+    assert tree.undo_again(CHILD)
+    tree.finish(0)
+    waits = tree.view().state("ship~")
+    tree.settle_down()
+
+    assert waits is StepState.READY
+    assert tree.view()[fields.COMPENSATION] == "completed"
+    assert tree.effects == ["c", "c~"]
+
+
+def test_what_an_earlier_run_of_the_root_s_id_has_left_is_passed_over() -> None:
+    """A detached child may outlive its root; the next run of that id starts others."""
+    tree = tree_of(SHIP)
+    left = StartRequest(CHILD, input='{"old": true}', ctx="{}", started_by="")
+    tree.store.apply(start(tree.plans["t.child"], left, TIMING))
+
+    tree.work()
+
+    assert tree.child("ship") == "run/ship:2"
+    assert tree.status() is RunStatus.COMPLETED
 
 
 def test_a_retried_parent_starts_undone_children_anew_and_keeps_the_others() -> None:

@@ -11,7 +11,7 @@ from orchestrator.plan.graph import Plan
 from tests.property.behaviours import BREAKS_OFF, DECLINES, OK, REFUSES, Behaviour
 from tests.property.laws_of_trees import check_newest_first, check_tree_end
 from tests.property.specs import plan_of, write
-from tests.property.tree import Tree
+from tests.property.tree import ROOT, Tree
 
 pytestmark = pytest.mark.property
 
@@ -83,6 +83,7 @@ _ACTS = st.one_of(
     st.tuples(st.just("pass"), st.sampled_from([None, None, 500, 4_000, 16_000, 31_000])),
     st.tuples(st.just("cancel"), st.sampled_from([0, 0, 1, 2]), st.booleans()),
     st.tuples(st.just("pause"), st.integers(0, 3), st.booleans()),
+    st.tuples(st.just("operate"), st.integers(1, 4), st.booleans()),
 )
 
 
@@ -106,12 +107,20 @@ def _do(tree: Tree, act: tuple[Any, ...]) -> None:  # one line an act
             tree.pass_ms(ms)
         case ("cancel", run, drops):
             tree.cancel(_named(tree, run), drops=drops)
+        case ("operate", run, retries):
+            _operate(tree, _named(tree, run), retries=retries)
         case ("pause", run, on):
             tree.pause(_named(tree, run), on=on)
 
 
 def _named(tree: Tree, number: int) -> str:
     return tree.runs()[number % len(tree.runs())]
+
+
+def _operate(tree: Tree, run_id: str, *, retries: bool) -> None:
+    """An operator has a child that is over begun again, on its own."""
+    if run_id != ROOT:
+        tree.retry(run_id) if retries else tree.undo_again(run_id)
 
 
 def _disturb(tree: Tree, fault: str, place: int) -> None:

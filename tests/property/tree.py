@@ -358,7 +358,7 @@ class Tree:
         """An operator retries a run, if that may be."""
         view = self.view(run_id)
         compensation = view[fields.COMPENSATION] or "none"
-        if not view.over or view.status is RunStatus.COMPLETED or compensation not in ("none", "completed"):
+        if not self._is_told(view) or view.status is RunStatus.COMPLETED or compensation not in ("none", "completed"):
             return False
         move = retry(self.plan(view), view, self._terms(), Wish("someone"))
         self.apply(move.commit)
@@ -368,7 +368,7 @@ class Tree:
     def undo_again(self, run_id: str = ROOT) -> bool:
         """An operator has what was not undone undone."""
         view = self.view(run_id)
-        if not view.over or not left_to_undo(view):
+        if not self._is_told(view) or not left_to_undo(view):
             return False
         self.apply(undo_again(self.plan(view), view, self._terms(), Wish("someone")).commit)
         return True
@@ -405,6 +405,17 @@ class Tree:
         left = {run_id: self.values(run_id) for run_id in self.going_on()}
         assert not left, f"never over: {left}"
         assert self.now_ms - began_ms <= limit_ms
+
+    def _is_told(self, view: RunView) -> bool:
+        """Whether a run is over and its parent's step has taken that, so that clients may begin it again."""
+        waiter = view.json(fields.WAITER)
+        if waiter is None or not view.over:
+            return view.over
+        parent, address, _ = waiter
+        step = self.view(parent)
+        own = step[fields.child(address)] == fields.child_text(view.run_id, view.pinned)
+        waits = step.state(address) in (StepState.READY, StepState.WAITING) and step[fields.until(address)] is None
+        return not (own and waits)
 
     def _wake(self, commit: Commit, reply: Reply) -> None:
         for run_id, addresses in to_wake(commit, reply):
