@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_drain, is_lane, is_undo
-from orchestrator.engine.awaiting import is_awaiting, owes_look_back, time_out_waiting
+from orchestrator.engine.awaiting import flow_goes_on, is_awaiting, owes_look_back, time_out_waiting
 from orchestrator.engine.commit import Changes, Commit, Due, Guards, Stage
 from orchestrator.engine.containers import begin_more, time_out_container
 from orchestrator.engine.lanes import give_back
@@ -152,14 +152,17 @@ def _visit_container(plan: Plan, view: RunView, address: str, terms: Terms) -> V
 
 
 def _visit_awaiting(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
-    """A step that waits for something from outside: its time is over, or it has yet to look back."""
+    """A step that waits for something from outside: it has yet to look back, or its time is over.
+
+    What came in time is not lost to it because no worker was there to look back.
+    """
+    if owes_look_back(plan, view, address) is not None:
+        return _send_again(view, address, terms)
     limit = view.moment(fields.deadline(address))
     if limit is not None and view.now_ms >= limit:
         return _sent(time_out_waiting(plan, view, address, terms))
-    if owes_look_back(plan, view, address) is not None:
-        return _send_again(view, address, terms, no_later_than_ms=limit)
-    later = Changes(entries={address: Due(at_ms=limit)})
-    stage = Stage({fields.state(address): StepState.WAITING}, later, due=(address,))
+    guards: Guards = {fields.state(address): StepState.WAITING, **flow_goes_on(plan, address)}
+    stage = Stage(guards, Changes(entries={address: Due(at_ms=limit)}), due=(address,))
     return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))))
 
 
@@ -193,9 +196,9 @@ def _is_untaken(view: RunView, address: str) -> bool:
     return limit is not None and view.now_ms >= limit
 
 
-def _send_again(view: RunView, address: str, terms: Terms, *, no_later_than_ms: int | None = None) -> Visit:
+def _send_again(view: RunView, address: str, terms: Terms) -> Visit:
     resends = view.number(fields.resends(address))
-    limit = view.moment(fields.queue_deadline(address)) if no_later_than_ms is None else no_later_than_ms
+    limit = view.moment(fields.queue_deadline(address))
     changes = Changes(
         set={fields.resends(address): str(resends + 1)},
         entries={address: Due(within_ms=terms.timing.resend(resends + 1), at_ms=limit)},

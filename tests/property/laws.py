@@ -222,6 +222,14 @@ def _waits_for_outside(plan: Plan, address: str, values: Mapping[str, str]) -> b
     """Whether a step waits for a signal, or for an event that it can be found by and has looked back for."""
     if values[f"{address}:state"] != StepState.WAITING or not is_awaiting(plan, address):
         return False
+    drains = [values.get(f"{drain_of(scope)}:state") for scope in scopes_around(address)]
+    if any(state in LIVE for state in drains):
+        return True  # the undo of what it lies inside of is looked at, and settles it
+    halted = [scope for scope in scopes_around(address) if f"{scope}:stopping" in values]
+    needs = node_at(plan, address).needs
+    closed = needs is not None and not needs.runs_when_closed and f"{flow_of(address)}:closed" in values
+    if halted or closed or values["stopping"] == "1":
+        return False
     if f"{address}:waits" not in values:
         return True
     return values.get(f"{address}:looked") == "1" and f"{address}:deadline" not in values
