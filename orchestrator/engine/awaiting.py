@@ -21,7 +21,7 @@ from orchestrator.engine.ends import not_too_large, validator
 from orchestrator.engine.indexes import event_index, text_of_value
 from orchestrator.engine.onward import Move, Onward, Terms
 from orchestrator.engine.outcome import Failure
-from orchestrator.engine.places import going_on, node_at
+from orchestrator.engine.places import flow_goes_on, node_at
 from orchestrator.engine.roots import roots_for
 from orchestrator.engine.settle import Ground, complete_step, fail_attempt, fail_waiting
 from orchestrator.engine.stages import event as history_event
@@ -386,11 +386,6 @@ def _waiting(plan: Plan, view: RunView) -> Iterator[tuple[str, Awaited]]:
         awaited = node_at(plan, address).awaited
         if awaited is not None and all(view[name] == text for name, text in flow_goes_on(plan, address).items()):
             yield address, awaited
-
-
-def flow_goes_on(plan: Plan, address: str) -> dict[str, str | None]:
-    """The guards of what a pause does not hold up."""
-    return {name: text for name, text in going_on(plan, address).items() if name != fields.PAUSED}
 
 
 def _missed(address: str, miss: NearMiss) -> dict[str, str]:

@@ -68,14 +68,22 @@ def check_nothing_lies(plan: Plan, takings: Takings, log: Log, values: Values) -
 def fits(awaited: Awaited, address: str, event: Event, values: Values) -> bool:
     """Whether an event is one that a step waits for."""
     n = event["data"]["n"]
-    wanted = None
-    if awaited.of_run is not None and awaited.of_run.text == "item":
-        wanted = json.loads(values[f"{flow_of(address)}:item"])
-    elif awaited.of_run is not None:
-        wanted = json.loads(values["input"])["n"]
-    correlated = wanted is None or f"{wanted:g}" == f"{n:g}" if not isinstance(wanted, str) else wanted == f"{n:g}"
     passes = FILTERS[awaited.filter and awaited.filter.text]
+    correlated = awaited.of_run is None or _text(_wanted(awaited.of_run.text, address, values)) == _text(n)
     return awaited.source in (None, event["source"]) and correlated and passes(n) and _is_sound(awaited, event)
+
+
+def _wanted(written: str, address: str, values: Values) -> Any:
+    match written:
+        case "item":
+            return json.loads(values[f"{flow_of(address)}:item"])
+        case "input.n":
+            return json.loads(values["input"])["n"]
+    return json.loads(values[f"{address}:value"])
+
+
+def _text(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def one_of_all(address: str) -> str:
