@@ -358,8 +358,9 @@ def _take_kept(plan: Plan, view: RunView, address: str, number: int, ground: Gro
     """A signal that had come before the step took it."""
     kept = {fields.taken_by(number): address, **_first_of(view, [n for n in _kept(view) if n != number])}
     ground = ground.with_guards({fields.taken_by(number): None})
+    came = Changes(set=kept, stamp={fields.started(address): 0})
     output = _output(view.json(fields.signal(number)))
-    return complete_step(plan, view, address, output, ground, terms, more=Onward(changes=Changes(set=kept)))
+    return complete_step(plan, view, address, output, ground, terms, more=Onward(changes=came))
 
 
 def _kept(view: RunView) -> Iterator[int]:

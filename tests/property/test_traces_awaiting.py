@@ -302,6 +302,7 @@ def test_what_came_in_time_is_taken_though_no_worker_looked_back_until_the_wait_
     world.crash(0)
 
     world.pass_ms(60_000)
+    world.sweep()
     world.settle_down()
 
     assert taken(world) == ["e1"]
