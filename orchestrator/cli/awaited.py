@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 
 def waited_for(terms: Mapping[str, Any]) -> str:
@@ -27,7 +27,7 @@ def missed(near: Mapping[str, Any]) -> str:
     return f"not event {near['event']}: {_WHY[near['part']](_plain(near['wanted']), _plain(near['found']))}"
 
 
-_WHY = {
+_WHY: Final[Mapping[str, Callable[[str, str], str]]] = {
     "source": lambda wanted, found: f"it is from {found}, not {wanted}",
     "correlation": lambda wanted, found: f"it is of {found}, not of {wanted}",
     "filter": lambda wanted, found: f"{wanted} is {found}",

@@ -12,10 +12,18 @@ from tests.property.nested import Author
 from tests.property.world import World
 
 _SCHEMA = {"type": "object", "properties": {"n": {"maximum": 2}}}
-_FILTER = {"filter": "event.data.n > 1"}
-_OF_RUN = {"correlation": {"event": "event.data.n", "value": "input.n"}}
+_FILTER: dict[str, Any] = {"filter": "event.data.n > 1"}
+_OF_RUN: dict[str, Any] = {"correlation": {"event": "event.data.n", "value": "input.n"}}
 _OF_ITEM = {"correlation": {"event": "event.data.n", "value": "item"}}
-_EVENTS = [{}, {}, _FILTER, {"source": "/test"}, {"data_schema": _SCHEMA}, _OF_RUN, {**_OF_RUN, **_FILTER}]
+_EVENTS: list[dict[str, Any]] = [
+    {},
+    {},
+    _FILTER,
+    {"source": "/test"},
+    {"data_schema": _SCHEMA},
+    _OF_RUN,
+    {**_OF_RUN, **_FILTER},
+]
 _SIGNALS: list[dict[str, Any]] = [
     {"signal": "go"},
     {"signal": "go"},

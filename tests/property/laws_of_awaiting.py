@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,7 @@ Values = Mapping[str, str]
 Event = Mapping[str, Any]
 Log = Sequence[tuple[str, Event]]
 
-FILTERS = {None: lambda _: True, "event.data.n > 1": lambda n: n > 1}
+FILTERS: Mapping[str, Callable[[float], bool]] = {"": lambda _: True, "event.data.n > 1": lambda n: n > 1}
 """The filters that the tests write."""
 
 
@@ -68,7 +68,7 @@ def check_nothing_lies(plan: Plan, takings: Takings, log: Log, values: Values) -
 def fits(awaited: Awaited, address: str, event: Event, values: Values) -> bool:
     """Whether an event is one that a step waits for."""
     n = event["data"]["n"]
-    passes = FILTERS[awaited.filter and awaited.filter.text]
+    passes = FILTERS[awaited.filter.text if awaited.filter else ""]
     correlated = awaited.of_run is None or _text(_wanted(awaited.of_run.text, address, values)) == _text(n)
     return awaited.source in (None, event["source"]) and correlated and passes(n) and _is_sound(awaited, event)
 

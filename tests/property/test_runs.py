@@ -45,5 +45,5 @@ def test_every_run_of_flows_within_flows_ends_as_promised(
 def test_every_run_that_waits_for_something_from_outside_ends_as_promised(
     workflow: dict[str, Any], acts: list[Act], flag: bool, fuses: bool, habits: dict[str, Behaviour], n: float | str
 ) -> None:
-    """Events and signals, early, doubled, half delivered: each is taken once by whom it is for (laws_of_awaiting.py)."""
+    """Events and signals, early, doubled, half delivered: taken once by whom they are for (laws_of_awaiting.py)."""
     live_through(workflow, acts, flag=flag, fuses=fuses, habits=habits, n=n)
