@@ -65,6 +65,24 @@ def check_nothing_lies(plan: Plan, takings: Takings, log: Log, values: Values) -
             assert not left, f"{address} waits for {left}, which came"
 
 
+def check_kept(plan: Plan, values: Mapping[str, str | None]) -> None:
+    """Of a run that is over, in whatever life: no event was taken twice by a step, and no signal by two steps."""
+    events, signals = list[tuple[str, str]](), dict[str, str]()
+    for name in (name for name, text in values.items() if name.endswith(":state") and text == StepState.COMPLETED):
+        address = name.removesuffix(":state")
+        awaited = _awaited(plan, address)
+        if awaited is not None:
+            taken = json.loads(values[f"{address}:out"] or "null")
+            if not awaited.signals:
+                events.append((one_of_all(address), taken["id"]))
+                continue
+            assert taken["id"] not in signals, f"{taken['id']} is taken by {signals[taken['id']]} and {address}"
+            signals[taken["id"]] = address
+    assert len(events) == len(set(events)), f"taken twice: {sorted(events)}"
+    takers = {name: taker for name, taker in values.items() if name.startswith("signal_by.")}
+    assert sorted(signals.values()) == sorted(str(taker) for taker in takers.values()), "who took what"
+
+
 def fits(awaited: Awaited, address: str, event: Event, values: Values) -> bool:
     """Whether an event is one that a step waits for."""
     n = event["data"]["n"]
