@@ -2,8 +2,9 @@
 
 A step that waits for an event is found by an index: that of the event's type or, if it is correlated, that of type and
 value. Whoever takes an event in notes it in the log of those names first and looks into the indexes then; a step goes
-into its index first and looks back into the log then: so one of the two sees the other. An event is for every step that
-it fits, and each takes it once. A signal is kept in its run until a step takes it; the oldest is taken first.
+into its index first and looks back into the log then: so one of the two sees the other. What comes while a step looks
+back has it look again, for it takes the oldest. An event is for every step that it fits, and each takes it once. A
+signal is kept in its run until a step takes it; the oldest is taken first.
 """
 
 from __future__ import annotations
