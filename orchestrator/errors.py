@@ -6,6 +6,7 @@
     │   ├── InvalidInput          an input does not fit the workflow's schema
     │   ├── InvalidSettings       the settings cannot be used as they are      (exit 2)
     │   ├── PayloadTooLarge       an input or output is over the limit
+    │   ├── InvalidEvent          an external event is no CloudEvent 1.0
     │   ├── InvalidTraffic        a split of new runs over versions cannot be carried out
     │   ├── InvalidSchedule       an expression names no times
     │   └── NotYetSupported       a spec uses what this release does not execute
@@ -21,6 +22,7 @@
     │   ├── ScheduleRetired       no version that new runs take has that schedule any more
     │   ├── RunOver               the run has ended
     │   ├── RunGoesOn             the run has not ended yet
+    │   ├── SignalNotExpected    no step of the run waits for such a signal
     │   ├── StepNotWaiting        the step is in another state than this needs
     │   ├── NotRetriable          what is to be undone first was not
     │   └── IllegalTransition     a state table has no such step
@@ -120,6 +122,12 @@ class PayloadTooLarge(InvalidRequest):
     code = "payload_too_large"
 
 
+class InvalidEvent(InvalidRequest):
+    """This is no CloudEvent 1.0; an event has at least `specversion`, `id`, `source` and `type`."""
+
+    code = "invalid_event"
+
+
 class InvalidTraffic(InvalidRequest):
     """New runs cannot be shared out like this; write `1.0.0=90 1.1.0=10`, and `by` as an expression over the input."""
 
@@ -208,6 +216,12 @@ class RunGoesOn(Conflict):
     """This can be done only to a run that is over; wait for its end, or cancel it."""
 
     code = "run_goes_on"
+
+
+class SignalNotExpected(Conflict):
+    """No step of the run waits, or will wait, for such a signal; the workflow's definition names those it takes."""
+
+    code = "signal_not_expected"
 
 
 class StepNotWaiting(Conflict):

@@ -34,6 +34,10 @@ class Settings(BaseSettings):
     feed_length: int = Field(10_000, ge=100, description="Events kept in each shard's feed.")
     retention_ms: int = Field(604_800_000, ge=0, description="Runs are deleted so long after their end; 0: never.")
     tombstones_ms: int = Field(1_209_600_000, ge=0, description="So long a deleted run's id cannot be used again.")
+    events_kept_ms: int = Field(604_800_000, ge=1_000, description="External events are kept so long.")
+    events_dedupe_ms: int = Field(
+        86_400_000, ge=0, description="So long a second event with the same key starts no run."
+    )
     log_json: bool | None = Field(None, description="JSON logs; by default unless stderr is a terminal.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 

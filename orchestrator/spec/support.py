@@ -10,7 +10,7 @@ from orchestrator.spec.flows import flows_of
 from orchestrator.spec.problems import Report
 from orchestrator.spec.workflow import StepKind, WorkflowSpec
 
-NOT_EXECUTED: Final = frozenset({StepKind.EVENT, StepKind.APPROVAL, StepKind.WORKFLOW})
+NOT_EXECUTED: Final = frozenset({StepKind.APPROVAL, StepKind.WORKFLOW})
 
 _RULE: Final = "not_yet_supported"
 
@@ -35,6 +35,8 @@ def without_effect(spec: WorkflowSpec) -> list[Problem]:
 
 
 def _idle_fields(spec: WorkflowSpec) -> Iterator[str]:
-    yield from (name for name in ("sla", "triggers", "redact") if getattr(spec, name))
+    yield from (name for name in ("sla", "redact") if getattr(spec, name))
+    if any(trigger.event for trigger in spec.triggers):
+        yield "triggers.event"
     if any(step.sla for flow in flows_of(spec) for step in flow.steps):
         yield "steps.sla"
