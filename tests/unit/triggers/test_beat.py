@@ -44,6 +44,20 @@ class CountingSurroundings:
     def __init__(self, *parts: Any) -> None:
         self.announced: list[WorkerRecord] = []
         self.expiries = 0
+        self.resigned: list[str] = []
+
+    @property
+    def leadership(self) -> CountingSurroundings:
+        """Another beat leads."""
+        return self
+
+    def lead(self, holder: str, lease_ms: int) -> int | None:
+        """Not this one."""
+        return None
+
+    def resign(self, holder: str) -> None:
+        """Note it."""
+        self.resigned.append(holder)
 
     def announce(self, worker: WorkerRecord) -> None:
         """Note it."""
