@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from orchestrator.client.firing import CancelRun, Firing, StartRun
+from orchestrator.client.search import Moment, moment_ms
 from orchestrator.client.versions import Versions
 from orchestrator.engine.overlap import ALL, Turn, of_workflow
 from orchestrator.engine.roots import rfc3339
@@ -123,23 +124,28 @@ class Schedules:
         self,
         workflow: str,
         name: str,
-        start_ms: int,
-        end_ms: int,
+        since: Moment,
+        until: Moment | None = None,
         reason: str = "",
         by: str = "",
         *,
         one_by_one: bool = True,
     ) -> int:
-        """Let the slots of a range, both ends included, have their runs; how many there are. The beat starts them.
+        """Let the slots of a range that is past, both ends included, have their runs; how many slots there are.
 
-        A slot that has its run, or had one that is remembered, is passed over. One by one: each when no run of the
-        schedule is under way; else all at once.
+        The leading beat starts them in order: each when no run of the schedule is under way, or, without `one_by_one`,
+        all at once. A slot that has its run, or had one that is remembered, is passed over.
         """
+        now_ms = self.records.time_ms()
+        start_ms = moment_ms(since, now_ms, "since")
+        end_ms = now_ms if until is None else moment_ms(until, now_ms, "until")
+        if not start_ms <= end_ms <= now_ms:
+            raise InvalidRequest("a backfill is of a range that is past: `since`, then `until`")
         wanted = Backfill(after_ms=start_ms - 1, until_ms=end_ms, one_by_one=one_by_one)
+        slots = 0
 
-        def decide(schedule: Schedule, now_ms: int) -> Turn:
-            if not start_ms <= end_ms <= now_ms:
-                raise InvalidRequest("a backfill is of a range that is past: its start, then its end")
+        def decide(schedule: Schedule, _now_ms: int) -> Turn:
+            nonlocal slots
             calendar = calendar_json(_going_on(schedule).definition)
             slots = sum(1 for _ in islice(_slots(calendar, wanted), MOST_BACKFILLED + 1))
             if not slots:
@@ -149,8 +155,7 @@ class Schedules:
             return backfill(schedule, wanted, slots, Wish(by, reason))
 
         self._change(workflow, name, decide)
-        _, schedule = self._get(workflow, name)
-        return sum(1 for _ in _slots(calendar_json(schedule.definition), wanted))
+        return slots
 
     def reconcile(self, workflow: str) -> int:
         """Make the schedules of a workflow those of the version that new runs take; the number that changed."""
