@@ -23,6 +23,7 @@
     │   ├── RunOver               the run has ended
     │   ├── RunGoesOn             the run has not ended yet
     │   ├── SignalNotExpected    no step of the run waits for such a signal
+    │   ├── NotAsked             somebody may not decide this approval, or not now
     │   ├── StepNotWaiting        the step is in another state than this needs
     │   ├── NotRetriable          what is to be undone first was not
     │   └── IllegalTransition     a state table has no such step
@@ -222,6 +223,12 @@ class SignalNotExpected(Conflict):
     """No step of the run waits, or will wait, for such a signal; the workflow's definition names those it takes."""
 
     code = "signal_not_expected"
+
+
+class NotAsked(Conflict):
+    """The approval does not ask this person, or not now; `orchestrator approvals list` shows whom it asks."""
+
+    code = "not_asked"
 
 
 class StepNotWaiting(Conflict):
