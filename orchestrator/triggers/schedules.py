@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from orchestrator import logs
@@ -15,7 +16,9 @@ log = logs.get("schedules")
 LEASE_MS: Final = 5_000
 """A leader that is silent for so long leads no more: with a sweep it is under 10 s until another one does."""
 BATCH: Final = 200
-"""Due schedules visited in one pass."""
+"""Due schedules read together."""
+LONGEST_PASS_S: Final = 1.0
+"""A pass ends after so long, so that sweeps are not kept waiting and the lease is renewed in time."""
 RECONCILE_S: Final = 3.0
 """How often the leader looks for publications after which a client crashed."""
 RECONCILE_ALL_S: Final = 60.0
@@ -41,13 +44,23 @@ class ScheduleKeeper:
         if fence is None:
             return 0
         self._reconcile()
-        return sum(self._visit(due.run_id, fence) for due in self._schedules.records.due(0, BATCH))
+        return sum(self._visit(record_id, fence) for record_id in self._due())
 
     def resign(self) -> None:
         """Let another beat lead at once."""
         if self._leads:
             self._registry.leadership.resign(self._holder)
             self._leads = False
+
+    def _due(self) -> Iterator[str]:
+        """What is due, the longest due first, each once, as far as a pass goes."""
+        ends_s, seen = elapsed_s() + LONGEST_PASS_S, set[str]()
+        while new := [due.run_id for due in self._schedules.records.due(0, BATCH) if due.run_id not in seen]:
+            for record_id in new:
+                if elapsed_s() >= ends_s:
+                    return
+                seen.add(record_id)
+                yield record_id
 
     def _visit(self, record_id: str, fence: int) -> int:
         try:

@@ -291,6 +291,20 @@ def test_runs_are_cancelled_for_a_newer_slot(around: Surroundings, beat: Schedul
     assert [run.status() for run in around.client.runs()] == ["running", "cancelled"]
 
 
+def test_all_that_is_due_at_one_moment_fires_in_one_pass(
+    around: Surroundings, beat: ScheduleKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many are read together; midnight is a busy moment."""
+    monkeypatch.setattr("orchestrator.triggers.schedules.BATCH", 2)
+    names = [f"tick-{number}" for number in range(5)]
+    publish(around, *({**TICK, "name": name} for name in names), version="1.1.0")
+
+    around.clock.move(1_000)
+    beat.keep()
+
+    assert [counts(around, name) for name in names] == [{"started": 1}] * 5
+
+
 def test_a_schedule_that_fails_does_not_keep_the_others(
     around: Surroundings, beat: ScheduleKeeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
