@@ -104,8 +104,8 @@ def test_a_new_version_replaces_the_schedules_as_one(around: Surroundings, beat:
     assert states == {"tick": ("retired", 1), "tock": ("active", 5)}
 
     around.client.deprecate(WORKFLOW, "2.0.0")
-    states = {one.name: one.state for one in around.client.schedules.list(WORKFLOW)}
-    assert states == {"tick": "active", "tock": "retired"}
+    now = {one.name: one.state for one in around.client.schedules.list(WORKFLOW)}
+    assert now == {"tick": "active", "tock": "retired"}
 
 
 def test_versions_that_are_not_taken_have_no_schedules(around: Surroundings) -> None:
