@@ -50,6 +50,8 @@ class Stats:
     queues: tuple[QueueStats, ...]
     workers: tuple[WorkerStats, ...]
     beats: tuple[WorkerStats, ...]
+    leader: str | None = None
+    """The beat that fires the schedules."""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -78,7 +80,7 @@ class InUse:
 
 def stats(store: Store, registry: Registry, versions: Versions, dispatcher: Dispatcher) -> Stats:
     """What the register, the indexes and the broker say now."""
-    workers = registry.workers()
+    workers, leader = registry.workers(), registry.leadership.leader()
     named = {queue for worker in workers for queue in worker.queues}
     named |= {queue for version in versions_in_use(store, registry, versions) for queue in version.queues}
     waiting = depths(dispatcher.app, sorted(named))
@@ -87,6 +89,7 @@ def stats(store: Store, registry: Registry, versions: Versions, dispatcher: Disp
         queues=tuple(QueueStats(name, count, _consumers(workers, name)) for name, count in waiting.items()),
         workers=tuple(map(_shown, workers)),
         beats=tuple(map(_shown, registry.beats())),
+        leader=None if leader is None else leader.holder,
     )
 
 

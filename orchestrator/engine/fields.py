@@ -22,6 +22,7 @@ CTX: Final = "ctx"  # JSON
 OUTPUT: Final = "output"  # JSON
 ERROR: Final = "error"  # JSON
 STARTED_BY: Final = "started_by"
+SCHEDULED_AT: Final = "scheduled_at"  # the slot that the run is for, if a schedule started it
 ENDED_AT: Final = "ended_at"
 RUN_DEADLINE: Final = "deadline"
 RUN_LIMIT: Final = "limit"  # ms that the run may take, if it has a limit
