@@ -19,6 +19,7 @@
     │   ├── RunConflict           that run id belongs to another start
     │   ├── RunOver               the run has ended
     │   ├── RunGoesOn             the run has not ended yet
+    │   ├── SignalNotExpected    no step of the run waits for such a signal
     │   ├── StepNotWaiting        the step is in another state than this needs
     │   ├── NotRetriable          what is to be undone first was not
     │   └── IllegalTransition     a state table has no such step
@@ -194,6 +195,12 @@ class RunGoesOn(Conflict):
     """This can be done only to a run that is over; wait for its end, or cancel it."""
 
     code = "run_goes_on"
+
+
+class SignalNotExpected(Conflict):
+    """No step of the run waits, or will wait, for such a signal; the workflow's definition names those it takes."""
+
+    code = "signal_not_expected"
 
 
 class StepNotWaiting(Conflict):

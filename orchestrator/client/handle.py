@@ -109,6 +109,13 @@ class RunHandle:
         """Go on behind a step that waits, as if it had succeeded; `output` is what later steps read of it."""
         self._operating.skip(step, Wish(by, reason), output)
 
+    def signal(self, name: str, data: Any = None, *, id: str | None = None, by: str = "") -> None:  # noqa: A002
+        """Give the run a signal: to the step that waits for it, or to the first that will.
+
+        Two signals with the same `id` are one. SignalNotExpected if no step takes it, RunOver if the run has ended.
+        """
+        self._operating.signal(name, data, signal_id=id, source=by)
+
     def undo(self, reason: str = "", by: str = "") -> None:
         """Of a run that is over: make again the undos that failed, or all that waited for this. Twice is once."""
         self._operating.undo(Wish(by, reason))

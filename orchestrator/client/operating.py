@@ -11,13 +11,24 @@ from typing import Any
 
 from orchestrator import logs
 from orchestrator.broker.dispatch import Dispatcher
-from orchestrator.client.inputs import checked_input
+from orchestrator.client.inputs import checked_input, checked_json
 from orchestrator.client.versions import Versions
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, is_drain, parse_address, undo_of
+from orchestrator.engine.awaiting import (
+    Event,
+    NearMiss,
+    Signal,
+    hand_over,
+    has_come,
+    note_misses,
+    receive_signal,
+    signal_problem,
+)
 from orchestrator.engine.commit import Answer
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.retry import retry
+from orchestrator.engine.roots import rfc3339
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import cancel, leftovers
 from orchestrator.engine.state import RunStatus, StepState
@@ -30,6 +41,7 @@ from orchestrator.errors import (
     NotRetriable,
     RunGoesOn,
     RunOver,
+    SignalNotExpected,
     StepNotWaiting,
     UnknownRun,
     UnknownStep,
@@ -101,6 +113,34 @@ class Operating:
             return skip(plan, view, step, self._terms(), wish, text)
 
         self._decide(decide)
+
+    def signal(self, name: str, data: Any, *, signal_id: str | None, source: str) -> None:
+        """Give the run a signal; nothing if one with this id has come before."""
+        text = checked_json(data, self.settings.max_payload_bytes, name="data")
+        given_id = signal_id or secrets.token_hex(12)
+
+        def decide(plan: Plan, view: RunView) -> Move | None:
+            sent_at = rfc3339(self._going_on(view).now_ms)
+            signal = Signal(given_id, name, json.loads(text), source, sent_at)
+            if not has_come(view, signal) and (problem := signal_problem(plan, view, signal)):
+                raise SignalNotExpected(f"signal {name!r} to run {self.run_id}: {problem}", run_id=self.run_id)
+            return receive_signal(plan, view, signal, self._terms())
+
+        self._decide(decide)
+
+    def receive(self, event: Event) -> int:
+        """Hand an event to each step of the run that waits for it; how many took it."""
+        taken, misses = 0, dict[str, NearMiss]()
+
+        def decide(plan: Plan, view: RunView) -> Move | None:
+            nonlocal misses
+            move, misses = hand_over(plan, view, event, self._terms())
+            return move
+
+        while self._decide(decide):
+            taken += 1
+        self._decide(lambda _, view: note_misses(view, misses))
+        return taken
 
     def retry(self, wish: Wish, new_input: Mapping[str, Any] | None = None) -> None:
         """Let a failed or cancelled run go on from where it failed; what was undone runs again first."""

@@ -33,6 +33,7 @@ def input_expressions(plan: Plan, address: str) -> tuple[Expression, ...]:
     works = (node.work, node.undo) if is_undo(address) else (node.work,)
     delay = node.delay
     own = () if delay is None else (delay.duration.expressions if delay.duration else ()) + _one(delay.moment)
+    own += () if node.awaited is None else node.awaited.expressions
     items = () if node.container is None else _one(node.container.items)
     return own + items + tuple(expression for work in works if work for expression in work.inputs.expressions)
 

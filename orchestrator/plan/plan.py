@@ -8,6 +8,7 @@ from datetime import timedelta
 from orchestrator.errors import UnknownOperation
 from orchestrator.plan.graph import (
     SINK,
+    Awaited,
     Container,
     Delay,
     FailureRoute,
@@ -25,7 +26,7 @@ from orchestrator.spec.durations import milliseconds
 from orchestrator.spec.expressions import Expression, expression
 from orchestrator.spec.flows import END, ENDINGS, flows_of, read_flow
 from orchestrator.spec.flows import Flow as WrittenFlow
-from orchestrator.spec.kinds import Wait
+from orchestrator.spec.kinds import EventWait, Wait
 from orchestrator.spec.operations import OperationInfo, parse_reference
 from orchestrator.spec.policies import DEFAULT_OPERATION_TIMEOUT, DEFAULT_PRIORITY, Limit, Retry
 from orchestrator.spec.workflow import Compensation, Step, StepKind, WorkflowSpec
@@ -122,6 +123,7 @@ class _FlowCompiler:
             title=step.title,
             work=None if step.operation is None else self.work(step, step.operation),
             delay=None if step.wait is None else _delay(step.wait),
+            awaited=None if step.event is None else _awaited(step.event, _ms(step.timeout)),
             container=_container(step),
             needs=self.needs(step) if by_needs else None,
             routes=() if by_needs else tuple(Route(t.to, _condition(t.when)) for t in self.shape.next[name]),
@@ -226,6 +228,20 @@ def _delay(wait: Wait) -> Delay:
         fixed_ms=_ms(wait.duration),
         duration=None if wait.expression is None else Formula.of(wait.expression),
         moment=_condition(wait.until),
+    )
+
+
+def _awaited(event: EventWait, timeout_ms: int | None) -> Awaited:
+    correlation = event.correlation
+    return Awaited(
+        type=event.type,
+        source=event.source,
+        filter=_condition(event.filter),
+        of_event=None if correlation is None else expression(correlation.event),
+        of_run=None if correlation is None else expression(correlation.value),
+        signals=event.signal,
+        data_schema=event.data_schema,
+        timeout_ms=timeout_ms,
     )
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from orchestrator.plan.graph import Container, Delay, Formula, Needs, Node, Quota, RetryPolicy, Work
+from orchestrator.plan.graph import Awaited, Container, Delay, Formula, Needs, Node, Quota, RetryPolicy, Work
 from orchestrator.spec.durations import format_duration
 from orchestrator.spec.operations import Effect
 
@@ -24,6 +24,8 @@ def doing(node: Node) -> str:
         return node.work.operation
     if node.container is not None:
         return parallel_or_map(node.container)
+    if node.awaited is not None:
+        return awaited(node.awaited)
     return "choice" if node.delay is None else f"wait {delay(node.delay)}"
 
 
@@ -46,6 +48,13 @@ def delay(written: Delay) -> str:
     if written.moment is not None:
         return f"until {written.moment.text}"
     return "" if written.duration is None else plain(written.duration.source)
+
+
+def awaited(written: Awaited) -> str:
+    """What a step waits for from outside."""
+    if written.signals:
+        return f"signal {' or '.join(written.signals)}"
+    return f"event {written.type}"
 
 
 def join(container: Container) -> str:
