@@ -14,6 +14,8 @@ from orchestrator.engine.indexes import event_index
 from orchestrator.errors import ExpressionError, UnknownRun
 from orchestrator.settings import Settings
 from orchestrator.spec.expressions import expression
+from orchestrator.spec.flows import flows_of
+from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.port import Store
 
 PAGE = 500
@@ -24,6 +26,15 @@ MISSES_TOLD = 20
 def names_by(event: Event, correlations: Iterable[str]) -> tuple[str, ...]:
     """The names under which runs may wait for an event, by the expressions that its type is correlated by."""
     return names_of_event(event, [found for text in correlations for found in _values(text, event)])
+
+
+def correlations_of(spec: WorkflowSpec) -> dict[str, list[str]]:
+    """Event type -> the expressions by which steps of a spec correlate events of it."""
+    found: dict[str, list[str]] = {}
+    for event in (step.event for flow in flows_of(spec) for step in flow.steps):
+        if event is not None and event.type is not None and event.correlation is not None:
+            found.setdefault(event.type, []).append(event.correlation.event)
+    return found
 
 
 def _values(text: str, event: Event) -> Iterator[Any]:

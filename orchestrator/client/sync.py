@@ -22,6 +22,7 @@ from orchestrator.client.fleet import Stats, stats
 from orchestrator.client.handle import RunHandle
 from orchestrator.client.inputs import checked_input
 from orchestrator.client.publishing import Published, publish
+from orchestrator.client.receiving import correlations_of
 from orchestrator.client.search import Moment, Page, Query, search
 from orchestrator.client.traffic import VersionStatus, set_traffic, version_statuses
 from orchestrator.client.versions import Offer, Versions
@@ -37,6 +38,7 @@ from orchestrator.spec.durations import milliseconds, parse_duration
 from orchestrator.spec.operations import load_operations
 from orchestrator.spec.traffic import Traffic
 from orchestrator.spec.workflow import WorkflowSpec
+from orchestrator.store.events import Events, RedisEvents
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
 from orchestrator.store.registry import RedisRegistry, Registry
@@ -65,11 +67,19 @@ class Start:
 class Orchestrator:
     """Publishes versions, starts runs, and finds them again."""
 
-    def __init__(self, settings: Settings, store: Store, registry: Registry, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        registry: Registry,
+        dispatcher: Dispatcher,
+        event_store: Events | None = None,
+    ) -> None:
         self.settings = settings
         self.store = store
         self.registry = registry
         self.dispatcher = dispatcher
+        self.event_store = event_store or RedisEvents(settings.redis_url, settings)
         self.catalogue = Versions(registry)
         self._warned: set[tuple[str, str]] = set()
         self._timing = Timing(settings.lease_ms, settings.resend_ms)
@@ -100,6 +110,8 @@ class Orchestrator:
     def publish(self, spec: WorkflowSpec) -> Published:
         """Store a version. The very same again is no error; other content under its number is `version_conflict`."""
         load_operations(self.settings.operations)
+        for type_, texts in correlations_of(spec).items():
+            self.event_store.add_correlations(type_, texts)
         return publish(self.registry, spec)
 
     def versions(self, workflow: str) -> list[VersionStatus]:

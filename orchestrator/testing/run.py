@@ -65,6 +65,11 @@ class Run:
         self.handle.cancel(reason, by)
         return self
 
+    def signal(self, name: str, data: Any = None, *, id: str | None = None) -> Run:  # noqa: A002
+        """Send it a signal as a client does; what follows from that happens with `finish`, `advance` or `until`."""
+        self.handle.signal(name, data, id=id)
+        return self
+
     # What to ask of it.
 
     @property

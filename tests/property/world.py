@@ -43,8 +43,8 @@ from orchestrator.engine.effects import (
     Stopped,
     Take,
 )
-from orchestrator.engine.lease import progress, renewal
 from orchestrator.engine.indexes import event_index
+from orchestrator.engine.lease import progress, renewal
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.places import is_waited_for, work_at
 from orchestrator.engine.quotas import parse_holder
