@@ -13,6 +13,7 @@
     │   ├── UnknownWorkflow
     │   ├── UnknownRun
     │   ├── UnknownStep
+    │   ├── UnknownEvent
     │   └── UnknownOperation
     ├── Conflict                  the state does not allow it                    (exit 1)
     │   ├── VersionConflict       that version is published with other content
@@ -159,6 +160,12 @@ class UnknownStep(NotFound):
     """The run has not reached such a step; `show` lists the addresses of those that it has."""
 
     code = "unknown_step"
+
+
+class UnknownEvent(NotFound):
+    """No dead event has that id; `events dead` lists those that there are."""
+
+    code = "unknown_event"
 
 
 class UnknownOperation(NotFound):

@@ -10,6 +10,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from orchestrator.cli.arguments import Json
+from orchestrator.cli.events import events
+
 app = typer.Typer(
     help="Spec-first, durable workflows on Celery and Redis.",
     no_args_is_help=True,
@@ -32,7 +35,6 @@ RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 StepAddress = Annotated[str, typer.Argument(metavar="STEP", help="The step's address, as `show` has it: ship[3]/pack.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the run's history.")]
 Whole = Annotated[bool, typer.Option("--all", help="Each step and event of large maps and long loops.")]
-Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 Status = Literal["pending", "running", "compensating", "paused", "completed", "failed", "cancelled"]
 
 
@@ -317,9 +319,22 @@ def waive(run: RunId, step: StepAddress, *, reason: Reason = "", as_json: Json =
         operate.waive(output, run, step, reason=reason)
 
 
+app.add_typer(events, rich_help_panel=_FLEET)
+
+
+@app.command(rich_help_panel=_FLEET)
+def listen() -> None:
+    """Take external events in, until SIGTERM or Ctrl-C: start runs, and hand events to the runs that wait for them."""
+    from orchestrator.cli import intake
+    from orchestrator.cli.output import answering
+
+    with answering() as output:
+        intake.listen(output)
+
+
 @app.command(rich_help_panel=_FLEET)
 def stats(*, as_json: Json = False) -> None:
-    """Show runs by status, queues, workers and beats."""
+    """Show runs by status, queues, workers, beats and listeners."""
     from orchestrator.cli import fleet
     from orchestrator.cli.output import answering
 
@@ -345,7 +360,7 @@ def dev(
     queue: Annotated[list[str] | None, typer.Option("--queue", "-q", help="Queues of the worker.")] = None,
     concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, help="Processes of the worker.")] = 2,
 ) -> None:
-    """Run a worker and beat, and a Redis if none is there, until Ctrl-C."""
+    """Run a worker, beat and a listener, and a Redis if none is there, until Ctrl-C."""
     from orchestrator.cli import dev as development
     from orchestrator.cli.output import answering
 

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -18,6 +18,7 @@ from orchestrator import logs
 from orchestrator.broker.app import attach, make_app
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.doctor import Finding, examine
+from orchestrator.client.events import ExternalEvents
 from orchestrator.client.fleet import Stats, stats
 from orchestrator.client.handle import RunHandle
 from orchestrator.client.inputs import checked_input
@@ -106,6 +107,11 @@ class Orchestrator:
         store = RedisStore(settings.redis_url, settings)
         registry = RedisRegistry(settings.redis_url, settings)
         return cls(settings, store, registry, Dispatcher(app, settings))
+
+    @cached_property
+    def events(self) -> ExternalEvents:
+        """External events: emit, tail, and those that were given up."""
+        return ExternalEvents(self.settings, self.event_store)
 
     def publish(self, spec: WorkflowSpec) -> Published:
         """Store a version. The very same again is no error; other content under its number is `version_conflict`."""
@@ -199,12 +205,12 @@ class Orchestrator:
         return search(self.store, query, limit=limit, cursor=cursor)
 
     def stats(self) -> Stats:
-        """Runs by status, queues, workers and beats."""
+        """Runs by status, queues, workers, beats and listeners."""
         return stats(self.store, self.registry, self.catalogue, self.dispatcher)
 
     def doctor(self) -> list[Finding]:
         """What stands in the way of runs, and what to do about it."""
-        return examine(self.store, self.registry, self.catalogue, self.dispatcher)
+        return examine(self.store, self.registry, self.catalogue, self.dispatcher, self.event_store)
 
     def _store(self, prepared: list[tuple[Plan, Commit]]) -> tuple[list[tuple[Plan, str, str]], list[Commit]]:
         """Store runs: what is to be sent for them, and the commits of those that exist already."""
