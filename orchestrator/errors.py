@@ -8,6 +8,7 @@
     │   ├── PayloadTooLarge       an input or output is over the limit
     │   ├── InvalidEvent          an external event is no CloudEvent 1.0
     │   ├── InvalidTraffic        a split of new runs over versions cannot be carried out
+    │   ├── InvalidSchedule       an expression names no times
     │   └── NotYetSupported       a spec uses what this release does not execute
     ├── NotFound                  nothing has that name                          (exit 1)
     │   ├── UnknownWorkflow
@@ -21,6 +22,7 @@
     │   ├── RunOver               the run has ended
     │   ├── RunGoesOn             the run has not ended yet
     │   ├── SignalNotExpected    no step of the run waits for such a signal
+    │   ├── NotAsked             somebody may not decide this approval, or not now
     │   ├── StepNotWaiting        the step is in another state than this needs
     │   ├── NotRetriable          what is to be undone first was not
     │   └── IllegalTransition     a state table has no such step
@@ -132,6 +134,12 @@ class InvalidTraffic(InvalidRequest):
     code = "invalid_traffic"
 
 
+class InvalidSchedule(InvalidRequest):
+    """This names no times; write cron, such as `0 6 * * MON-FRI`, `every 15m`, or a moment with its offset."""
+
+    code = "invalid_schedule"
+
+
 class NotYetSupported(InvalidRequest):
     """The spec is valid, but uses something that this release does not execute yet."""
 
@@ -208,6 +216,12 @@ class SignalNotExpected(Conflict):
     """No step of the run waits, or will wait, for such a signal; the workflow's definition names those it takes."""
 
     code = "signal_not_expected"
+
+
+class NotAsked(Conflict):
+    """The approval does not ask this person, or not now; `orchestrator approvals list` shows whom it asks."""
+
+    code = "not_asked"
 
 
 class StepNotWaiting(Conflict):

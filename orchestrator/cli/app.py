@@ -12,6 +12,7 @@ import typer
 
 from orchestrator.cli.arguments import Json
 from orchestrator.cli.events import events
+from orchestrator.cli.schedules import schedules
 
 app = typer.Typer(
     help="Spec-first, durable workflows on Celery and Redis.",
@@ -319,6 +320,7 @@ def waive(run: RunId, step: StepAddress, *, reason: Reason = "", as_json: Json =
         operate.waive(output, run, step, reason=reason)
 
 
+app.add_typer(schedules, rich_help_panel=_FLEET)
 app.add_typer(events, rich_help_panel=_FLEET)
 
 

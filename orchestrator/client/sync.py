@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from orchestrator import logs
 from orchestrator.broker.app import attach, make_app
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.approvals import Approvals
 from orchestrator.client.doctor import Finding, examine
 from orchestrator.client.events import ExternalEvents
 from orchestrator.client.fleet import Stats, stats
@@ -203,6 +204,11 @@ class Orchestrator:
         """
         query = Query(workflow, version, status, since, until, tags, where or {})
         return search(self.store, query, limit=limit, cursor=cursor)
+
+    @property
+    def approvals(self) -> Approvals:
+        """What waits for people to decide."""
+        return Approvals(self.settings, self.store, self.catalogue, self.dispatcher)
 
     def stats(self) -> Stats:
         """Runs by status, queues, workers, beats and listeners."""

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator import logs
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.inputs import checked_input
-from orchestrator.client.versions import Versions
+from orchestrator.client.versions import Offer, Versions
 from orchestrator.engine.commit import Answer, Commit
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import StartRequest, start
@@ -44,7 +44,8 @@ class Starting:
 
     def start_each(self, runs: Sequence[TriggeredRun]) -> list[Refusal | None]:
         """Start runs, pipelined; of each that cannot be started, why. One that exists is as good as started."""
-        prepared = [self._prepare(run) for run in runs]
+        offers: dict[str, Offer] = {}
+        prepared = [self._prepare(run, offers) for run in runs]
         startable = [one for one in prepared if isinstance(one, tuple)]
         replies = self.store.apply_many([commit for _, commit in startable])
         self._send(
@@ -57,10 +58,11 @@ class Starting:
         )
         return [None if isinstance(one, tuple) else one for one in prepared]
 
-    def _prepare(self, run: TriggeredRun) -> tuple[Plan, Commit] | Refusal:
+    def _prepare(self, run: TriggeredRun, offers: dict[str, Offer]) -> tuple[Plan, Commit] | Refusal:
         try:
-            roots = {"input": run.input, "ctx": {}}
-            version = self.versions.offer(run.workflow).version_for(None, run.run_id, roots)
+            if run.workflow not in offers:
+                offers[run.workflow] = self.versions.offer(run.workflow)
+            version = offers[run.workflow].version_for(None, run.run_id, {"input": run.input, "ctx": {}})
             plan = self.versions.plan(run.workflow, version)
             given = checked_input(run.input, plan.input_schema, self.settings.max_payload_bytes)
         except (InvalidRequest, NotFound) as refusal:

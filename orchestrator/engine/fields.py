@@ -247,6 +247,31 @@ def looked_back(address: str) -> str:
     return f"{address}:looked"
 
 
+def asked(address: str) -> str:
+    """JSON: of an approval, who is asked and who will be; see `approvals.py`."""
+    return f"{address}:asked"
+
+
+def decisions(address: str) -> str:
+    """JSON list: the decisions of an approval, oldest first."""
+    return f"{address}:decisions"
+
+
+def link_secret(address: str) -> str:
+    """Of an approval: what the tokens of its links are made with."""
+    return f"{address}:secret"
+
+
+def remind_at(address: str) -> str:
+    """Of an approval: the moment of the next reminder."""
+    return f"{address}:remind"
+
+
+def escalate_at(address: str) -> str:
+    """Of an approval: the moment from which the next level is asked as well."""
+    return f"{address}:escalate"
+
+
 def near_miss(address: str) -> str:
     """JSON: why the latest event of the right type was not for the step."""
     return f"{address}:miss"

@@ -25,6 +25,7 @@ from orchestrator.engine.address import (
     scopes_around,
     undone_by,
 )
+from orchestrator.engine.approvals import begin_asking
 from orchestrator.engine.awaiting import awaiting_reads, begin_waiting
 from orchestrator.engine.commit import NOW, Changes, Commit, Due, Guards, Stage, Then
 from orchestrator.engine.containers import begin_container, begin_more, join
@@ -197,6 +198,8 @@ def _begin(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
         return onward.move(view, ground.stage(address, leave(plan, address, settled)))
     if node.kind is StepKind.CHOICE:
         return complete_step(plan, view, address, "null", ground, terms)
+    if node.approval is not None:
+        return begin_asking(plan, view, address, ground, terms)
     if node.awaited is not None:
         return begin_waiting(plan, view, address, ground, terms)
     return _wait(plan, view, address, ground, terms)

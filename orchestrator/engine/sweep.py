@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_drain, is_lane, is_undo
+from orchestrator.engine.approvals import approval_reads, is_approval, visit_approval
 from orchestrator.engine.awaiting import is_awaiting, owes_look_back, time_out_waiting
 from orchestrator.engine.commit import Changes, Commit, Due, Guards, Stage
 from orchestrator.engine.containers import begin_more, time_out_container
@@ -70,6 +71,8 @@ def reads_to_visit(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
         return container_reads(plan, view, address)
     if state is StepState.WAITING and is_awaiting(plan, address):
         return reads_for(plan, view, address)
+    if state is StepState.WAITING and is_approval(plan, address):
+        return (*reads_for(plan, view, address), *view.missing(approval_reads(address)))
     in_queue = state is StepState.READY or view[fields.in_line(address)] is not None
     if state is StepState.RUNNING or (in_queue and _is_untaken(view, address)):
         return reads_for(plan, view, address)
@@ -126,6 +129,8 @@ def _end_wait(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
         return _visit_container(plan, view, address, terms)
     if is_awaiting(plan, address):
         return _visit_awaiting(plan, view, address, terms)
+    if is_approval(plan, address):
+        return _sent(visit_approval(plan, view, address, terms))
     if view[fields.in_line(address)] is not None and _is_untaken(view, address):
         return _queue_timeout(plan, view, address, terms)
     until = view.moment(fields.until(address))

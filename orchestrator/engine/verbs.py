@@ -76,8 +76,11 @@ def resume(view: RunView, wish: Wish) -> Move | None:
 
 def _moved_limits(view: RunView, live: list[str], by_ms: int) -> dict[str, str]:
     """The limits of live steps, later. An attempt whose time went by in the pause had lost its worker in it."""
-    names = [limit(one) for one in live for limit in (fields.deadline, fields.queue_deadline, fields.silent_at)]
+    names = [limit(one) for one in live for limit in _LIMITS]
     return {name: str(view.number(name) + by_ms) for name in names if view[name] is not None}
+
+
+_LIMITS = (fields.deadline, fields.queue_deadline, fields.silent_at, fields.remind_at, fields.escalate_at)
 
 
 def may_skip(plan: Plan, view: RunView, address: str) -> bool:

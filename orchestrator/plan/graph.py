@@ -132,6 +132,34 @@ class Awaited:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """Who is asked, each a text or an expression that gives a text or a list of texts; `after_ms`: how late."""
+
+    users: Formula
+    groups: Formula
+    after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Whom an approval step asks, and what decides it."""
+
+    asked: Asked
+    mode: Literal["any", "all", "majority", "sequential"] = "any"
+    form: Mapping[str, Any] | None = None
+    exclude_starter: bool = True
+    remind_ms: int | None = None
+    escalate: tuple[Asked, ...] = ()
+    timeout_ms: int | None = None
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """What is evaluated when it is reached."""
+        everybody = (self.asked, *self.escalate)
+        return tuple(found for one in everybody for who in (one.users, one.groups) for found in who.expressions)
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
     """What a parallel or a map begins, and when it is joined."""
 
@@ -214,6 +242,7 @@ class Node:
     work: Work | None = None
     delay: Delay | None = None
     awaited: Awaited | None = None
+    approval: Approval | None = None
     container: Container | None = None
     needs: Needs | None = None
     """In a needs flow: what it waits for; in any other, None."""

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.plan.graph import Awaited, Container, Delay, Flow, Formula, Needs, Node, Plan, Quota, Work
+from orchestrator.plan.graph import (
+    Approval,
+    Asked,
+    Awaited,
+    Container,
+    Delay,
+    Flow,
+    Formula,
+    Needs,
+    Node,
+    Plan,
+    Quota,
+    Work,
+)
 from orchestrator.plan.tree import FlowCanvas
 
 
@@ -48,6 +61,7 @@ def _step(node: Node) -> dict[str, Any]:
         "kind": node.kind.value,
         "work": None if node.work is None else _work(node.work),
         "delay": None if node.delay is None else _delay(node.delay),
+        "approval": None if node.approval is None else _approval(node.approval),
         "event": None if node.awaited is None else _awaited(node.awaited),
         "container": None if node.container is None else _container(node.container),
         "needs": None if node.needs is None else _needs(node.needs),
@@ -87,6 +101,22 @@ def _work(work: Work) -> dict[str, Any]:
         "heartbeat_timeout_ms": work.heartbeat_timeout_ms,
         "limits": _limits(work.limits),
     }
+
+
+def _approval(approval: Approval) -> dict[str, Any]:
+    return {
+        **_asked(approval.asked),
+        "mode": approval.mode,
+        "form": approval.form,
+        "exclude_starter": approval.exclude_starter,
+        "remind_ms": approval.remind_ms,
+        "escalate": [{**_asked(one), "after_ms": one.after_ms} for one in approval.escalate],
+        "timeout_ms": approval.timeout_ms,
+    }
+
+
+def _asked(asked: Asked) -> dict[str, Any]:
+    return {"users": asked.users.source, "groups": asked.groups.source}
 
 
 def _awaited(awaited: Awaited) -> dict[str, Any]:

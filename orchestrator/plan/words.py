@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from orchestrator.plan.graph import Awaited, Container, Delay, Formula, Needs, Node, Quota, RetryPolicy, Work
+from orchestrator.plan.graph import Approval, Awaited, Container, Delay, Formula, Needs, Node, Quota, RetryPolicy, Work
 from orchestrator.spec.durations import format_duration
 from orchestrator.spec.operations import Effect
 
@@ -26,6 +26,8 @@ def doing(node: Node) -> str:
         return parallel_or_map(node.container)
     if node.awaited is not None:
         return awaited(node.awaited)
+    if node.approval is not None:
+        return approval(node.approval)
     return "choice" if node.delay is None else f"wait {delay(node.delay)}"
 
 
@@ -55,6 +57,15 @@ def awaited(written: Awaited) -> str:
     if written.signals:
         return f"signal {' or '.join(written.signals)}"
     return f"event {written.type}"
+
+
+def approval(written: Approval) -> str:
+    """Whom a step asks."""
+    users, groups = written.asked.users.source, written.asked.groups.source
+    named = [*map(plain, users), *(f"group {plain(group)}" for group in groups)]
+    how = {"any": "one of ", "all": "all of ", "majority": "most of ", "sequential": ""}[written.mode]
+    joined = ", then ".join(named) if written.mode == "sequential" else ", ".join(named)
+    return f"approval by {how if len(named) > 1 else ''}{joined}"
 
 
 def join(container: Container) -> str:

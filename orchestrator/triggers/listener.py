@@ -32,6 +32,7 @@ from orchestrator.client.receiving import Receiving, names_by
 from orchestrator.client.sync import Orchestrator
 from orchestrator.client.triggered import Starting, TriggeredRun
 from orchestrator.clock import elapsed_s
+from orchestrator.engine.awaiting import all_correlated
 from orchestrator.engine.roots import rfc3339
 from orchestrator.errors import ExpressionError, InvalidEvent, Unreachable
 from orchestrator.spec.cloudevents import parse_structured
@@ -193,12 +194,7 @@ class Listener:
             for route in self._triggers.of(taken.event["type"]):
                 self._match(taken, route, batch)
         self._start(batch)
-        for taken in batch.taken:
-            if self._stopped.is_set() and batch.done:
-                break  # the rest is not acknowledged, so another listener does it
-            if not taken.entry.only:
-                self._receiving.deliver(taken.event, taken.names)
-            batch.done.append(taken.entry.id)
+        self._deliver(batch)
         self._events.bury(batch.burials)
         self._events.ack(batch.done)
 
@@ -257,6 +253,17 @@ class Listener:
                 batch.burials.append(_burial(wish.entry, wish.route, f"{refusal.code}: {refusal.message}"))
         started = zip(due, refusals, strict=True)
         self._events.settle([(wish.claim.key, run_id) for (wish, run_id), refusal in started if refusal is None])
+
+    def _deliver(self, batch: _Batch) -> None:
+        """To the runs that wait, which are looked for after the events were noted."""
+        names = {name for one in batch.taken for name in (*one.names, all_correlated(one.event["type"]))}
+        awaited = self._receiving.awaited(names) if names else frozenset()
+        for one in batch.taken:
+            if self._stopped.is_set() and batch.done:
+                break  # the rest is not acknowledged, so another listener does it
+            if one.names and not awaited.isdisjoint((*one.names, all_correlated(one.event["type"]))):
+                self._receiving.deliver(one.event, [name for name in one.names if name in awaited])
+            batch.done.append(one.entry.id)
 
     def _beat_on(self) -> None:
         interval_s = min(ANNOUNCE_S, self._settings.events_claim_ms / 3000)

@@ -32,7 +32,6 @@ def test_what_is_executed_is_not_named() -> None:
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"approval": {"users": ["ann"]}}, "approval"),
         ({"workflow": "a.b"}, "workflow"),
     ],
 )

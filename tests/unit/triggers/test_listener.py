@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -44,9 +45,10 @@ def shop() -> Shop:
     return shop
 
 
-def broken(*_: object) -> Any:
-    """Fail as a defect of ours would."""
-    raise ZeroDivisionError
+def hand_over_by(monkeypatch: pytest.MonkeyPatch, deliver: Callable[..., int]) -> None:
+    """Let events be handed over by a function of the test's, as if a run waited for each."""
+    monkeypatch.setattr("orchestrator.client.receiving.Receiving.awaited", lambda _, names: frozenset(names))
+    monkeypatch.setattr("orchestrator.client.receiving.Receiving.deliver", deliver)
 
 
 def away(*_: object) -> Any:
@@ -229,7 +231,7 @@ def test_a_listener_keeps_what_it_is_still_at(shop: Shop, monkeypatch: pytest.Mo
         others.append(shop.listen())
         return 0
 
-    monkeypatch.setattr("orchestrator.client.receiving.Receiving.deliver", deliver)
+    hand_over_by(monkeypatch, deliver)
     slow.turn()
 
     assert others == [0]
@@ -238,7 +240,7 @@ def test_a_listener_keeps_what_it_is_still_at(shop: Shop, monkeypatch: pytest.Mo
 
 def test_an_event_whose_handling_fails_is_tried_five_times(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Then it is given up, with the last error, and can be replayed; what came with it is handled at once."""
-    monkeypatch.setattr("orchestrator.client.receiving.Receiving.deliver", lambda _, event, __: event["data"]["n"] / 0)
+    hand_over_by(monkeypatch, lambda _, event, __: event["data"]["n"] / 0)
     shop.emit("1", data={"n": 1})
     for tries in range(1, TRIES + 1):
         assert shop.dead() == []
@@ -258,7 +260,7 @@ def test_one_event_that_fails_does_not_fail_the_others(shop: Shop, monkeypatch: 
     def deliver(_: object, event: Any, __: object) -> int:
         return 1 // int(event["id"] != "2")
 
-    monkeypatch.setattr("orchestrator.client.receiving.Receiving.deliver", deliver)
+    hand_over_by(monkeypatch, deliver)
     shop.emit("1", "2", "3")
     shop.listen()
 
@@ -312,7 +314,7 @@ def test_a_stopped_listener_ends_after_the_event_in_hand(shop: Shop, monkeypatch
         listener.stop()
         return 0
 
-    monkeypatch.setattr("orchestrator.client.receiving.Receiving.deliver", deliver)
+    hand_over_by(monkeypatch, deliver)
     shop.emit("1", "2", "3")
     listener.turn()
     listener.run()
