@@ -62,9 +62,10 @@ class Starting:
         try:
             if run.workflow not in offers:
                 offers[run.workflow] = self.versions.offer(run.workflow)
-            version = offers[run.workflow].version_for(None, run.run_id, {"input": run.input, "ctx": {}})
+            wanted = {} if run.input is None else run.input
+            version = offers[run.workflow].version_for(None, run.run_id, {"input": wanted, "ctx": {}})
             plan = self.versions.plan(run.workflow, version)
-            given = checked_input(run.input, plan.input_schema, self.settings.max_payload_bytes)
+            given = checked_input(wanted, plan.input_schema, self.settings.max_payload_bytes)
         except (InvalidRequest, NotFound) as refusal:
             return refusal
         request = StartRequest(run_id=run.run_id, input=given, ctx=self._ctx(plan), started_by=run.started_by)

@@ -16,7 +16,15 @@ from orchestrator import Orchestrator, RunHandle, Settings, WorkflowSpec
 from orchestrator.client.description import RunDescription
 from orchestrator.clock import elapsed_s
 from orchestrator.errors import RunFailed
-from orchestrator.local import Fleet, LocalRedis, ManagedProcess, beat_command, environment, worker_command
+from orchestrator.local import (
+    Fleet,
+    LocalRedis,
+    ManagedProcess,
+    beat_command,
+    environment,
+    listener_command,
+    worker_command,
+)
 from orchestrator.spec.loader import load_path
 from workers.operations.provider import Call, Charge, Kind, Provider, Refund
 
@@ -106,6 +114,11 @@ class System:
         """Begin to start a beat; `ready` waits for it."""
         self._lines[name] = "beat: Starting"
         return self.fleet.start(name, beat_command())
+
+    def start_listener(self, name: str = "listener") -> ManagedProcess:
+        """Begin to start a listener; `ready` waits for it."""
+        self._lines[name] = "listening"
+        return self.fleet.start(name, listener_command())
 
     def ready(self) -> System:
         """Start again whoever has ended, and wait until all are at work."""

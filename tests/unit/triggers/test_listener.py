@@ -69,6 +69,15 @@ def test_each_event_starts_a_run(shop: Shop) -> None:
     assert shop.listen(later_ms=3_600_000) == 0
 
 
+def test_an_event_without_data_starts_a_run_without_input(shop: Shop) -> None:
+    """As a start by hand would."""
+    shop.events.append(['{"specversion": "1.0", "id": "1", "source": "/shop", "type": "order.created"}'])
+
+    shop.listen()
+
+    assert [run.describe().input for run in shop.runs()] == [{}]
+
+
 def test_a_doubled_event_starts_no_second_run(shop: Shop) -> None:
     """In the same batch or later; by source and id, whatever else it says."""
     shop.emit("1", "1")
@@ -180,14 +189,15 @@ def test_an_event_without_what_the_mapping_reads_is_given_up_for_its_trigger() -
     assert "tenant" in letter.burial.reason
 
 
-def test_a_dead_letter_of_one_trigger_is_replayed_to_that_one(shop: Shop) -> None:
+@pytest.mark.parametrize("windows", [0, 2])
+def test_a_dead_letter_of_one_trigger_is_replayed_to_that_one(shop: Shop, windows: int) -> None:
     """Once its next version takes the input; the other has long had its run, and starts none even after the window."""
     schema = {"type": "object", "required": ["n"]}
     shop.publish(key="test.strict", triggers=[PLACED], input=schema)
     shop.emit("1", data={"m": 1})
     shop.listen()
     shop.publish(key="test.strict", version="2.0.0", triggers=[PLACED])
-    shop.clock.move(shop.settings.events_dedupe_ms * 2)
+    shop.clock.move(shop.settings.events_dedupe_ms * windows)
 
     (letter,) = shop.dead()
     shop.events.replay(letter.id)
