@@ -20,7 +20,7 @@ from orchestrator.engine.awaiting import ground_of_waiting
 from orchestrator.engine.commit import Changes, Commit, Due, Stage
 from orchestrator.engine.ends import validator
 from orchestrator.engine.indexes import event_index
-from orchestrator.engine.onward import Move, Onward, Terms
+from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.places import node_at
 from orchestrator.engine.roots import roots_for
@@ -208,13 +208,13 @@ def decide(plan: Plan, view: RunView, address: str, decision: Decision, terms: T
     outcome = told["decision"] if alone else _outcome(approval_at(plan, address).mode, asked["users"], made)
     if outcome is None:
         return Move(Commit(view.run_id, view.incarnation, (Stage(ground.guards, record),)))
+    ground = replace(ground, beside=record | ground.beside)
     result = {**told, "decision": outcome, "decisions": made}
     if outcome == "approved":
-        output = json.dumps(result, separators=(",", ":"))
-        return complete_step(plan, view, address, output, ground, terms, more=Onward(changes=record))
+        return complete_step(plan, view, address, json.dumps(result, separators=(",", ":")), ground, terms)
     said = f": {decision.comment}" if decision.comment else ""
     failure = Failure(outcome, f"{decision.by} {_SAYS[outcome]}{said}", result, retryable=False)
-    return fail_attempt(plan, view, address, failure, replace(ground, beside=ground.beside | record), terms)
+    return fail_attempt(plan, view, address, failure, ground, terms)
 
 
 _TOLD: Final = ("by", "decision", "comment")

@@ -78,7 +78,7 @@ class Ground:
     def stage(self, address: str, changes: Changes, *then: Then) -> Stage:
         """These changes to a step, on this ground."""
         mark = {fields.settled_by(address): self.by}
-        changes = changes | self.beside | Changes(set=mark)
+        changes = self.beside | changes | Changes(set=mark)
         return Stage(guards=self.guards, already=mark, due=self.due, changes=changes, then=(*self.then, *then))
 
 

@@ -23,6 +23,7 @@ from orchestrator.engine.address import (
     visit_of,
     within,
 )
+from orchestrator.engine.approvals import is_approval
 from orchestrator.engine.awaiting import is_awaiting
 from orchestrator.engine.commit import Commit, Reply
 from orchestrator.engine.effects import Attempt
@@ -220,7 +221,11 @@ def _waits_for_others(plan: Plan, address: str, states: Mapping[str, StepState])
 
 def _waits_for_outside(plan: Plan, address: str, values: Mapping[str, str]) -> bool:
     """Whether a step waits for a signal, or for an event that it can be found by and has looked back for."""
-    if values[f"{address}:state"] != StepState.WAITING or not is_awaiting(plan, address):
+    if values[f"{address}:state"] != StepState.WAITING:
+        return False
+    if is_approval(plan, address):
+        return not any(f"{address}:{moment}" in values for moment in ("deadline", "remind", "escalate"))
+    if not is_awaiting(plan, address):
         return False
     if f"{address}:waits" not in values:
         return True
@@ -233,7 +238,7 @@ def _check_found(plan: Plan, store: MemoryStore, run_id: str, values: Mapping[st
     wanted = {
         name
         for address in waiting
-        if is_awaiting(plan, address)
+        if is_awaiting(plan, address) or is_approval(plan, address)
         for name in json.loads(values.get(f"{address}:waits", "[]"))
     }
     known = {name.removeprefix("n:waiting:") for name in values if name.startswith("n:waiting:")}
