@@ -49,7 +49,7 @@ def test_fields_without_effect_are_named() -> None:
     )
     (named,) = re.findall(r"^(.+) are checked and stored; `publish` warns", README, re.MULTILINE)
 
-    assert {problem.path for problem in without_effect(spec)} == set(re.findall(r"`(\w+)`", named))
+    assert {problem.path for problem in without_effect(spec)} == set(re.findall(r"`([\w.]+)`", named))
 
 
 def test_every_command_has_its_place_in_the_table() -> None:
