@@ -107,7 +107,7 @@ class Listener:
         self._stopped.set()
 
     def run(self) -> None:
-        """Listen until `stop`; when Redis does not answer, wait and go on."""
+        """Listen until `stop`; when Redis does not answer, or refuses what it is asked, wait and go on."""
         pulse = threading.Thread(target=self._beat_on, name="pulse", daemon=True)
         pulse.start()
         log.info("listening", listener=self.name)
@@ -116,6 +116,9 @@ class Listener:
                 self.turn(BLOCK_MS)
             except Unreachable as error:
                 log.warning("events_not_reached", error=error.message)
+                self._stopped.wait(PAUSE_S)
+            except Exception:  # a Redis that is full, or has become a replica
+                log.exception("turn_failed")
                 self._stopped.wait(PAUSE_S)
         pulse.join(PAUSE_S)
         log.info("listener_stopped", listener=self.name)
@@ -272,6 +275,8 @@ class Listener:
                 self.announce()
             except Unreachable as error:
                 log.warning("not_announced", error=error.message)
+            except Exception:
+                log.exception("not_announced")
             self._stopped.wait(interval_s)
 
 

@@ -305,6 +305,24 @@ def test_while_redis_is_away_nothing_is_acknowledged(shop: Shop, monkeypatch: py
     assert (len(shop.runs()), shop.dead()) == (1, [])
 
 
+def test_a_listener_outlives_what_it_cannot_do(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redis is away, or full: it waits, goes on, and then handles what it could not."""
+    troubles: list[Exception] = [Unreachable("gone"), RuntimeError("full")]
+    listener, turn = Listener(shop.client), Listener.turn
+
+    def trouble(listener: Listener, block_ms: int) -> int:
+        if troubles:
+            raise troubles.pop()
+        listener.stop()
+        return turn(listener, block_ms)
+
+    monkeypatch.setattr("orchestrator.triggers.listener.PAUSE_S", 0.0)
+    monkeypatch.setattr(Listener, "turn", trouble)
+    listener.run()
+
+    assert troubles == []
+
+
 def test_while_the_broker_is_away_runs_are_accepted(shop: Shop) -> None:
     """What it misses the ledger sends."""
     shop.dispatcher.away = True
