@@ -49,6 +49,8 @@ TRIES = 5
 BLOCK_MS = 500
 PAUSE_S = 1.0
 """After Redis did not answer."""
+TOLD_PER_S = 10
+"""Events a second, at most, of which runs that wait for another correlation are told that they came near."""
 ANNOUNCE_S = 5.0
 TIDY_S = 60.0
 FORGOTTEN_MS = 3_600_000
@@ -100,7 +102,8 @@ class Listener:
         self._triggers = EventTriggers(client.catalogue)
         self._stopped = threading.Event()
         self._in_hand: tuple[str, ...] = ()
-        self._look_at_s = self._tidy_at_s = 0.0
+        self._look_at_s = self._tidy_at_s = self._telling_s = 0.0
+        self._told = 0
 
     def stop(self) -> None:
         """End after the event in hand."""
@@ -264,9 +267,18 @@ class Listener:
         for one in batch.taken:
             if self._stopped.is_set() and batch.done:
                 break  # the rest is not acknowledged, so another listener does it
-            if one.names and not awaited.isdisjoint((*one.names, all_correlated(one.event["type"]))):
-                self._receiving.deliver(one.event, [name for name in one.names if name in awaited])
+            under = [name for name in one.names if name in awaited]
+            if under or (one.names and all_correlated(one.event["type"]) in awaited and self._may_tell()):
+                self._receiving.deliver(one.event, under)
             batch.done.append(one.entry.id)
+
+    def _may_tell(self) -> bool:
+        """Whether there is time to tell of a near miss: it takes as long as to hand over twenty events."""
+        now_s = elapsed_s()
+        if now_s - self._telling_s >= 1:
+            self._telling_s, self._told = now_s, 0
+        self._told += 1
+        return self._told <= TOLD_PER_S
 
     def _beat_on(self) -> None:
         interval_s = min(ANNOUNCE_S, self._settings.events_claim_ms / 3000)

@@ -9,7 +9,7 @@ import pytest
 from orchestrator.client.handle import RunHandle
 from orchestrator.errors import Unreachable
 from orchestrator.store.events import DeadLetter
-from orchestrator.triggers.listener import TRIES, Listener
+from orchestrator.triggers.listener import TOLD_PER_S, TRIES, Listener
 from tests.unit.surroundings import WORKFLOW, Surroundings
 
 PLACED = {"event": {"name": "placed", "type": "order.created"}}
@@ -246,6 +246,26 @@ def test_a_listener_keeps_what_it_is_still_at(shop: Shop, monkeypatch: pytest.Mo
 
     assert others == [0]
     assert [one.name for one in shop.registry.listeners()] == [slow.name]
+
+
+def test_of_a_flood_of_near_misses_only_some_are_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that a run waits for are handed over, every one."""
+    names: list[list[str]] = []
+    awaited = frozenset({"order.paid=*", "order.sent"})
+
+    def deliver(_: object, __: object, under: list[str]) -> int:
+        names.append(under)
+        return 0
+
+    hand_over_by(monkeypatch, deliver)
+    monkeypatch.setattr("orchestrator.client.receiving.Receiving.awaited", lambda *_: awaited)
+
+    shop.emit(*map(str, range(2 * TOLD_PER_S)), type_="order.paid")
+    shop.emit(*map(str, range(2 * TOLD_PER_S)), type_="order.sent")
+    shop.listen()
+
+    assert 1 <= names.count([]) <= 2 * TOLD_PER_S - 1
+    assert names.count(["order.sent"]) == 2 * TOLD_PER_S
 
 
 def test_an_event_whose_handling_fails_is_tried_five_times(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
