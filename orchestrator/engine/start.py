@@ -49,6 +49,7 @@ class StartRequest:
     started_by: str
     timeout_ms: int | None = None
     parent: Parent | None = None
+    scheduled_at_ms: int | None = None
 
 
 def start(plan: Plan, request: StartRequest, timing: Timing) -> Commit:
@@ -72,6 +73,7 @@ def start(plan: Plan, request: StartRequest, timing: Timing) -> Commit:
             INDEXES: json.dumps(stays_in),
             **({fields.RUN_LIMIT: str(min(limits))} if limits else {}),
             **(request.parent.noted() if request.parent else {}),
+            **({} if request.scheduled_at_ms is None else {fields.SCHEDULED_AT: str(request.scheduled_at_ms)}),
         },
         stamp={fields.CREATED_AT: 0, **({fields.RUN_DEADLINE: min(limits)} if limits else {})},
         entries={RUN: Due(within_ms=min(limits)) if limits else NEVER},
