@@ -17,7 +17,7 @@ from orchestrator.engine.effects import Apply, PrepareChild
 from orchestrator.engine.start import StartRequest, start
 from orchestrator.engine.state import RunStatus, StepState
 from tests.property.behaviours import DECLINES, OK, REFUSES, Behaviour
-from tests.property.laws_of_trees import check_newest_first, check_tree_end
+from tests.property.laws_of_trees import STRANGER, check_newest_first, check_tree_end
 from tests.property.specs import TWICE, write
 from tests.property.test_trees import plans_of
 from tests.property.tree import ROOT, Tree
@@ -277,10 +277,13 @@ def test_an_undo_that_an_operator_has_begun_meanwhile_is_looked_at_again() -> No
     assert tree.effects == ["c", "c~"]
 
 
-def test_what_an_earlier_run_of_the_root_s_id_has_left_is_passed_over() -> None:
-    """A detached child may outlive its root; the next run of that id starts others."""
+@pytest.mark.parametrize("late", [False, True])
+def test_what_an_earlier_run_of_the_root_s_id_has_left_is_passed_over(late: bool) -> None:
+    """A detached child may outlive its root; the next run of that id starts others, and waits for no stranger."""
     tree = tree_of(SHIP)
-    left = StartRequest(CHILD, input='{"old": true}', ctx="{}", started_by="")
+    if late:
+        tree.until(0, Apply)
+    left = StartRequest(CHILD, input='{"old": true}', ctx="{}", started_by=STRANGER)
     tree.store.apply(start(tree.plans["t.child"], left, TIMING))
 
     tree.work()
