@@ -19,6 +19,7 @@ from orchestrator.errors import Unreachable
 from orchestrator.plan.plan import DEFAULT_QUEUE
 from orchestrator.spec.operations import OperationInfo
 from orchestrator.store.events import Events, Miss
+from orchestrator.store.leadership import Leader
 from orchestrator.store.port import Server, Store
 from orchestrator.store.registry import Registry, WorkerRecord
 
@@ -63,7 +64,7 @@ def examine(
         state = [
             *check_server(server),
             *check_clock(skew_ms),
-            *check_beats(registry.beats()),
+            *check_beats(registry.beats(), registry.leadership.leader()),
             *check_listeners(used, registry.listeners()),
             *check_workers(workers),
             *check_operations(used, workers),
@@ -109,10 +110,15 @@ def check_clock(skew_ms: int) -> Iterator[Finding]:
     yield Finding(Level.WARNING, "clock_skew", message, "have both machines set their clocks by NTP")
 
 
-def check_beats(beats: Sequence[WorkerRecord]) -> Iterator[Finding]:
-    """Somebody sweeps."""
+def check_beats(beats: Sequence[WorkerRecord], leader: Leader | None = None) -> Iterator[Finding]:
+    """Somebody sweeps, and one of them fires the schedules."""
     if beats:
         yield Finding(Level.OK, "beat", f"beat runs: {_names(beats)}")
+        if leader is not None:
+            yield Finding(Level.OK, "leader", f"{leader.holder} leads: it fires the schedules")
+        else:
+            message = "none of the beats leads: no schedule fires"
+            yield Finding(Level.WARNING, "no_leader", message, "one takes over within 10 s; else look in their logs")
     else:
         message = "no beat has been seen in 20 s: no timer fires, no retry comes, nothing that got lost is sent again"
         yield Finding(Level.ERROR, "no_beat", message, "start one: `celery -A workers beat`")

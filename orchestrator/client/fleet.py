@@ -52,6 +52,8 @@ class Stats:
     queues: tuple[QueueStats, ...]
     workers: tuple[WorkerStats, ...]
     beats: tuple[WorkerStats, ...]
+    leader: str | None = None
+    """The beat that fires the schedules."""
     listeners: tuple[WorkerStats, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -88,7 +90,7 @@ class InUse:
 
 def stats(store: Store, registry: Registry, versions: Versions, dispatcher: Dispatcher) -> Stats:
     """What the register, the indexes and the broker say now."""
-    workers = registry.workers()
+    workers, leader = registry.workers(), registry.leadership.leader()
     named = {queue for worker in workers for queue in worker.queues}
     named |= {queue for version in versions_in_use(store, registry, versions) for queue in version.queues}
     waiting = depths(dispatcher.app, sorted(named))
@@ -97,6 +99,7 @@ def stats(store: Store, registry: Registry, versions: Versions, dispatcher: Disp
         queues=tuple(QueueStats(name, count, _consumers(workers, name)) for name, count in waiting.items()),
         workers=tuple(map(_shown, workers)),
         beats=tuple(map(_shown, registry.beats())),
+        leader=None if leader is None else leader.holder,
         listeners=tuple(map(_shown, registry.listeners())),
     )
 

@@ -107,7 +107,7 @@ def search(store: Store, query: Query, *, limit: int, cursor: str | None = None)
     if not 1 <= limit <= LARGEST_PAGE:
         raise InvalidRequest(f"a page has 1 to {LARGEST_PAGE} runs, not {limit}")
     now_ms = store.time_ms()
-    since_ms = 0 if query.since is None else _moment_ms(query.since, now_ms, "since")
+    since_ms = 0 if query.since is None else moment_ms(query.since, now_ms, "since")
     names = _indexes(query)
     name = _smallest(store, names)
     before = _start(query, cursor, now_ms)
@@ -191,7 +191,7 @@ def _start(query: Query, cursor: str | None, now_ms: int) -> _Position | None:
     after = None if cursor is None else _position(cursor)
     if query.until is None:
         return after
-    latest = _moment_ms(query.until, now_ms, "until") + 1, ""
+    latest = moment_ms(query.until, now_ms, "until") + 1, ""
     return latest if after is None else min(latest, after)
 
 
@@ -209,7 +209,8 @@ def _position(cursor: str) -> _Position:
         raise InvalidRequest(f"{cursor!r} is not a cursor; take the one that the page before gave") from None
 
 
-def _moment_ms(moment: Moment, now_ms: int, name: str) -> int:
+def moment_ms(moment: Moment, now_ms: int, name: str) -> int:
+    """The moment as a number; InvalidRequest, which says which, if it is none."""
     if isinstance(moment, str):
         moment = _read_moment(moment, name)
     if isinstance(moment, timedelta):

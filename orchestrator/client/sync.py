@@ -20,11 +20,13 @@ from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.approvals import Approvals
 from orchestrator.client.doctor import Finding, examine
 from orchestrator.client.events import ExternalEvents
+from orchestrator.client.firing import Fire
 from orchestrator.client.fleet import Stats, stats
 from orchestrator.client.handle import RunHandle
 from orchestrator.client.inputs import checked_input
 from orchestrator.client.publishing import Published, publish
 from orchestrator.client.receiving import correlations_of
+from orchestrator.client.schedules import Schedules
 from orchestrator.client.search import Moment, Page, Query, search
 from orchestrator.client.traffic import VersionStatus, set_traffic, version_statuses
 from orchestrator.client.versions import Offer, Versions
@@ -64,6 +66,10 @@ class Start:
     idempotency_key: str | None = None
     timeout: timedelta | str | int | None = None
     """The run's limit, if it is to be shorter than the workflow's: a duration as in specs."""
+    started_by: str | None = None
+    """Who starts it; the user of this process, if not given."""
+    scheduled_at_ms: int | None = None
+    """The slot that it is for, which expressions see as `run.scheduled_at`."""
 
 
 class Orchestrator:
@@ -110,6 +116,11 @@ class Orchestrator:
         return cls(settings, store, registry, Dispatcher(app, settings))
 
     @cached_property
+    def schedules(self) -> Schedules:
+        """The schedules of all workflows: what they did and will do, and changing that."""
+        return Schedules(self.store, self.catalogue, self.settings, start=self._fire, cancel=self._cancel)
+
+    @cached_property
     def events(self) -> ExternalEvents:
         """External events: emit, tail, and those that were given up."""
         return ExternalEvents(self.settings, self.event_store)
@@ -119,7 +130,9 @@ class Orchestrator:
         load_operations(self.settings.operations)
         for type_, texts in correlations_of(spec).items():
             self.event_store.add_correlations(type_, texts)
-        return publish(self.registry, spec)
+        published = publish(self.registry, spec)
+        self.schedules.reconcile(spec.meta.key)
+        return published
 
     def versions(self, workflow: str) -> list[VersionStatus]:
         """Every version, the highest first: what it takes of new runs, and how many runs still live on it."""
@@ -128,6 +141,7 @@ class Orchestrator:
     def deprecate(self, workflow: str, version: str, *, undo: bool = False) -> None:
         """Take a version out of `latest`, or back in. Its runs go on, and whoever names it may still start some."""
         self.registry.deprecate(workflow, version, undo=undo)
+        self.schedules.reconcile(workflow)
 
     def traffic(
         self, workflow: str, weights: Mapping[str, float] | None = None, *, by: str | None = None
@@ -218,6 +232,23 @@ class Orchestrator:
         """What stands in the way of runs, and what to do about it."""
         return examine(self.store, self.registry, self.catalogue, self.dispatcher, self.event_store)
 
+    def _fire(self, fire: Fire) -> bool:
+        """Start the run that a schedule decided on, unless it exists or has been; whether it did not."""
+        wanted = Start(
+            fire.workflow,
+            fire.input,
+            version=fire.version,
+            run_id=fire.run_id,
+            started_by=fire.started_by,
+            scheduled_at_ms=fire.slot_ms,
+        )
+        accepted, existing = self._store([self._prepare(wanted, {})])
+        self._send(accepted)
+        return not existing
+
+    def _cancel(self, run_id: str, reason: str, by: str) -> None:
+        self.get(run_id).cancel(reason, by)
+
     def _store(self, prepared: list[tuple[Plan, Commit]]) -> tuple[list[tuple[Plan, str, str]], list[Commit]]:
         """Store runs: what is to be sent for them, and the commits of those that exist already."""
         replies = self.store.apply_many([commit for _, commit in prepared])
@@ -248,8 +279,9 @@ class Orchestrator:
             run_id=run_id,
             input=checked_input(given, plan.input_schema, limit),
             ctx=checked_input(ctx, plan.ctx_schema, limit, name="ctx"),
-            started_by=user_name(),
+            started_by=user_name() if one.started_by is None else one.started_by,
             timeout_ms=_timeout_ms(one.timeout),
+            scheduled_at_ms=one.scheduled_at_ms,
         )
         return plan, start(plan, request, self._timing)
 

@@ -97,6 +97,10 @@ class Keys:
         """STRING, JSON: what a live worker says of itself. For 20 s from its last announcement."""
         return f"{self.namespace}:{{registry}}:worker:{name}"
 
+    def leader(self) -> str:
+        """HASH: `holder`, `fence` and `until` of the beat that leads. For ever, so that no number comes twice."""
+        return f"{self.namespace}:{{registry}}:leader"
+
     def payloads(self, run_id: str) -> str:
         """HASH, digest → bytes: what is kept beside a run. Until the run is deleted."""
         return f"{self._shard_of(run_id)}:payloads:{run_id}"

@@ -15,6 +15,7 @@ from orchestrator.settings import Settings
 from orchestrator.spec.traffic import Traffic
 from orchestrator.store.connection import Connection
 from orchestrator.store.keys import WORKER_LIFETIME_MS, Keys
+from orchestrator.store.leadership import Leadership, MemoryLeadership, RedisLeadership
 
 _DAY_MS = 86_400_000
 _REVISION = "revision"
@@ -66,7 +67,11 @@ class WorkerRecord:
 
 
 class Registry(Protocol):
-    """Holds definitions and the register of workers."""
+    """Holds definitions and the register of workers; and knows which beat leads."""
+
+    @property
+    def leadership(self) -> Leadership:
+        """Which beat leads."""
 
     def publish(self, definition: Definition) -> bool:
         """Whether it is new; False if it was there already, VersionConflict if with another digest."""
@@ -111,6 +116,7 @@ class RedisRegistry:
     def __init__(self, url: str, settings: Settings) -> None:
         self._keys = Keys(settings.namespace, settings.shards)
         self._connection = Connection(url)
+        self.leadership: Leadership = RedisLeadership(self._connection, self._keys)
 
     def publish(self, definition: Definition) -> bool:
         """Whether it is new; False if it was there already, VersionConflict if with another digest."""
@@ -216,6 +222,7 @@ class MemoryRegistry:
     def __init__(self, clock: Callable[[], int]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        self.leadership: Leadership = MemoryLeadership(clock)
         self._definitions: dict[str, dict[str, Definition]] = {}
         self._marks: dict[str, Marks] = {}
         self._revisions: dict[str, int] = {}

@@ -45,6 +45,7 @@ def around(monkeypatch: pytest.MonkeyPatch, waiting: dict[str, int]) -> Surround
     )
     around.registry.announce(WorkerRecord("worker", ("default",), infos, pid=7, host="host"))
     around.registry.announce(WorkerRecord("beat", (), (), pid=8, host="host", role="beat"))
+    around.registry.leadership.lead("beat", 20_000)
     around.publish()
     return around
 
@@ -106,6 +107,15 @@ def test_a_clock_that_is_off_is_a_warning(skew_ms: int, code: str) -> None:
 def test_without_a_beat_or_a_worker_nothing_moves() -> None:
     """Both are errors."""
     assert levels([*check_beats([]), *check_workers([])]) == {"no_beat": Level.ERROR, "no_workers": Level.ERROR}
+
+
+def test_beats_of_which_none_leads_are_a_warning(around: Surroundings) -> None:
+    """Schedules wait meanwhile; the one that leads is named."""
+    assert "beat leads: it fires the schedules" in {one.message for one in around.client.doctor()}
+
+    around.registry.leadership.resign("beat")
+
+    assert wrong(around)["no_leader"].level is Level.WARNING
 
 
 def test_a_beat_that_is_silent_for_20_s_is_missed(around: Surroundings) -> None:

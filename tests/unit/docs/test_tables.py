@@ -44,7 +44,7 @@ def test_fields_without_effect_are_named() -> None:
         meta={"key": "docs.idle", "version": "1.0.0"},
         steps=[{"id": "a", "operation": "do.write"}],
         sla={"max_duration": "1h"},
-        triggers=[{"schedule": {"name": "hourly", "every": "1h"}}],
+        triggers=[{"event": {"name": "paid", "type": "order.paid"}}],
         redact=["input.card"],
     )
     (named,) = re.findall(r"^(.+) are checked and stored; `publish` warns", README, re.MULTILINE)
