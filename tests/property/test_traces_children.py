@@ -404,3 +404,41 @@ def test_a_child_needs_nobody_but_the_sweeper() -> None:
 
     assert tree.status() is RunStatus.COMPLETED
     assert tree.effects == ["a", "c", "b"]
+
+
+def test_a_step_that_fails_behind_its_completed_child_is_undone_before_its_handler_starts() -> None:
+    """The child is done, and its step has nowhere to go: what is undone is the step itself, and the run goes on."""
+    nowhere = {**SHIP, "transitions": [{"when": "false", "to": "$end"}], "on_failure": "h"}
+    tree = tree_of(write("a", on_success="ship"), nowhere, write("h", on_success="$end"))
+
+    tree.settle_down()
+
+    assert tree.effects == ["a", "c", "c~", "h"]
+    assert (tree.status(), tree.status(CHILD)) == (RunStatus.COMPLETED, RunStatus.COMPLETED)
+    assert tree.view(CHILD)[fields.COMPENSATION] == "completed"
+
+
+def test_a_child_in_a_closed_graph_is_stopped_and_the_flow_goes_on_closing() -> None:
+    """A failure beside it closes the flow; what waits is cancelled, and what runs after failures runs."""
+    slow = (write("c"), {"id": "pause", "wait": "1h"})
+    told = {"id": "told", "operation": "do.write", "needs": ["ship", "z"], "run_if": "all_done"}
+    tree = tree_of(SHIP, write("z"), told, child=slow, habits={"z": REFUSES})
+
+    tree.settle_down()
+
+    assert tree.view().state("ship") is StepState.CANCELLED
+    assert tree.status(CHILD) is RunStatus.CANCELLED
+    assert tree.effects == ["c", "c~", "told"]
+    assert tree.status() is RunStatus.FAILED
+
+
+def test_children_of_items_are_runs_of_their_own() -> None:
+    """Each has the item's address in its id; one that fails is undone alone where that is tolerated."""
+    each = {"id": "each", "map": {"items": "[1, 2, 3]", "steps": [SHIP], "tolerate": 1}}
+    tree = tree_of(each)
+    tree.work(OK)
+    tree.settle_down()
+
+    assert [run_id for run_id in tree.runs() if run_id != ROOT] == [f"run/each[{n}]/ship:1" for n in range(3)]
+    assert tree.effects == ["c"] * 3
+    assert tree.status() is RunStatus.COMPLETED
