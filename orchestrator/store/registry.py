@@ -139,7 +139,7 @@ class RedisRegistry:
 
     def revision(self, key: str) -> str:
         """Another text after each publication and each mark: what is cheap to ask for at every start."""
-        return self._connection.execute("HGET", self._keys.marks(key), _REVISION) or ""
+        return self._connection.ask("HGET", self._keys.marks(key), _REVISION) or ""
 
     def marks(self, key: str) -> Marks:
         """What operators say of a workflow's versions."""
