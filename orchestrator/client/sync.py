@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -22,7 +22,6 @@ from orchestrator.client.doctor import Finding, examine
 from orchestrator.client.fleet import Stats, stats
 from orchestrator.client.handle import RunHandle
 from orchestrator.client.inputs import checked_input
-from orchestrator.client.publishing import Published, publish
 from orchestrator.client.search import Moment, Page, Query, search
 from orchestrator.client.traffic import VersionStatus, set_traffic, version_statuses
 from orchestrator.client.versions import Offer, Versions
@@ -41,6 +40,9 @@ from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
 from orchestrator.store.registry import RedisRegistry, Registry
+
+if TYPE_CHECKING:
+    from orchestrator.client.publishing import Published
 
 log = logs.get("client")
 
@@ -104,6 +106,8 @@ class Orchestrator:
 
     def publish(self, spec: WorkflowSpec) -> Published:
         """Store a version. The very same again is no error; other content under its number is `version_conflict`."""
+        from orchestrator.client.publishing import publish  # noqa: PLC0415  # with the lint, of which workers need nothing
+
         load_operations(self.settings.operations)
         return publish(self.registry, spec)
 
