@@ -75,7 +75,7 @@ class Dispatcher:
         if must_build_each(self.app) or (self.app.conf.broker_transport_options or {}).get("global_keyprefix"):
             return None
         filled = [(self._envelope(plan, (one,)), run_id, _place((one,))) for plan, run_id, one in frontiers]
-        return self._pushes(filled, None)
+        return self._pushes(filled, self._parent)
 
     def send_lanes(self, plan: Plan, run_id: str, lanes: Sequence[Sequence[str]]) -> None:
         """Send a message for each lane, which looks at its addresses one after the other."""
@@ -123,8 +123,7 @@ class Dispatcher:
             for plan, run_id, lane in messages:
                 self._publish(to_celery(self.app, run_id, self._chain(plan, lane), drain_signature(plan)), None)
             return
-        task = self.app.current_worker_task
-        parent = None if task is None else task.request
+        parent = self._parent
         filled = [(self._envelope(plan, lane), run_id, _place(lane)) for plan, run_id, lane in messages]
         try:
             with self.app.producer_or_acquire() as producer:
@@ -132,6 +131,12 @@ class Dispatcher:
                     self._publish_filled(producer, filled, parent)
         except OperationalError as error:
             raise Unreachable(f"the broker does not answer: {error}") from error
+
+    @property
+    def _parent(self) -> Any:
+        """The request of the task that sends, if one does."""
+        task = self.app.current_worker_task
+        return None if task is None else task.request
 
     def _pushes(self, filled: Sequence[Filled], parent: Any) -> list[Push] | None:
         pushes = []

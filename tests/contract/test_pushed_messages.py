@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from celery._state import pop_current_task, push_current_task  # type: ignore[attr-defined]  # not in celery-types
 
 from orchestrator import Orchestrator, Settings, Start, Step, define_workflow
 from orchestrator.engine.commit import Answer
@@ -60,6 +61,23 @@ def test_a_pushed_message_is_what_kombu_would_have_sent(client: Orchestrator, re
     assert len(set(ids)) == 4
     assert pushed["headers"]["root_id"] == pushed["headers"]["id"] == pushed["properties"]["correlation_id"]
     assert pushed["headers"]["parent_id"] is None
+
+
+def test_a_pushed_message_names_the_task_that_starts_the_run(client: Orchestrator, redis_server: LocalRedis) -> None:
+    """Monitors see which message came from which, whoever put it there."""
+    client.start("tests.waits", run_id="run-0")
+    task: Any = client.dispatcher.app.task(name="tests.starter")(waiting)
+    task.push_request(id="own", root_id="first", called_directly=False)
+    push_current_task(task)
+    try:
+        client.start("tests.waits", run_id="run-1")
+    finally:
+        pop_current_task()
+        task.pop_request()
+
+    headers = waiting(redis_server)[-1]["headers"]
+
+    assert (headers["root_id"], headers["parent_id"]) == ("first", "own")
 
 
 def test_messages_of_many_starts_wait_in_the_order_of_the_starts(
