@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from orchestrator.engine.commit import Changes, Commit, Guards, Stage, Then
-from orchestrator.store.payloads import Payloads, reference_to
+from orchestrator.store.payloads import MARK, Payloads, reference_to
 
 
 def put_beside(payloads: Payloads, commit: Commit) -> Commit:
@@ -33,15 +33,19 @@ def fetch_beside(payloads: Payloads, run_id: str, values: Mapping[str, str | Non
 
 def _is_long(payloads: Payloads, commit: Commit) -> bool:
     """Whether something that a commit says, to its run or to another, goes beside."""
-    for stage in commit.stages:
-        every = [stage.changes, *(later.changes for later in stage.then)]
-        guards = [stage.guards, stage.already or {}, *(later.guards for later in stage.then)]
-        texts = [text for said in (*(one.set for one in every), *guards) for text in said.values()]
-        if any(text and payloads.may_go_beside(text) and payloads.goes_beside(text) for text in texts):
-            return True
-        if any(_is_long(payloads, other) for one in every for other in one.also):
-            return True
-    return False
+    return any(_says_long(payloads, stage) for stage in commit.stages)
+
+
+def _says_long(payloads: Payloads, stage: Stage) -> bool:
+    texts = [*stage.changes.set.values(), *stage.guards.values(), *(stage.already or {}).values()]
+    others = [*stage.changes.also]
+    for later in stage.then:
+        texts += [*later.changes.set.values(), *later.guards.values()]
+        others += later.changes.also
+    short = payloads.surely_short
+    if any(text and (len(text) > short or text[0] == MARK) and payloads.goes_beside(text) for text in texts):
+        return True
+    return any(_is_long(payloads, other) for other in others)
 
 
 def _stage(
