@@ -290,6 +290,23 @@ def skip(
 
 
 @app.command(rich_help_panel=_CHANGES)
+def signal(
+    run: RunId,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The signal's name, as the spec has it.")],
+    *,
+    data: Annotated[str | None, typer.Option("--data", "-d", metavar="JSON|@FILE|-", help="What it says.")] = None,
+    signal_id: Annotated[str | None, typer.Option("--id", help="Two signals with one id are one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Give a run a signal: to the step that waits for it, or to the first that will."""
+    from orchestrator.cli import operate
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        operate.signal(output, run, name, data=data, signal_id=signal_id)
+
+
+@app.command(rich_help_panel=_CHANGES)
 def undo(
     run: RunId,
     *,

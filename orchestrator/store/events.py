@@ -192,10 +192,13 @@ class RedisEvents:
         since = f"{since_ms}-0"
         least = f"({_padded(after)}" if after and entry_key(after) >= entry_key(since) else f"[{_padded(since)}"
         log = self._keys.event_log(type_)
-        members = self._connection.execute("ZRANGEBYLEX", log, least, "+", "LIMIT", 0, limit)
-        ids = ["{}-{}".format(*entry_key(_text(member))) for member in members]
-        found = self._connection.execute_many([("XRANGE", self._keys.events(), one, one) for one in ids])
-        return roots([_delivery(*entries[0]) for entries in found if entries])
+        while members := self._connection.execute("ZRANGEBYLEX", log, least, "+", "LIMIT", 0, limit):
+            ids = ["{}-{}".format(*entry_key(_text(member))) for member in members]
+            found = self._connection.execute_many([("XRANGE", self._keys.events(), one, one) for one in ids])
+            if page := roots([_delivery(*entries[0]) for entries in found if entries]):
+                return page
+            least = f"({_text(members[-1])}"  # the stream holds none of these any more
+        return []
 
     def correlations(self, type_: str) -> list[str]:
         """The CEL texts by which steps of published versions correlate events of a type, sorted."""

@@ -87,7 +87,7 @@ class MemoryEvents:
         with self._changed:
             wanted = [one for one in self._logs[type_] if entry_key(one)[0] >= since_ms]
             later = sorted((one for one in wanted if entry_key(one) > entry_key(after or "0-0")), key=entry_key)
-            return roots([self._stream[one] for one in later[:limit] if one in self._stream])
+            return roots([self._stream[one] for one in later if one in self._stream])[:limit]
 
     def correlations(self, type_: str) -> list[str]:
         """The CEL texts by which steps of published versions correlate events of a type, sorted."""

@@ -142,6 +142,17 @@ def test_a_log_is_read_from_a_moment_and_in_pages(intake: Intake) -> None:
     assert intake.events.recall("order.created", since_ms + 60_000, 9) == []
 
 
+def test_what_is_no_event_any_more_does_not_end_a_log(intake: Intake) -> None:
+    """Before: a page of nothing else was taken for the log's end, and what came later was never found."""
+    gone = intake.events.append(["no event", "nor this", "nor that"])
+    intake.events.note([(entry_id, "order.created") for entry_id in gone])
+    (kept,) = intake.take("a")
+
+    recalled = intake.events.recall("order.created", 0, 2)
+
+    assert [entry_id for entry_id, _ in recalled] == [kept]
+
+
 def test_an_event_without_a_time_has_that_of_its_arrival(intake: Intake) -> None:
     """The root says when it came in."""
     intake.take("a")
