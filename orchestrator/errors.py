@@ -14,6 +14,7 @@
     │   ├── UnknownWorkflow
     │   ├── UnknownRun
     │   ├── UnknownStep
+    │   ├── UnknownEvent
     │   ├── UnknownSchedule
     │   └── UnknownOperation
     ├── Conflict                  the state does not allow it                    (exit 1)
@@ -175,6 +176,12 @@ class UnknownSchedule(NotFound):
     """The workflow has no schedule of that name; `orchestrator schedules list` shows those that there are."""
 
     code = "unknown_schedule"
+
+
+class UnknownEvent(NotFound):
+    """No dead event has that id; `events dead` lists those that there are."""
+
+    code = "unknown_event"
 
 
 class UnknownOperation(NotFound):

@@ -12,6 +12,7 @@ import typer
 
 from orchestrator.cli.approvals import approvals
 from orchestrator.cli.arguments import Json, RunId, StepAddress
+from orchestrator.cli.events import events
 from orchestrator.cli.schedules import schedules
 
 app = typer.Typer(
@@ -337,11 +338,22 @@ def waive(run: RunId, step: StepAddress, *, reason: Reason = "", as_json: Json =
 
 app.add_typer(approvals, rich_help_panel=_CHANGES)
 app.add_typer(schedules, rich_help_panel=_FLEET)
+app.add_typer(events, rich_help_panel=_FLEET)
+
+
+@app.command(rich_help_panel=_FLEET)
+def listen() -> None:
+    """Take external events in, until SIGTERM or Ctrl-C: start runs, and hand events to the runs that wait for them."""
+    from orchestrator.cli import intake
+    from orchestrator.cli.output import answering
+
+    with answering() as output:
+        intake.listen(output)
 
 
 @app.command(rich_help_panel=_FLEET)
 def stats(*, as_json: Json = False) -> None:
-    """Show runs by status, queues, workers and beats."""
+    """Show runs by status, queues, workers, beats and listeners."""
     from orchestrator.cli import fleet
     from orchestrator.cli.output import answering
 
@@ -367,7 +379,7 @@ def dev(
     queue: Annotated[list[str] | None, typer.Option("--queue", "-q", help="Queues of the worker.")] = None,
     concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, help="Processes of the worker.")] = 2,
 ) -> None:
-    """Run a worker and beat, and a Redis if none is there, until Ctrl-C."""
+    """Run a worker, beat and a listener, and a Redis if none is there, until Ctrl-C."""
     from orchestrator.cli import dev as development
     from orchestrator.cli.output import answering
 

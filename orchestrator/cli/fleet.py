@@ -31,6 +31,7 @@ def stats(output: Output) -> None:
         headed("Queues", _queues(found.queues)),
         headed("Workers", _workers(found.workers)),
         headed("Beats", _beats(found.beats, found.leader)),
+        headed("Listeners", _beats(found.listeners, None)),
     )
 
 

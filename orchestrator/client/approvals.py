@@ -17,6 +17,7 @@ from orchestrator.engine.approvals import (
     Choice,
     Decision,
     approval_at,
+    asked_by,
     decide,
     delegate,
     form_problem,
@@ -184,8 +185,7 @@ class Approvals:
 
 
 def _shown(plan: Plan, view: RunView, step: str) -> OpenApproval:
-    approval, asked = approval_at(plan, step), view.json(fields.asked(step))
-    levels = asked["levels"][: asked["level"]]
+    approval, asked = approval_at(plan, step), asked_by(plan, view, step)
     due = view.moment(fields.deadline(step))
     return OpenApproval(
         run_id=view.run_id,
@@ -194,8 +194,8 @@ def _shown(plan: Plan, view: RunView, step: str) -> OpenApproval:
         step=step,
         title=plan.nodes[step.rpartition("/")[2].partition("#")[0]].title,
         mode=approval.mode,
-        users=(*asked["users"], *(user for level in levels for user in level["users"])),
-        groups=(*asked["groups"], *(group for level in levels for group in level["groups"])),
+        users=tuple(asked["users"]),
+        groups=tuple(asked["groups"]),
         asked_at=rfc3339(view.number(fields.started(step))),
         due_at=None if due is None else rfc3339(due),
         decisions=tuple(view.json(fields.decisions(step)) or ()),

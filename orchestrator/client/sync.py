@@ -19,6 +19,7 @@ from orchestrator.broker.app import attach, make_app
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.approvals import Approvals
 from orchestrator.client.doctor import Finding, examine
+from orchestrator.client.events import ExternalEvents
 from orchestrator.client.firing import Fire
 from orchestrator.client.fleet import Stats, stats
 from orchestrator.client.handle import RunHandle
@@ -118,6 +119,11 @@ class Orchestrator:
     def schedules(self) -> Schedules:
         """The schedules of all workflows: what they did and will do, and changing that."""
         return Schedules(self.store, self.catalogue, self.settings, start=self._fire, cancel=self._cancel)
+
+    @cached_property
+    def events(self) -> ExternalEvents:
+        """External events: emit, tail, and those that were given up."""
+        return ExternalEvents(self.settings, self.event_store)
 
     def publish(self, spec: WorkflowSpec) -> Published:
         """Store a version. The very same again is no error; other content under its number is `version_conflict`."""
@@ -219,12 +225,12 @@ class Orchestrator:
         return Approvals(self.settings, self.store, self.catalogue, self.dispatcher)
 
     def stats(self) -> Stats:
-        """Runs by status, queues, workers and beats."""
+        """Runs by status, queues, workers, beats and listeners."""
         return stats(self.store, self.registry, self.catalogue, self.dispatcher)
 
     def doctor(self) -> list[Finding]:
         """What stands in the way of runs, and what to do about it."""
-        return examine(self.store, self.registry, self.catalogue, self.dispatcher)
+        return examine(self.store, self.registry, self.catalogue, self.dispatcher, self.event_store)
 
     def _fire(self, fire: Fire) -> bool:
         """Start the run that a schedule decided on, unless it exists or has been; whether it did not."""

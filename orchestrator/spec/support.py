@@ -36,7 +36,5 @@ def without_effect(spec: WorkflowSpec) -> list[Problem]:
 
 def _idle_fields(spec: WorkflowSpec) -> Iterator[str]:
     yield from (name for name in ("sla", "redact") if getattr(spec, name))
-    if any(trigger.event for trigger in spec.triggers):
-        yield "triggers.event"
     if any(step.sla for flow in flows_of(spec) for step in flow.steps):
         yield "steps.sla"

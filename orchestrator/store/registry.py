@@ -51,7 +51,7 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class WorkerRecord:
-    """What a live worker, or a live beat, says of itself."""
+    """What a live worker, beat or listener says of itself."""
 
     name: str
     queues: tuple[str, ...]
@@ -61,7 +61,7 @@ class WorkerRecord:
     host: str
     concurrency: int = 0
     """How many steps it executes at once."""
-    role: Literal["worker", "beat"] = "worker"
+    role: Literal["worker", "beat", "listener"] = "worker"
     seen_at: int = 0
     """Filled in by `announce`."""
 
@@ -82,8 +82,8 @@ class Registry(Protocol):
     def versions(self, key: str) -> list[Definition]:
         """All versions of a workflow, in the order of publication."""
 
-    def revision(self, key: str) -> str:
-        """Another text after each publication and each mark: what is cheap to ask for at every start."""
+    def revision(self, key: str | None = None) -> str:
+        """Another text after each publication and each mark, of one workflow or of any: cheap to ask for every time."""
 
     def marks(self, key: str) -> Marks:
         """What operators say of a workflow's versions."""
@@ -106,6 +106,9 @@ class Registry(Protocol):
     def beats(self) -> list[WorkerRecord]:
         """The live beats, by name."""
 
+    def listeners(self) -> list[WorkerRecord]:
+        """The live listeners, by name."""
+
 
 class RedisRegistry:
     """The registry in Redis."""
@@ -119,12 +122,12 @@ class RedisRegistry:
         """Whether it is new; False if it was there already, VersionConflict if with another digest."""
         place = self._keys.definitions(definition.key)
         record = replace(definition, published_at_ms=self._connection.time_ms())
-        created, _, kept, _ = self._connection.execute_many(
+        created, _, kept, *_ = self._connection.execute_many(
             [
                 ("HSETNX", place, definition.version, json.dumps(asdict(record))),
                 ("SADD", self._keys.workflows(), definition.key),
                 ("HGET", place, definition.version),
-                self._new_revision(definition.key),
+                *self._new_revisions(definition.key),
             ],
             atomically=True,
         )
@@ -143,8 +146,10 @@ class RedisRegistry:
         records = self._connection.execute("HVALS", self._keys.definitions(key))
         return sorted((Definition(**json.loads(record)) for record in records), key=_publication)
 
-    def revision(self, key: str) -> str:
-        """Another text after each publication and each mark: what is cheap to ask for at every start."""
+    def revision(self, key: str | None = None) -> str:
+        """Another text after each publication and each mark, of one workflow or of any: cheap to ask for every time."""
+        if key is None:
+            return self._connection.execute("GET", self._keys.revision()) or ""
         return self._connection.execute("HGET", self._keys.marks(key), _REVISION) or ""
 
     def marks(self, key: str) -> Marks:
@@ -159,7 +164,7 @@ class RedisRegistry:
         self.get(key, version)
         place, mark = self._keys.marks(key), _DEPRECATED + version
         change = ("HDEL", place, mark) if undo else ("HSETNX", place, mark, self._connection.time_ms())
-        self._connection.execute_many([change, self._new_revision(key)], atomically=True)
+        self._connection.execute_many([change, *self._new_revisions(key)], atomically=True)
 
     def route(self, key: str, traffic: Traffic | None) -> None:
         """Share new runs out like this; None: no longer. UnknownWorkflow if one of the versions is not published."""
@@ -168,7 +173,7 @@ class RedisRegistry:
         change = (
             ("HDEL", place, _TRAFFIC) if traffic is None else ("HSET", place, _TRAFFIC, json.dumps(asdict(traffic)))
         )
-        self._connection.execute_many([change, self._new_revision(key)], atomically=True)
+        self._connection.execute_many([change, *self._new_revisions(key)], atomically=True)
 
     def workflows(self) -> list[str]:
         """The keys of all workflows, sorted."""
@@ -194,6 +199,10 @@ class RedisRegistry:
         """The live beats, by name."""
         return [record for record in self._live() if record.role == "beat"]
 
+    def listeners(self) -> list[WorkerRecord]:
+        """The live listeners, by name."""
+        return [record for record in self._live() if record.role == "listener"]
+
     def _live(self) -> list[WorkerRecord]:
         names = sorted(self._connection.execute("ZRANGE", self._keys.workers(), 0, -1))
         if not names:
@@ -201,9 +210,10 @@ class RedisRegistry:
         records = self._connection.execute("MGET", *(self._keys.worker(name) for name in names))
         return [_worker(record) for record in records if record is not None]
 
-    def _new_revision(self, key: str) -> tuple[str, ...]:
+    def _new_revisions(self, key: str) -> list[tuple[str, ...]]:
         """Drawn, not counted: a count that a crash of Redis set back would come to stand for something else."""
-        return ("HSET", self._keys.marks(key), _REVISION, secrets.token_hex(8))
+        drawn = secrets.token_hex(8)
+        return [("HSET", self._keys.marks(key), _REVISION, drawn), ("SET", self._keys.revision(), drawn)]
 
 
 class MemoryRegistry:
@@ -240,10 +250,10 @@ class MemoryRegistry:
         with self._lock:
             return sorted(self._definitions.get(key, {}).values(), key=_publication)
 
-    def revision(self, key: str) -> str:
-        """Another text after each publication and each mark: what is cheap to ask for at every start."""
+    def revision(self, key: str | None = None) -> str:
+        """Another text after each publication and each mark, of one workflow or of any: cheap to ask for every time."""
         with self._lock:
-            return str(self._revisions.get(key, ""))
+            return str(sum(self._revisions.values()) if key is None else self._revisions.get(key, ""))
 
     def marks(self, key: str) -> Marks:
         """What operators say of a workflow's versions."""
@@ -286,6 +296,10 @@ class MemoryRegistry:
     def beats(self) -> list[WorkerRecord]:
         """The live beats, by name."""
         return [record for record in self._live() if record.role == "beat"]
+
+    def listeners(self) -> list[WorkerRecord]:
+        """The live listeners, by name."""
+        return [record for record in self._live() if record.role == "listener"]
 
     def _live(self) -> list[WorkerRecord]:
         with self._lock:

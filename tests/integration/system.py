@@ -18,7 +18,15 @@ from orchestrator.client.receiving import Receiving, names_by
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.roots import rfc3339
 from orchestrator.errors import RunFailed
-from orchestrator.local import Fleet, LocalRedis, ManagedProcess, beat_command, environment, worker_command
+from orchestrator.local import (
+    Fleet,
+    LocalRedis,
+    ManagedProcess,
+    beat_command,
+    environment,
+    listener_command,
+    worker_command,
+)
 from orchestrator.spec.cloudevents import CloudEvent
 from orchestrator.spec.loader import load_path
 from orchestrator.store.events import entry_key
@@ -110,6 +118,11 @@ class System:
         """Begin to start a beat; `ready` waits for it."""
         self._lines[name] = "beat: Starting"
         return self.fleet.start(name, beat_command())
+
+    def start_listener(self, name: str = "listener") -> ManagedProcess:
+        """Begin to start a listener; `ready` waits for it."""
+        self._lines[name] = "listening"
+        return self.fleet.start(name, listener_command())
 
     def ready(self) -> System:
         """Start again whoever has ended, and wait until all are at work."""

@@ -19,6 +19,7 @@ from orchestrator.client.doctor import (
 )
 from orchestrator.errors import Unreachable
 from orchestrator.spec.operations import Effect, OperationInfo
+from orchestrator.store.events import Burial, Miss
 from orchestrator.store.port import Server
 from orchestrator.store.registry import WorkerRecord
 from tests.unit.surroundings import Surroundings, made
@@ -217,3 +218,39 @@ def test_a_broker_that_does_not_answer_is_named(around: Surroundings, monkeypatc
 def refuse(*_: object) -> NoReturn:
     """Not be there."""
     raise Unreachable("nobody answers")
+
+
+TRIGGER = {"event": {"name": "placed", "type": "order.created"}}
+WAIT = {"id": "paid", "event": {"type": "order.paid"}}
+
+
+def test_a_trigger_without_a_listener_is_found(around: Surroundings) -> None:
+    """New runs would not start; once one announces itself, all is well."""
+    around.publish(version="1.1.0", triggers=[TRIGGER])
+    assert wrong(around)["no_listener"].level is Level.WARNING
+
+    around.registry.announce(WorkerRecord("listener", (), (), pid=9, host="host", role="listener"))
+
+    assert wrong(around) == {}
+
+
+def test_a_run_that_waits_for_an_event_without_a_listener_gets_stuck(around: Surroundings) -> None:
+    """One that waits for a signal does not."""
+    around.publish({"id": "go", "event": {"signal": "go"}}, version="1.1.0")
+    around.start(version="1.1.0")
+    assert "no_listener" not in wrong(around)
+    around.publish(WAIT, version="1.2.0")
+    around.start(version="1.2.0")
+
+    assert wrong(around)["no_listener"].level is Level.ERROR
+
+
+def test_events_that_were_given_up_are_told(around: Surroundings) -> None:
+    """And filters that had no answer, each with the last event."""
+    around.events.bury([Burial("1-0", "nonsense", "no JSON")])
+    around.events.miss(Miss("test.flow/placed", "2-0", "there is no 'total'"))
+
+    found = wrong(around)
+
+    assert {"dead_events", "filter_without_answer"} == set(found)
+    assert "2-0: there is no 'total'" in found["filter_without_answer"].message
