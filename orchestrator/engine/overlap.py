@@ -95,7 +95,7 @@ def settle(schedule: Schedule, created: Mapping[str, Created]) -> Turn:
             error=found.error,
         )
         schedule = _with_outcomes(schedule, [outcome])
-        if result is Result.STARTED and pending.kind is Kind.BACKFILL:
+        if pending.kind is Kind.BACKFILL and found.error is None:
             schedule = schedule.changed(backfilled=pending.run_id)
         elif result is Result.STARTED:
             schedule = schedule.changed(runs=(*schedule.runs, pending.run_id)[-RECENT:])
