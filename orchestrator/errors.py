@@ -7,12 +7,15 @@
     │   ├── InvalidSettings       the settings cannot be used as they are      (exit 2)
     │   ├── PayloadTooLarge       an input or output is over the limit
     │   ├── InvalidTraffic        a split of new runs over versions cannot be carried out
+    │   ├── Malformed             a request over HTTP that cannot be read as what it should be
     │   └── NotYetSupported       a spec uses what this release does not execute
     ├── NotFound                  nothing has that name                          (exit 1)
     │   ├── UnknownWorkflow
     │   ├── UnknownRun
     │   ├── UnknownStep
-    │   └── UnknownOperation
+    │   ├── UnknownOperation
+    │   ├── UnknownJob
+    │   └── UnknownKey
     ├── Conflict                  the state does not allow it                    (exit 1)
     │   ├── VersionConflict       that version is published with other content
     │   ├── RunConflict           that run id belongs to another start
@@ -21,6 +24,10 @@
     │   ├── StepNotWaiting        the step is in another state than this needs
     │   ├── NotRetriable          what is to be undone first was not
     │   └── IllegalTransition     a state table has no such step
+    ├── AccessDenied              whoever asks may not                           (exit 1)
+    │   ├── Unauthenticated       no valid API key came with the request
+    │   └── Forbidden             the key's role does not allow it
+    ├── TooManyRequests           the key is over its rate; wait, then ask again (exit 1)
     ├── RunFailed                 a run that was waited for did not complete     (exit 1)
     ├── WaitTimeout               the wait was given up; the run goes on         (exit 1)
     ├── Unreachable               Redis or the broker does not answer            (exit 3)
@@ -123,6 +130,12 @@ class InvalidTraffic(InvalidRequest):
     code = "invalid_traffic"
 
 
+class Malformed(InvalidRequest):
+    """The request cannot be read; its problems say where."""
+
+    code = "malformed_request"
+
+
 class NotYetSupported(InvalidRequest):
     """The spec is valid, but uses something that this release does not execute yet."""
 
@@ -157,6 +170,42 @@ class UnknownOperation(NotFound):
     """No module of the setting `operations` and no live worker has that operation."""
 
     code = "unknown_operation"
+
+
+class UnknownJob(NotFound):
+    """No job has that id; jobs are deleted some days after their end."""
+
+    code = "unknown_job"
+
+
+class UnknownKey(NotFound):
+    """No API key has that id; `orchestrator keys list` shows those that there are."""
+
+    code = "unknown_key"
+
+
+class AccessDenied(OrchestratorError):
+    """Whoever asks may not do this."""
+
+    code = "access_denied"
+
+
+class Unauthenticated(AccessDenied):
+    """No valid API key came with the request; send `Authorization: Bearer orc_…`."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(AccessDenied):
+    """The API key's role does not allow this; ask somebody who manages keys for another."""
+
+    code = "forbidden"
+
+
+class TooManyRequests(OrchestratorError):
+    """The API key is over its rate; wait for as long as `Retry-After` says."""
+
+    code = "rate_limited"
 
 
 class Conflict(OrchestratorError):

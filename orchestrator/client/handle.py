@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.audit import Audit
 from orchestrator.client.description import RunDescription, describe
 from orchestrator.client.operating import Operating
 from orchestrator.client.versions import Versions
@@ -32,6 +34,7 @@ class RunHandle:
     store: Store
     versions: Versions
     dispatcher: Dispatcher
+    audit: Audit = field(default_factory=Audit)
 
     def status(self) -> RunStatus:
         """Where the run is."""
@@ -88,38 +91,61 @@ class RunHandle:
 
     def cancel(self, reason: str = "", by: str = "") -> None:
         """Stop the run: nothing new starts, what is in flight ends, what is done is undone. RunOver if it has ended."""
-        self._operating.cancel(Wish(by, reason))
+        with self._wish("cancel", reason, by) as wish:
+            self._operating.cancel(wish)
 
     def pause(self, reason: str = "", by: str = "") -> None:
         """Let nothing new begin until `resume`; steps in flight end. RunOver if the run has ended."""
-        self._operating.pause(Wish(by, reason))
+        with self._wish("pause", reason, by) as wish:
+            self._operating.pause(wish)
 
     def resume(self, reason: str = "", by: str = "") -> None:
         """Let a paused run go on; its time limits move by as long as it was paused."""
-        self._operating.resume(Wish(by, reason))
+        with self._wish("resume", reason, by) as wish:
+            self._operating.resume(wish)
 
-    def retry(self, reason: str = "", by: str = "", *, input: Mapping[str, Any] | None = None) -> None:  # noqa: A002
+    def retry(
+        self,
+        reason: str = "",
+        by: str = "",
+        *,
+        input: Mapping[str, Any] | None = None,  # noqa: A002
+        step: str | None = None,
+        incarnation: int | None = None,
+    ) -> None:
         """Let a failed or cancelled run go on from where it failed, as a new incarnation of the same run.
 
-        Steps that were undone run again first, with new idempotency keys; `input` replaces the run's.
+        Steps that were undone run again first, with new idempotency keys; `input` replaces the run's. With a `step`
+        only if the run would go on there, with an `incarnation` only if it is that one; else NotRetriable.
         """
-        self._operating.retry(Wish(by, reason), input)
+        with self._wish("retry", reason, by) as wish:
+            self._operating.retry(wish, input, step=step, incarnation=incarnation)
 
     def skip(self, step: str, reason: str = "", by: str = "", *, output: Any = None) -> None:
         """Go on behind a step that waits, as if it had succeeded; `output` is what later steps read of it."""
-        self._operating.skip(step, Wish(by, reason), output)
+        with self._wish("skip", reason, by, step) as wish:
+            self._operating.skip(step, wish, output)
 
     def undo(self, reason: str = "", by: str = "") -> None:
         """Of a run that is over: make again the undos that failed, or all that waited for this. Twice is once."""
-        self._operating.undo(Wish(by, reason))
+        with self._wish("undo", reason, by) as wish:
+            self._operating.undo(wish)
 
     def waive(self, step: str, reason: str = "", by: str = "") -> None:
         """Record that what a step did was undone by hand."""
-        self._operating.waive(step, Wish(by, reason))
+        with self._wish("waive", reason, by, step) as wish:
+            self._operating.waive(step, wish)
 
     def undo_preview(self) -> UndoPreview:
         """What would be undone now, with inputs, and what cannot be."""
         return self._operating.undo_preview()
+
+    @contextmanager
+    def _wish(self, verb: str, reason: str, by: str, step: str | None = None) -> Iterator[Wish]:
+        """Somebody's wish, and the entry in the audit log that says what came of it."""
+        target = f"runs/{self.run_id}" if step is None else f"runs/{self.run_id}/steps/{step}"
+        with self.audit.acting(verb, target, reason, by):
+            yield Wish(by, reason)
 
     def _wait_for_end(self, after: str, timeout_s: float) -> str:
         """Wait for an event that ends the run, or until time is over; the id of the last event seen."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import getpass
 import re
 import secrets
@@ -17,6 +18,7 @@ from pydantic import BaseModel
 from orchestrator import logs
 from orchestrator.broker.app import attach, make_app
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.audit import Actor, Audit
 from orchestrator.client.doctor import Finding, examine
 from orchestrator.client.fleet import Stats, stats
 from orchestrator.client.handle import RunHandle
@@ -37,6 +39,7 @@ from orchestrator.spec.durations import milliseconds, parse_duration
 from orchestrator.spec.operations import load_operations
 from orchestrator.spec.traffic import Traffic
 from orchestrator.spec.workflow import WorkflowSpec
+from orchestrator.store.access import Access, RedisAccess
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
 from orchestrator.store.registry import RedisRegistry, Registry
@@ -65,11 +68,19 @@ class Start:
 class Orchestrator:
     """Publishes versions, starts runs, and finds them again."""
 
-    def __init__(self, settings: Settings, store: Store, registry: Registry, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        registry: Registry,
+        dispatcher: Dispatcher,
+        access: Access | None = None,
+    ) -> None:
         self.settings = settings
         self.store = store
         self.registry = registry
         self.dispatcher = dispatcher
+        self.audit = Audit(access, Actor(user_name()))
         self.catalogue = Versions(registry)
         self._warned: set[tuple[str, str]] = set()
         self._timing = Timing(settings.lease_ms, settings.resend_ms)
@@ -95,23 +106,37 @@ class Orchestrator:
     def _on(cls, app: Any, settings: Settings) -> Orchestrator:
         store = RedisStore(settings.redis_url, settings)
         registry = RedisRegistry(settings.redis_url, settings)
-        return cls(settings, store, registry, Dispatcher(app, settings))
+        access = RedisAccess(settings.redis_url, settings)
+        return cls(settings, store, registry, Dispatcher(app, settings), access)
+
+    def acting_for(self, actor: Actor) -> Orchestrator:
+        """This client as somebody else: whose runs those are that it starts, and who did what, by the audit log."""
+        other = copy.copy(self)
+        other.audit = Audit(self.audit.access, actor)
+        return other
 
     def publish(self, spec: WorkflowSpec) -> Published:
         """Store a version. The very same again is no error; other content under its number is `version_conflict`."""
         load_operations(self.settings.operations)
-        return publish(self.registry, spec)
+        with self.audit.acting("publish", _version(spec.meta.key, spec.meta.version)):
+            return publish(self.registry, spec)
 
     def versions(self, workflow: str) -> list[VersionStatus]:
         """Every version, the highest first: what it takes of new runs, and how many runs still live on it."""
         return version_statuses(self.catalogue, self.store, workflow)
 
-    def deprecate(self, workflow: str, version: str, *, undo: bool = False) -> None:
+    def deprecate(self, workflow: str, version: str, *, undo: bool = False, reason: str = "") -> None:
         """Take a version out of `latest`, or back in. Its runs go on, and whoever names it may still start some."""
-        self.registry.deprecate(workflow, version, undo=undo)
+        with self.audit.acting("undeprecate" if undo else "deprecate", _version(workflow, version), reason):
+            self.registry.deprecate(workflow, version, undo=undo)
 
     def traffic(
-        self, workflow: str, weights: Mapping[str, float] | None = None, *, by: str | None = None
+        self,
+        workflow: str,
+        weights: Mapping[str, float] | None = None,
+        *,
+        by: str | None = None,
+        reason: str = "",
     ) -> Traffic | None:
         """Share new runs that name no version out by weight: `{"1.0.0": 90, "1.1.0": 10}`; the split that stands.
 
@@ -119,13 +144,15 @@ class Orchestrator:
         take the same version. No weights: nothing changes; none that stand: the highest stable version takes all.
         """
         if weights is not None:
-            return set_traffic(self.catalogue, workflow, weights, by)
+            with self.audit.acting("set_traffic", f"workflows/{workflow}", reason):
+                return set_traffic(self.catalogue, workflow, weights, by)
         return self.catalogue.offer(workflow).traffic
 
-    def clear_traffic(self, workflow: str) -> None:
+    def clear_traffic(self, workflow: str, *, reason: str = "") -> None:
         """New runs take the highest stable version again."""
-        self.catalogue.offer(workflow)
-        self.registry.route(workflow, None)
+        with self.audit.acting("clear_traffic", f"workflows/{workflow}", reason):
+            self.catalogue.offer(workflow)
+            self.registry.route(workflow, None)
 
     def start(
         self,
@@ -176,14 +203,17 @@ class Orchestrator:
         until: Moment | None = None,
         tags: Sequence[str] = (),
         where: Mapping[str, Scalar] | None = None,
+        text: str | None = None,
+        oldest_first: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
         """A page of the runs that all of this holds for, newest first; `where` names the workflow's search fields.
 
-        A page may be short though there are more: its cursor goes on. Without a cursor it was the last.
+        `text` is a run's id, or part of an id, of a workflow's key or of a tag. A page may be short though there are
+        more: its cursor goes on. Without a cursor it was the last.
         """
-        query = Query(workflow, version, status, since, until, tags, where or {})
+        query = Query(workflow, version, status, since, until, tags, where or {}, text, oldest_first)
         return search(self.store, query, limit=limit, cursor=cursor)
 
     def stats(self) -> Stats:
@@ -224,7 +254,7 @@ class Orchestrator:
             run_id=run_id,
             input=checked_input(given, plan.input_schema, limit),
             ctx=checked_input(ctx, plan.ctx_schema, limit, name="ctx"),
-            started_by=user_name(),
+            started_by=self.audit.actor.user,
             timeout_ms=_timeout_ms(one.timeout),
         )
         return plan, start(plan, request, self._timing)
@@ -253,7 +283,11 @@ class Orchestrator:
             )
 
     def _handle(self, run_id: str) -> RunHandle:
-        return RunHandle(run_id, self.store, self.catalogue, self.dispatcher)
+        return RunHandle(run_id, self.store, self.catalogue, self.dispatcher, self.audit)
+
+
+def _version(workflow: str, version: str) -> str:
+    return f"workflows/{workflow}/versions/{version}"
 
 
 def _settings(url: str | None, settings: Settings | None) -> Settings:

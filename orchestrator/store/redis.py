@@ -138,6 +138,21 @@ class RedisStore:
         found = [run for page in pages for run in page if run >= known_down_to and (before is None or run < before)]
         return sorted(found, reverse=True)[:limit]
 
+    def oldest(self, name: str, after: tuple[int, str] | None, limit: int) -> list[tuple[int, str]]:
+        """As `newest`, but oldest first, from above `after`."""
+        keys = [self.keys.index(shard, name) for shard in range(self.keys.shards)]
+        depth = limit // len(keys) + _SPARE
+        newer = "-inf" if after is None else f"({after[0]}"
+        commands: list[Sequence[Any]] = [
+            ("ZRANGEBYSCORE", key, newer, "+inf", "WITHSCORES", "LIMIT", 0, depth) for key in keys
+        ]
+        if after is not None:
+            commands += [("ZRANGEBYSCORE", key, after[0], after[0], "WITHSCORES") for key in keys]
+        pages = [_runs(answer) for answer in self._connection.execute_many(commands)]
+        known_up_to = min([page[-1] for page in pages[: len(keys)] if len(page) == depth], default=None)
+        found = [run for page in pages for run in page if after is None or run > after]
+        return sorted(run for run in found if known_up_to is None or run <= known_up_to)[:limit]
+
     def ended(self, shard: int, before_ms: int, limit: int) -> list[tuple[int, str]]:
         """(ended_at, run id) of the runs of a shard that ended before a moment, the first to end first."""
         bounds = "-inf", f"({before_ms}", "WITHSCORES", "LIMIT", 0, limit
