@@ -7,7 +7,9 @@
     │   ├── InvalidSettings       the settings cannot be used as they are      (exit 2)
     │   ├── PayloadTooLarge       an input or output is over the limit
     │   ├── InvalidTraffic        a split of new runs over versions cannot be carried out
+    │   ├── BodyTooLarge          the body of a request over HTTP is over the limit
     │   ├── Malformed             a request over HTTP that cannot be read as what it should be
+    │   ├── UnsupportedMediaType  the body of a request is of a kind that is not read there
     │   └── NotYetSupported       a spec uses what this release does not execute
     ├── NotFound                  nothing has that name                          (exit 1)
     │   ├── UnknownWorkflow
@@ -130,10 +132,22 @@ class InvalidTraffic(InvalidRequest):
     code = "invalid_traffic"
 
 
+class BodyTooLarge(InvalidRequest):
+    """The body of the request is over the limit (setting `max_body_bytes`)."""
+
+    code = "body_too_large"
+
+
 class Malformed(InvalidRequest):
     """The request cannot be read; its problems say where."""
 
     code = "malformed_request"
+
+
+class UnsupportedMediaType(InvalidRequest):
+    """The body of the request is of a kind that is not read here."""
+
+    code = "unsupported_media_type"
 
 
 class NotYetSupported(InvalidRequest):

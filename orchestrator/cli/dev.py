@@ -1,4 +1,4 @@
-"""`orchestrator dev`: Redis, a worker and beat in one terminal, until Ctrl-C."""
+"""`orchestrator dev`: Redis, a worker, beat and the HTTP API in one terminal, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,21 +15,25 @@ from urllib.parse import urlsplit
 
 from rich.text import Text
 
+from orchestrator.cli.api import check_installed
 from orchestrator.cli.output import Output
 from orchestrator.cli.session import import_operations, load_specs, read_settings
 from orchestrator.cli.specs import published_line
 from orchestrator.client.sync import Orchestrator
-from orchestrator.errors import ProcessFailed
-from orchestrator.local import Fleet, LocalRedis, beat_command, environment, labelled, worker_command
+from orchestrator.errors import InvalidSettings, ProcessFailed
+from orchestrator.local import Fleet, LocalRedis, api_command, beat_command, environment, labelled, worker_command
 from orchestrator.settings import Settings
 
 DATA: Final = Path(".orchestrator/redis")
+LOOPBACK_ADDRESS: Final = "127.0.0.1"
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 LOOK_S: Final = 0.5
 _SAMPLES: Final[Mapping[Any, Any]] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}
 
 
-def run(output: Output, specs: Sequence[Path], *, queues: Sequence[str], concurrency: int) -> None:
+def run(
+    output: Output, specs: Sequence[Path], *, queues: Sequence[str], concurrency: int, port: int | None = None
+) -> None:
     """Start what is missing, publish the specs, and go on until somebody says stop or a process ends."""
     settings = read_settings()
     import_operations(settings)
@@ -48,13 +52,34 @@ def run(output: Output, specs: Sequence[Path], *, queues: Sequence[str], concurr
         fleet = stack.enter_context(Fleet(env=environment(settings.redis_url), on_line=on_line))
         worker = fleet.start("worker", worker_command(queues, concurrency=concurrency))
         beat = fleet.start("beat", beat_command())
+        address = _start_api(output, fleet, settings, port or settings.api_port)
         worker.wait_for_line("ready.")
         beat.wait_for_line("beat: Starting")
         for one in loaded:
             _say(output, published_line(client.publish(one.spec)))
-        _say_ready(output, client, settings)
+        _say_ready(output, client, settings, address)
         _watch(fleet, stopped)
         _say(output, "stopping")
+
+
+def _start_api(output: Output, fleet: Fleet, settings: Settings, port: int) -> str | None:
+    """Start the HTTP API on loopback, without keys; its address, or None if it cannot be started here."""
+    try:
+        check_installed()
+    except InvalidSettings as error:
+        output.warn(error.message)
+        return None
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((LOOPBACK_ADDRESS, port))
+        except OSError:
+            output.warn(f"port {port} is taken, so there is no HTTP API; choose another: --port")
+            return None
+    env = environment(settings.redis_url, access=False)
+    api = fleet.start("api", api_command(LOOPBACK_ADDRESS, port), env=env)
+    api.wait_for_line("Uvicorn running")
+    return f"http://{LOOPBACK_ADDRESS}:{port}/api/v1"
 
 
 def _needs_redis(url: str) -> bool:
@@ -97,9 +122,11 @@ def _say(output: Output, text: str | Text) -> None:
     output.say(Text.assemble(("dev      │ ", "bold"), text))
 
 
-def _say_ready(output: Output, client: Orchestrator, settings: Settings) -> None:
+def _say_ready(output: Output, client: Orchestrator, settings: Settings, address: str | None) -> None:
     workflows = client.registry.workflows()
     _say(output, f"state {settings.redis_url}, broker {settings.broker}")
+    if address is not None:
+        _say(output, f"HTTP API at {address}, without keys, for this machine only")
     _say(output, f"workflows: {', '.join(workflows) or 'none yet'}")
     _say(output, Text("ready; in another terminal, try:", style="bold green"))
     for command in _suggestions(client, workflows):

@@ -52,5 +52,5 @@ class Audit:
         entry = AuditEntry(action, target, user, outcome, actor.key, actor.source, actor.agent, reason)
         try:
             self.access.write(entry)
-        except Unreachable as error:
-            log.error("audit_not_written", action=action, target=target, user=user, outcome=outcome, error=error.message)
+        except Unreachable:
+            log.exception("audit_not_written", action=action, target=target, user=user, outcome=outcome)

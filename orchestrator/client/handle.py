@@ -18,7 +18,7 @@ from orchestrator.engine import fields
 from orchestrator.engine.state import OVER, RunStatus
 from orchestrator.engine.undoing import UndoPreview
 from orchestrator.engine.verbs import Wish
-from orchestrator.errors import RunFailed, UnknownRun, WaitTimeout
+from orchestrator.errors import RunFailed, RunGoesOn, UnknownRun, WaitTimeout
 from orchestrator.settings import Settings
 from orchestrator.store.port import HistoryEntry, Store
 
@@ -69,6 +69,16 @@ class RunHandle:
             if left_s <= 0:
                 raise WaitTimeout(f"run {self.run_id} is still {status}", run_id=self.run_id, status=status)
             after = self._wait_for_end(after, min(left_s, 60.0))
+
+    def check_over(self) -> None:
+        """RunGoesOn unless the run has ended."""
+        status = self.status()
+        if status not in OVER:
+            raise RunGoesOn(f"run {self.run_id} is {status}", run_id=self.run_id, status=status.value)
+
+    def masked(self, entries: list[HistoryEntry]) -> list[HistoryEntry]:
+        """The events as they may be shown."""
+        return entries
 
     def history(self, after: str = "0", limit: int = 1000) -> list[HistoryEntry]:
         """What happened, oldest first, after the event with this id."""

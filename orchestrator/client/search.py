@@ -268,7 +268,7 @@ def _moment_ms(moment: Moment, now_ms: int, name: str) -> int:
     if isinstance(moment, timedelta):
         return now_ms - milliseconds(moment)
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return int(aware.timestamp() * 1000)
+    return round(aware.timestamp() * 1000)
 
 
 def _read_moment(text: str, name: str) -> datetime | timedelta:

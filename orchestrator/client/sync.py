@@ -32,7 +32,7 @@ from orchestrator.engine.commit import Answer, Commit
 from orchestrator.engine.indexes import Scalar
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import StartRequest, start
-from orchestrator.errors import InvalidRequest, RunConflict, UnknownRun, Unreachable
+from orchestrator.errors import InvalidRequest, InvalidSettings, RunConflict, UnknownRun, Unreachable
 from orchestrator.plan.graph import Plan
 from orchestrator.settings import Settings
 from orchestrator.spec.durations import milliseconds, parse_duration
@@ -109,6 +109,13 @@ class Orchestrator:
         access = RedisAccess(settings.redis_url, settings)
         return cls(settings, store, registry, Dispatcher(app, settings), access)
 
+    @property
+    def access(self) -> Access:
+        """API keys and the audit log; InvalidSettings for a client of what is in memory."""
+        if self.audit.access is None:
+            raise InvalidSettings("there are no API keys and no audit log without a Redis")
+        return self.audit.access
+
     def acting_for(self, actor: Actor) -> Orchestrator:
         """This client as somebody else: whose runs those are that it starts, and who did what, by the audit log."""
         other = copy.copy(self)
@@ -180,18 +187,22 @@ class Orchestrator:
             broker_answers = broker_answers and self._send(accepted)
         for commit in existing:
             self._check_same(commit)
-        return [self._handle(commit.run_id) for _, commit in prepared]
+        return [self.handle(commit.run_id) for _, commit in prepared]
 
     def get(self, run_id: str) -> RunHandle:
         """The handle of a run; UnknownRun if there is none."""
         _, values = self.store.read(run_id, (fields.INCARNATION,))
         if values[fields.INCARNATION] is None:
             raise UnknownRun(f"no run has the id {run_id!r}", run_id=run_id)
-        return self._handle(run_id)
+        return self.handle(run_id)
+
+    def handle(self, run_id: str) -> RunHandle:
+        """The handle of a run, without a look whether there is one."""
+        return RunHandle(run_id, self.store, self.catalogue, self.dispatcher, self.audit)
 
     def runs(self, *, workflow: str | None = None, status: str | None = None, limit: int = 50) -> list[RunHandle]:
         """The newest runs, of a workflow or with a status."""
-        return [self._handle(run.run_id) for run in self.search(workflow=workflow, status=status, limit=limit).runs]
+        return [self.handle(run.run_id) for run in self.search(workflow=workflow, status=status, limit=limit).runs]
 
     def search(
         self,
@@ -214,6 +225,10 @@ class Orchestrator:
         more: its cursor goes on. Without a cursor it was the last.
         """
         query = Query(workflow, version, status, since, until, tags, where or {}, text, oldest_first)
+        return self.find(query, limit=limit, cursor=cursor)
+
+    def find(self, query: Query, *, limit: int = 50, cursor: str | None = None) -> Page:
+        """A page of the runs that a query describes."""
         return search(self.store, query, limit=limit, cursor=cursor)
 
     def stats(self) -> Stats:
@@ -281,9 +296,6 @@ class Orchestrator:
                 f"run {commit.run_id!r} exists, of workflow {found[fields.WORKFLOW]!r}, with another workflow or input",
                 run_id=commit.run_id,
             )
-
-    def _handle(self, run_id: str) -> RunHandle:
-        return RunHandle(run_id, self.store, self.catalogue, self.dispatcher, self.audit)
 
 
 def _version(workflow: str, version: str) -> str:

@@ -30,6 +30,11 @@ def beat_command(*, extra: Sequence[str] = ()) -> list[str]:
     return [*CELERY, "beat", "-l", "INFO", *extra]
 
 
+def api_command(host: str, port: int) -> list[str]:
+    """The HTTP API; prints a line with `Uvicorn running` once it takes requests."""
+    return [sys.executable, "-m", "orchestrator.api", host, str(port)]
+
+
 def environment(redis_url: str, **settings: object) -> dict[str, str]:
     """This process's environment with `ORCHESTRATOR_REDIS_URL` and each setting by its name: `lease_ms=1000`."""
     ours = {f"ORCHESTRATOR_{name.upper()}": _as_text(value) for name, value in settings.items()}

@@ -75,7 +75,7 @@ class Access(Protocol):
     def add(self, record: KeyRecord) -> KeyRecord:
         """Keep a new key; as it is kept."""
 
-    def keys(self) -> list[KeyRecord]:
+    def all_keys(self) -> list[KeyRecord]:
         """All keys, the oldest first, revoked ones too."""
 
     def revoke(self, key_id: str) -> KeyRecord:
@@ -108,7 +108,7 @@ class RedisAccess:
         self._connection.execute("HSET", self._keys.access(), kept.id, json.dumps(asdict(kept)))
         return kept
 
-    def keys(self) -> list[KeyRecord]:
+    def all_keys(self) -> list[KeyRecord]:
         """All keys, the oldest first, revoked ones too."""
         return sorted(map(_record, self._connection.execute("HVALS", self._keys.access())), key=_creation)
 
@@ -161,7 +161,7 @@ class MemoryAccess:
             kept = self._records[record.id] = replace(record, created_at=self._clock())
             return kept
 
-    def keys(self) -> list[KeyRecord]:
+    def all_keys(self) -> list[KeyRecord]:
         """All keys, the oldest first, revoked ones too."""
         with self._lock:
             return sorted(self._records.values(), key=_creation)
@@ -195,7 +195,9 @@ class MemoryAccess:
     def read(self, before: str | None, limit: int) -> list[AuditEntry]:
         """Entries of the audit log, newest first, from below the one with this id."""
         with self._lock:
-            older = self._entries if before is None else [one for one in self._entries if _place(one.id) < _place(before)]
+            older = (
+                self._entries if before is None else [one for one in self._entries if _place(one.id) < _place(before)]
+            )
             return older[::-1][:limit]
 
     def now_ms(self) -> int:

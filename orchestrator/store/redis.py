@@ -92,7 +92,7 @@ class RedisStore:
 
     def history(self, run_id: str, after: str = "0", limit: int = 1000) -> list[HistoryEntry]:
         """Events of a run that came after the one with this id, oldest first."""
-        return [_history_entry(*entry) for entry in self._after(self.keys.history(run_id), after, limit)]
+        return [history_entry(*entry) for entry in self._after(self.keys.history(run_id), after, limit)]
 
     def wait_history(self, run_id: str, after: str, timeout_s: float) -> list[HistoryEntry]:
         """As `history`, but wait until there is one; empty if none came in time."""
@@ -101,7 +101,7 @@ class RedisStore:
             block_ms = min(left_ms, BLOCK_MS)
             found = self._connection.execute("XREAD", "COUNT", 1000, "BLOCK", block_ms, "STREAMS", key, after)
             if found:
-                return [_history_entry(*entry) for entry in found[0][1]]
+                return [history_entry(*entry) for entry in found[0][1]]
         return self.history(run_id, after)
 
     def feed(self, shard: int, after: str = "0", limit: int = 1000) -> list[FeedEntry]:
@@ -209,7 +209,8 @@ def _scored(answer: Any) -> list[tuple[str, float]]:
     return [(member, float(score)) for member, score in zip(answer[::2], answer[1::2], strict=True)]
 
 
-def _history_entry(entry_id: str, fields: dict[str, str]) -> HistoryEntry:
+def history_entry(entry_id: str, fields: dict[str, str]) -> HistoryEntry:
+    """An event as the stream of a run's history holds it."""
     return HistoryEntry(entry_id, int(entry_id.partition("-")[0]), json.loads(fields["event"]))
 
 

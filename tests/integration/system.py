@@ -16,7 +16,8 @@ from orchestrator import Orchestrator, RunHandle, Settings, WorkflowSpec
 from orchestrator.client.description import RunDescription
 from orchestrator.clock import elapsed_s
 from orchestrator.errors import RunFailed
-from orchestrator.local import Fleet, LocalRedis, ManagedProcess, beat_command, environment, worker_command
+from orchestrator.local import Fleet, LocalRedis, ManagedProcess, api_command, beat_command, environment, worker_command
+from orchestrator.local.redis_server import free_port
 from orchestrator.spec.loader import load_path
 from workers.operations.provider import Call, Charge, Kind, Provider, Refund
 
@@ -106,6 +107,13 @@ class System:
         """Begin to start a beat; `ready` waits for it."""
         self._lines[name] = "beat: Starting"
         return self.fleet.start(name, beat_command())
+
+    def start_api(self, name: str = "api", **settings: object) -> str:
+        """Begin to start an API process; `ready` waits for it. Its base URL."""
+        port = free_port()
+        self._lines[name] = "Uvicorn running"
+        self.fleet.start(name, api_command("127.0.0.1", port), env=self._env | _variables(settings))
+        return f"http://127.0.0.1:{port}/api/v1"
 
     def ready(self) -> System:
         """Start again whoever has ended, and wait until all are at work."""
