@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from orchestrator.client.doctor import Finding
 from orchestrator.client.fleet import QueueStats, WorkerStats
+from orchestrator.client.jobs import Job
 from orchestrator.client.search import RunSummary
 
 
@@ -135,6 +136,12 @@ class Examination(BaseModel):
 
     healthy: bool
     findings: list[Finding]
+
+
+class JobList(BaseModel):
+    """Jobs, the newest first."""
+
+    jobs: list[Job]
 
 
 class Health(BaseModel):

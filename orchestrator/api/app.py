@@ -9,14 +9,16 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 
 from orchestrator.api.access import PREFIX, Admission
+from orchestrator.api.background import working_off
 from orchestrator.api.bodies import BodyLimit
 from orchestrator.api.problems import install
-from orchestrator.api.routes import audit, fleet, health, keys, runs, stream, verbs, workflows
+from orchestrator.api.routes import audit, fleet, health, jobs, keys, runs, stream, verbs, workflows
+from orchestrator.client.jobs import Jobs
 from orchestrator.client.sync import Orchestrator
 from orchestrator.store.tail import Tail
 
 ROUTERS: tuple[APIRouter, ...] = tuple(
-    module.router for module in (health, workflows, runs, stream, verbs, fleet, audit, keys)
+    module.router for module in (health, workflows, runs, stream, verbs, jobs, fleet, audit, keys)
 )
 
 
@@ -27,7 +29,8 @@ def create_app(client: Orchestrator) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.tail = Tail(client.settings.redis_url, client.settings)
         try:
-            yield
+            with working_off(app.state.jobs):
+                yield
         finally:
             await app.state.tail.close()
 
@@ -42,6 +45,7 @@ def create_app(client: Orchestrator) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.client = client
+    app.state.jobs = Jobs.of(client)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     install(app)

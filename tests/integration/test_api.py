@@ -9,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
+from orchestrator import Start
 from orchestrator.client.access import create_key
+from orchestrator.client.jobs import Jobs
 from tests.integration.conftest import MakeSystem
-from tests.integration.system import System, until
+from tests.integration.system import System, events, until
 
 pytestmark = pytest.mark.integration
 
@@ -155,3 +157,30 @@ def test_it_does_not_listen_to_others_without_keys(make_system: MakeSystem) -> N
     answer = httpx.get(f"http://127.0.0.1:{api.command[-1]}/api/v1/runs", headers={"Origin": "https://evil.example"})
 
     assert answer.status_code == 403
+
+
+def test_a_job_outlives_the_process_that_works_on_it(make_system: MakeSystem) -> None:
+    """Killed with SIGKILL in the middle, it is taken up by another, and no run is missed or done twice."""
+    system = make_system()
+    system.publish()
+    starts = [Start("examples.sequence", {"name": "ada"}) for _ in range(300)]
+    runs = system.client.start_many(starts)
+    url = system.start_api("first")
+    system.ready()
+    headers = {"Authorization": f"Bearer {token(system, 'operator')}"}
+    body = {"verb": "cancel", "filter": {"workflow": "examples.sequence"}, "reason": "wrong list"}
+
+    job = httpx.post(f"{url}/jobs", headers=headers, json=body).json()["id"]
+    until(lambda: httpx.get(f"{url}/jobs/{job}", headers=headers).json()["done"] > 50, "it has begun")
+    system.fleet["first"].kill()
+    begun = Jobs.of(system.client).get(job)
+    second = system.start_api("second")
+    for process in system.fleet:
+        if process.running:
+            process.wait_for_line("Uvicorn running")
+    until(lambda: httpx.get(f"{second}/jobs/{job}", headers=headers).json()["state"] == "completed", "it is over", 60)
+
+    ended = Jobs.of(system.client).get(job)
+    assert 50 < begun.done < 300
+    assert (ended.done, ended.skipped, ended.failed) == (300, 0, 0)
+    assert [len(events(run, "run_stopping")) for run in runs] == [1] * 300
