@@ -11,6 +11,7 @@ from fastapi import APIRouter, FastAPI
 from orchestrator.api.access import PREFIX, Admission
 from orchestrator.api.background import working_off
 from orchestrator.api.bodies import BodyLimit
+from orchestrator.api.documents import describe
 from orchestrator.api.problems import install
 from orchestrator.api.routes import audit, fleet, health, jobs, keys, runs, stream, verbs, workflows
 from orchestrator.client.jobs import Jobs
@@ -49,6 +50,8 @@ def create_app(client: Orchestrator) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
     install(app)
+    describe(app)
+    # the last to be added is the first to be asked
     app.add_middleware(Admission, client=client)
     app.add_middleware(BodyLimit, limit=client.settings.max_body_bytes)
     return app

@@ -24,7 +24,7 @@ RunId = Annotated[str, Path(description="The run's id.", max_length=300)]
 WorkflowKey = Annotated[str, Path(description="The workflow's key.", max_length=300, examples=["payment.flow"])]
 VersionName = Annotated[str, Path(description="`1.2.0`, or `latest`.", max_length=100, examples=["1.0.0"])]
 After = Annotated[str, Query(pattern=EVENT_ID, description="Only events after the one with this id.")]
-LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", pattern=EVENT_ID, description="Go on behind it.")]
+LastEventId = Annotated[str, Header(alias="Last-Event-ID", pattern=EVENT_ID, description="Go on behind it.")]
 
 
 class Body(BaseModel):

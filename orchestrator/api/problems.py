@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from orchestrator import logs
 from orchestrator.errors import (
@@ -57,6 +58,7 @@ STATUSES: Final[Mapping[str, int]] = {
 }
 """Code → status. Any other code is a fault of ours: 500."""
 
+_METHOD_NOT_ALLOWED: Final = 405
 _OF_STATUS: Final[Mapping[int, str]] = {404: "not_found", 405: "method_not_allowed", 415: "unsupported_media_type"}
 """What the framework itself answers with."""
 
@@ -177,7 +179,10 @@ def install(app: FastAPI) -> None:
     def of_framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
         code = _OF_STATUS.get(error.status_code, Malformed.code)
-        return _answer(document(error.status_code, code, str(error.detail), request.url.path), error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == _METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_methods(app, request))
+        return _answer(document(error.status_code, code, str(error.detail), request.url.path), headers)
 
     def unforeseen(request: Request, error: Exception) -> Response:
         log.error("request_failed", path=request.url.path, code="internal_error", exc_info=error)
@@ -187,6 +192,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, of_form)
     app.add_exception_handler(HTTPException, of_framework)
     app.add_exception_handler(Exception, unforeseen)
+
+
+def _methods(app: FastAPI, request: Request) -> list[str]:
+    """The methods that are taken at a path: of all routes, as each of them names only its own."""
+    paths = app.openapi()["paths"]
+    matching = (path for path in paths if compile_path(path)[0].match(request.url.path))
+    return sorted({method.upper() for path in matching for method in paths[path]})
 
 
 def _path(parts: Sequence[int | str]) -> str:

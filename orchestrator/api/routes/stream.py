@@ -17,7 +17,13 @@ from orchestrator.engine.state import OVER
 
 router = APIRouter(tags=["runs"], responses=documented())
 
-_EVENTS = {"text/event-stream": {"schema": {"type": "string"}, "example": "id: 1-0\nevent: run_started\ndata: {}\n\n"}}
+_EVENT = {
+    "type": "object",
+    "description": "`data` is JSON: the event as in the history; of `end`, the run's id and status.",
+    "required": ["event", "data"],
+    "properties": {name: {"type": "string"} for name in ("id", "event", "data")},
+}
+_EVENTS = {"text/event-stream": {"schema": _EVENT}}
 
 
 @router.get(
@@ -30,12 +36,12 @@ _EVENTS = {"text/event-stream": {"schema": {"type": "string"}, "example": "id: 1
         204: {"description": "The run is over, and all of it was told"},
     },
 )
-async def stream(caller: Viewer, run_id: RunId, request: Request, last_event_id: LastEventId = None) -> Any:
+async def stream(caller: Viewer, run_id: RunId, request: Request, last_event_id: LastEventId = "0") -> Any:
     """Its history from behind `Last-Event-ID` on, then what happens, until it is over. Comments keep it open."""
     handle = await run_in_threadpool(caller.run, run_id)
-    if last_event_id is not None and await run_in_threadpool(_is_told, handle, last_event_id):
+    if await run_in_threadpool(_is_told, handle, last_event_id):
         return Response(status_code=204)
-    events = server_sent_events(request.app.state.tail, handle, last_event_id or "0")
+    events = server_sent_events(request.app.state.tail, handle, last_event_id)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
