@@ -8,11 +8,14 @@ from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 
+from orchestrator import logs
 from orchestrator.client.handle import ENDS, RunHandle
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.state import OVER
 from orchestrator.errors import Unreachable
 from orchestrator.store.tail import Tail
+
+log = logs.get("api")
 
 HEARTBEAT_S: Final = 10.0
 """So often a comment goes through a stream in which nothing happens, so that nobody between takes it for dead."""
@@ -48,7 +51,8 @@ async def server_sent_events(tail: Tail, handle: RunHandle, after: str) -> Async
                 return
             else:
                 yield ": nothing new\n\n"
-    except Unreachable:
+    except Unreachable as error:
+        log.warning("stream_cut_off", run_id=handle.run_id, error=error.message)
         return  # the client connects again, and goes on behind the last event that it got
 
 
