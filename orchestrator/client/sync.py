@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -21,12 +21,15 @@ from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.approvals import Approvals
 from orchestrator.client.audit import Actor, Audit
 from orchestrator.client.doctor import Finding, examine
+from orchestrator.client.events import ExternalEvents
+from orchestrator.client.firing import Fire
 from orchestrator.client.fleet import Stats, stats
 from orchestrator.client.handle import RunHandle
 from orchestrator.client.inputs import checked_input
 from orchestrator.client.masking import masked_refusal, redaction_of
 from orchestrator.client.publishing import Published, publish
 from orchestrator.client.receiving import correlations_of
+from orchestrator.client.schedules import Schedules
 from orchestrator.client.search import Moment, Page, Query, RunSummary, search
 from orchestrator.client.traffic import VersionStatus, set_traffic, version_statuses
 from orchestrator.client.versions import Offer, Versions
@@ -67,6 +70,10 @@ class Start:
     idempotency_key: str | None = None
     timeout: timedelta | str | int | None = None
     """The run's limit, if it is to be shorter than the workflow's: a duration as in specs."""
+    started_by: str | None = None
+    """Who starts it; the user of this process, if not given."""
+    scheduled_at_ms: int | None = None
+    """The slot that it is for, which expressions see as `run.scheduled_at`."""
 
 
 class Orchestrator:
@@ -126,7 +133,20 @@ class Orchestrator:
         """This client as somebody else: whose runs those are that it starts, and who did what, by the audit log."""
         other = copy.copy(self)
         other.audit = Audit(self.audit.access, actor)
+        other.__dict__.pop("schedules", None)  # they are kept with the audit of whom they were made for
         return other
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """The schedules of all workflows: what they did and will do, and changing that."""
+        return Schedules(
+            self.store, self.catalogue, self.settings, start=self._fire, cancel=self._cancel, audit=self.audit
+        )
+
+    @cached_property
+    def events(self) -> ExternalEvents:
+        """External events: emit, tail, and those that were given up."""
+        return ExternalEvents(self.settings, self.event_store)
 
     def publish(self, spec: WorkflowSpec) -> Published:
         """Store a version. The very same again is no error; other content under its number is `version_conflict`."""
@@ -134,7 +154,9 @@ class Orchestrator:
         with self.audit.acting("publish", _version(spec.meta.key, spec.meta.version)):
             for type_, texts in correlations_of(spec).items():
                 self.event_store.add_correlations(type_, texts)
-            return publish(self.registry, spec)
+            published = publish(self.registry, spec)
+            self.schedules.reconcile(spec.meta.key)
+            return published
 
     def versions(self, workflow: str) -> list[VersionStatus]:
         """Every version, the highest first: what it takes of new runs, and how many runs still live on it."""
@@ -144,6 +166,7 @@ class Orchestrator:
         """Take a version out of `latest`, or back in. Its runs go on, and whoever names it may still start some."""
         with self.audit.acting("undeprecate" if undo else "deprecate", _version(workflow, version), reason):
             self.registry.deprecate(workflow, version, undo=undo)
+            self.schedules.reconcile(workflow)
 
     def traffic(
         self,
@@ -252,12 +275,29 @@ class Orchestrator:
         return Approvals(self.settings, self.store, self.catalogue, self.dispatcher, self.audit)
 
     def stats(self) -> Stats:
-        """Runs by status, queues, workers and beats."""
+        """Runs by status, queues, workers, beats and listeners."""
         return stats(self.store, self.registry, self.catalogue, self.dispatcher)
 
     def doctor(self) -> list[Finding]:
         """What stands in the way of runs, and what to do about it."""
-        return examine(self.store, self.registry, self.catalogue, self.dispatcher)
+        return examine(self.store, self.registry, self.catalogue, self.dispatcher, self.event_store)
+
+    def _fire(self, fire: Fire) -> bool:
+        """Start the run that a schedule decided on, unless it exists or has been; whether it did not."""
+        wanted = Start(
+            fire.workflow,
+            fire.input,
+            version=fire.version,
+            run_id=fire.run_id,
+            started_by=fire.started_by,
+            scheduled_at_ms=fire.slot_ms,
+        )
+        accepted, existing = self._store([self._prepare(wanted, {})])
+        self._send(accepted)
+        return not existing
+
+    def _cancel(self, run_id: str, reason: str, by: str) -> None:
+        self.get(run_id).cancel(reason, by)
 
     def _store(self, prepared: list[tuple[Plan, Commit]]) -> tuple[list[tuple[Plan, str, str]], list[Commit]]:
         """Store runs: what is to be sent for them, and the commits of those that exist already."""
@@ -294,8 +334,9 @@ class Orchestrator:
             run_id=run_id,
             input=input_text,
             ctx=ctx_text,
-            started_by=self.audit.actor.user,
+            started_by=self.audit.actor.user if one.started_by is None else one.started_by,
             timeout_ms=_timeout_ms(one.timeout),
+            scheduled_at_ms=one.scheduled_at_ms,
         )
         return plan, start(plan, request, self._timing)
 
