@@ -1,7 +1,8 @@
 """Spec-first, durable workflows on Celery and Redis."""
 
-from orchestrator.client.handle import RunHandle
-from orchestrator.client.sync import Orchestrator, Start
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from orchestrator.errors import OperationError, OrchestratorError
 from orchestrator.runtime.app import worker_app
 from orchestrator.settings import Settings
@@ -21,6 +22,10 @@ from orchestrator.spec.workflow import (
     WorkflowSpec,
     define_workflow,
 )
+
+if TYPE_CHECKING:
+    from orchestrator.client.handle import RunHandle
+    from orchestrator.client.sync import Orchestrator, Start
 
 __all__ = [
     "Approval",
@@ -56,3 +61,12 @@ __all__ = [
     "operation",
     "worker_app",
 ]
+
+_CLIENT = {"Orchestrator": "sync", "RunHandle": "handle", "Start": "sync"}
+
+
+def __getattr__(name: str) -> Any:
+    """The client is imported when it is asked for: workers and beat do without it."""
+    if name not in _CLIENT:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"orchestrator.client.{_CLIENT[name]}"), name)
