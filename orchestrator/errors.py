@@ -8,6 +8,9 @@
     │   ├── PayloadTooLarge       an input or output is over the limit
     │   ├── InvalidEvent          an external event is no CloudEvent 1.0
     │   ├── InvalidTraffic        a split of new runs over versions cannot be carried out
+    │   ├── BodyTooLarge          the body of a request over HTTP is over the limit
+    │   ├── Malformed             a request over HTTP that cannot be read as what it should be
+    │   ├── UnsupportedMediaType  the body of a request is of a kind that is not read there
     │   └── InvalidSchedule       an expression names no times
     ├── NotFound                  nothing has that name                          (exit 1)
     │   ├── UnknownWorkflow
@@ -15,7 +18,9 @@
     │   ├── UnknownStep
     │   ├── UnknownEvent
     │   ├── UnknownSchedule
-    │   └── UnknownOperation
+    │   ├── UnknownOperation
+    │   ├── UnknownJob
+    │   └── UnknownKey
     ├── Conflict                  the state does not allow it                    (exit 1)
     │   ├── VersionConflict       that version is published with other content
     │   ├── RunConflict           that run id belongs to another start
@@ -27,6 +32,10 @@
     │   ├── StepNotWaiting        the step is in another state than this needs
     │   ├── NotRetriable          what is to be undone first was not
     │   └── IllegalTransition     a state table has no such step
+    ├── AccessDenied              whoever asks may not                           (exit 1)
+    │   ├── Unauthenticated       no valid API key came with the request
+    │   └── Forbidden             the key's role does not allow it
+    ├── TooManyRequests           the key is over its rate; wait, then ask again (exit 1)
     ├── RunFailed                 a run that was waited for did not complete     (exit 1)
     ├── WaitTimeout               the wait was given up; the run goes on         (exit 1)
     ├── Unreachable               Redis or the broker does not answer            (exit 3)
@@ -135,6 +144,24 @@ class InvalidTraffic(InvalidRequest):
     code = "invalid_traffic"
 
 
+class BodyTooLarge(InvalidRequest):
+    """The body of the request is over the limit (setting `max_body_bytes`)."""
+
+    code = "body_too_large"
+
+
+class Malformed(InvalidRequest):
+    """The request cannot be read; its problems say where."""
+
+    code = "malformed_request"
+
+
+class UnsupportedMediaType(InvalidRequest):
+    """The body of the request is of a kind that is not read here."""
+
+    code = "unsupported_media_type"
+
+
 class InvalidSchedule(InvalidRequest):
     """This names no times; write cron, such as `0 6 * * MON-FRI`, `every 15m`, or a moment with its offset."""
 
@@ -181,6 +208,42 @@ class UnknownOperation(NotFound):
     """No module of the setting `operations` and no live worker has that operation."""
 
     code = "unknown_operation"
+
+
+class UnknownJob(NotFound):
+    """No job has that id; jobs are deleted some days after their end."""
+
+    code = "unknown_job"
+
+
+class UnknownKey(NotFound):
+    """No API key has that id; `orchestrator keys list` shows those that there are."""
+
+    code = "unknown_key"
+
+
+class AccessDenied(OrchestratorError):
+    """Whoever asks may not do this."""
+
+    code = "access_denied"
+
+
+class Unauthenticated(AccessDenied):
+    """No valid API key came with the request; send `Authorization: Bearer orc_…`."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(AccessDenied):
+    """The API key's role does not allow this; ask somebody who manages keys for another."""
+
+    code = "forbidden"
+
+
+class TooManyRequests(OrchestratorError):
+    """The API key is over its rate; wait for as long as `Retry-After` says."""
+
+    code = "rate_limited"
 
 
 class Conflict(OrchestratorError):

@@ -34,6 +34,15 @@ class Settings(BaseSettings):
     feed_length: int = Field(10_000, ge=100, description="Events kept in each shard's feed.")
     retention_ms: int = Field(604_800_000, ge=0, description="Runs are deleted so long after their end; 0: never.")
     tombstones_ms: int = Field(1_209_600_000, ge=0, description="So long a deleted run's id cannot be used again.")
+    redact: list[str] = Field(default_factory=list, description="Paths masked on every way out, as specs' `redact`.")
+    api_host: str = Field("127.0.0.1", description="Where the HTTP API listens.")
+    api_port: int = Field(8_000, ge=1, le=65_535, description="Its port.")
+    access: bool = Field(True, description="Whether the HTTP API asks for keys; off only on loopback.")
+    rate_per_s: float = Field(100, gt=0, description="Requests a second that a key may make in the long run.")
+    rate_burst: int = Field(200, ge=1, description="Requests that it may make at once.")
+    max_body_bytes: int = Field(8_388_608, ge=1_024, description="Limit of an HTTP request's body.")
+    audit_length: int = Field(100_000, ge=100, description="Entries kept in the audit log.")
+    job_retention_ms: int = Field(604_800_000, ge=1_000, description="Bulk jobs are deleted so long after their end.")
     events_kept_ms: int = Field(604_800_000, ge=1_000, description="External events are kept so long.")
     events_dedupe_ms: int = Field(
         86_400_000, ge=0, description="So long a second event with the same key starts no run."

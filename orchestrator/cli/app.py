@@ -29,6 +29,7 @@ _VERSIONS = "Versions"
 _RUNS = "Runs"
 _CHANGES = "Changes to a run"
 _FLEET = "The fleet"
+_API = "HTTP API"
 _LOCAL = "On one machine"
 
 Paths = Annotated[list[Path], typer.Argument(exists=True, help="Files (.py, .yaml, .json) and folders of them.")]
@@ -372,19 +373,86 @@ def doctor(*, as_json: Json = False) -> None:
             raise typer.Exit(1)
 
 
+@app.command(rich_help_panel=_API)
+def api(
+    *,
+    host: Annotated[
+        str | None, typer.Option("--host", help="Where to listen; by default the setting `api_host`.")
+    ] = None,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65_535, help="The setting `api_port`.")] = None,
+) -> None:
+    """Serve the HTTP API until Ctrl-C."""
+    from orchestrator.cli import api as http_api
+    from orchestrator.cli.output import answering
+
+    with answering():
+        http_api.run(host, port)
+
+
+keys = typer.Typer(help="Make, list and revoke the keys of the HTTP API.", no_args_is_help=True)
+app.add_typer(keys, name="keys", rich_help_panel=_API)
+
+
+@keys.command("create")
+def create_key(
+    user: Annotated[str, typer.Argument(metavar="USER", help="Whose it is; stands in histories and in the audit log.")],
+    role: Annotated[Literal["viewer", "starter", "operator", "admin"], typer.Argument(help="What it allows.")],
+    *,
+    group: Annotated[list[str] | None, typer.Option("--group", help="A group of the user; repeatable.")] = None,
+    workflow: Annotated[
+        list[str] | None, typer.Option("--workflow", metavar="PATTERN", help="Only these, as payment.*; repeatable.")
+    ] = None,
+    expires: Annotated[str | None, typer.Option("--expires", metavar="DURATION", help="Such as 30d.")] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the audit log.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Make a key; its token is shown this once."""
+    from orchestrator.cli import keys as of_api
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        of_api.create(output, user, role, groups=group or (), workflows=workflow or (), expires=expires, reason=reason)
+
+
+@keys.command("list")
+def list_keys(*, as_json: Json = False) -> None:
+    """List all keys, revoked ones too."""
+    from orchestrator.cli import keys as of_api
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        of_api.list_keys(output)
+
+
+@keys.command("revoke")
+def revoke_key(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Its id, as `keys list` has it.")],
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the audit log.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Make a key useless, from this moment on."""
+    from orchestrator.cli import keys as of_api
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        of_api.revoke(output, key, reason=reason)
+
+
 @app.command(rich_help_panel=_LOCAL)
 def dev(
     specs: Annotated[list[Path] | None, typer.Argument(exists=True, help="Specs to publish.")] = None,
     *,
+    port: Annotated[int | None, typer.Option("--port", min=1, max=65_535, help="Of the API; else `api_port`.")] = None,
     queue: Annotated[list[str] | None, typer.Option("--queue", "-q", help="Queues of the worker.")] = None,
     concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, help="Processes of the worker.")] = 2,
 ) -> None:
-    """Run a worker, beat and a listener, and a Redis if none is there, until Ctrl-C."""
+    """Run a worker, beat, a listener and the HTTP API, and a Redis if none is there, until Ctrl-C."""
     from orchestrator.cli import dev as development
     from orchestrator.cli.output import answering
 
     with answering() as output:
-        development.run(output, specs or [], queues=queue or ["default"], concurrency=concurrency)
+        development.run(output, specs or [], queues=queue or ["default"], concurrency=concurrency, port=port)
 
 
 @app.command(rich_help_panel=_LOCAL)

@@ -1,4 +1,4 @@
-"""`orchestrator dev`: Redis, a worker, beat and a listener in one terminal, until Ctrl-C."""
+"""`orchestrator dev`: Redis, a worker, beat, a listener and the HTTP API in one terminal, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,21 +15,34 @@ from urllib.parse import urlsplit
 
 from rich.text import Text
 
+from orchestrator.cli.api import check_installed
 from orchestrator.cli.output import Output
 from orchestrator.cli.session import import_operations, load_specs, read_settings
 from orchestrator.cli.specs import published_line
 from orchestrator.client.sync import Orchestrator
-from orchestrator.errors import ProcessFailed
-from orchestrator.local import Fleet, LocalRedis, beat_command, environment, labelled, listener_command, worker_command
+from orchestrator.errors import InvalidSettings, ProcessFailed
+from orchestrator.local import (
+    Fleet,
+    LocalRedis,
+    api_command,
+    beat_command,
+    environment,
+    labelled,
+    listener_command,
+    worker_command,
+)
 from orchestrator.settings import Settings
 
 DATA: Final = Path(".orchestrator/redis")
+LOOPBACK_ADDRESS: Final = "127.0.0.1"
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 LOOK_S: Final = 0.5
 _SAMPLES: Final[Mapping[Any, Any]] = {"integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}
 
 
-def run(output: Output, specs: Sequence[Path], *, queues: Sequence[str], concurrency: int) -> None:
+def run(
+    output: Output, specs: Sequence[Path], *, queues: Sequence[str], concurrency: int, port: int | None = None
+) -> None:
     """Start what is missing, publish the specs, and go on until somebody says stop or a process ends."""
     settings = read_settings()
     import_operations(settings)
@@ -37,9 +50,9 @@ def run(output: Output, specs: Sequence[Path], *, queues: Sequence[str], concurr
     with _until_stopped() as stopped, ExitStack() as stack:
         on_line = labelled(output.console)
         if _needs_redis(settings.redis_url):
-            port = urlsplit(settings.redis_url).port or 6379
+            redis_port = urlsplit(settings.redis_url).port or 6379
             DATA.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(LocalRedis(DATA, port=port, on_line=on_line))
+            stack.enter_context(LocalRedis(DATA, port=redis_port, on_line=on_line))
             _say(output, f"Redis at {settings.redis_url}, its data in {DATA}/")
         else:
             _say(output, f"Redis at {settings.redis_url} was there already")
@@ -49,14 +62,35 @@ def run(output: Output, specs: Sequence[Path], *, queues: Sequence[str], concurr
         worker = fleet.start("worker", worker_command(queues, concurrency=concurrency))
         beat = fleet.start("beat", beat_command())
         listener = fleet.start("listener", listener_command())
+        address = _start_api(output, fleet, settings, port or settings.api_port)
         worker.wait_for_line("ready.")
         beat.wait_for_line("beat: Starting")
         listener.wait_for_line("listening")
         for one in loaded:
             _say(output, published_line(client.publish(one.spec)))
-        _say_ready(output, client, settings)
+        _say_ready(output, client, settings, address)
         _watch(fleet, stopped)
         _say(output, "stopping")
+
+
+def _start_api(output: Output, fleet: Fleet, settings: Settings, port: int) -> str | None:
+    """Start the HTTP API on loopback, without keys; its address, or None if it cannot be started here."""
+    try:
+        check_installed()
+    except InvalidSettings as error:
+        output.warn(error.message)
+        return None
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((LOOPBACK_ADDRESS, port))
+        except OSError:
+            output.warn(f"port {port} is taken, so there is no HTTP API; choose another: --port")
+            return None
+    env = environment(settings.redis_url, access=False)
+    api = fleet.start("api", api_command(LOOPBACK_ADDRESS, port), env=env)
+    api.wait_for_line("Uvicorn running")
+    return f"http://{LOOPBACK_ADDRESS}:{port}/api/v1"
 
 
 def _needs_redis(url: str) -> bool:
@@ -99,9 +133,11 @@ def _say(output: Output, text: str | Text) -> None:
     output.say(Text.assemble(("dev      │ ", "bold"), text))
 
 
-def _say_ready(output: Output, client: Orchestrator, settings: Settings) -> None:
+def _say_ready(output: Output, client: Orchestrator, settings: Settings, address: str | None) -> None:
     workflows = client.registry.workflows()
     _say(output, f"state {settings.redis_url}, broker {settings.broker}")
+    if address is not None:
+        _say(output, f"HTTP API at {address}, without keys, for this machine only")
     _say(output, f"workflows: {', '.join(workflows) or 'none yet'}")
     _say(output, Text("ready; in another terminal, try:", style="bold green"))
     for command in _suggestions(client, workflows):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.audit import Audit
 from orchestrator.client.inputs import checked_json
+from orchestrator.client.masking import mask_of
 from orchestrator.client.operating import Operating
+from orchestrator.client.redaction import Mask
 from orchestrator.client.versions import Versions
 from orchestrator.engine import fields
 from orchestrator.engine.approvals import (
@@ -72,6 +75,7 @@ class Approvals:
     store: Store
     versions: Versions
     dispatcher: Dispatcher
+    audit: Audit = field(default_factory=Audit)
 
     def list(self, user: str | None = None, groups: Collection[str] = (), *, limit: int = PAGE) -> list[OpenApproval]:
         """The open approvals that this person may decide now, newest runs first; without a person, all."""
@@ -114,7 +118,8 @@ class Approvals:
             self._check_asked(plan, view, step, by, groups)
             return delegate(plan, view, step, by, to, operating.terms())
 
-        operating.settle(move)
+        with self.audit.acting("delegate", f"runs/{run_id}/steps/{step}", by=by):
+            operating.settle(move)
 
     def link_token(self, run_id: str, step: str, user: str) -> str:
         """The token of the link by which a user may decide without a key: for that user, and that approval, alone.
@@ -152,7 +157,8 @@ class Approvals:
                 raise InvalidInput(f"the form: {problem}", run_id=run_id, step=step)
             return decide(plan, view, step, decision, operating.terms())
 
-        operating.settle(move)
+        with self.audit.acting(choice, f"runs/{run_id}/steps/{step}", comment, by):
+            operating.settle(move)
 
     def _check_open(self, plan: Plan, view: RunView, step: str) -> None:
         if step not in open_approvals(plan, view) or is_halted(plan, view, step):
@@ -172,7 +178,7 @@ class Approvals:
         plan = operating.plan(view)
         for step in open_approvals(plan, view):
             if not is_halted(plan, view, step) and (user is None or refusal(plan, view, step, user, groups) is None):
-                yield _shown(plan, view, step)
+                yield _shown(plan, view, step, mask_of(plan, self.settings, view))
 
     def _runs(self, name: str) -> Iterator[str]:
         before: tuple[int, str] | None = None
@@ -184,20 +190,21 @@ class Approvals:
         return Operating(run_id, self.settings, self.store, self.versions, self.dispatcher)
 
 
-def _shown(plan: Plan, view: RunView, step: str) -> OpenApproval:
+def _shown(plan: Plan, view: RunView, step: str, mask: Mask) -> OpenApproval:
     approval, asked = approval_at(plan, step), asked_by(plan, view, step)
     due = view.moment(fields.deadline(step))
+    step_id = step.rpartition("/")[2].partition("#")[0]
     return OpenApproval(
         run_id=view.run_id,
         workflow=plan.key,
         version=plan.version,
         step=step,
-        title=plan.nodes[step.rpartition("/")[2].partition("#")[0]].title,
+        title=plan.nodes[step_id].title,
         mode=approval.mode,
         users=tuple(asked["users"]),
         groups=tuple(asked["groups"]),
         asked_at=rfc3339(view.number(fields.started(step))),
         due_at=None if due is None else rfc3339(due),
-        decisions=tuple(view.json(fields.decisions(step)) or ()),
+        decisions=tuple(mask.value(view.json(fields.decisions(step)) or [], "steps", step_id, "output", "decisions")),
         form=None if approval.form is None else dict(approval.form),
     )

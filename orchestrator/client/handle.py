@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.audit import Audit
 from orchestrator.client.description import RunDescription, describe
+from orchestrator.client.masking import (
+    mask_of,
+    masked_description,
+    masked_error,
+    masked_history,
+    masked_preview,
+    redaction_of,
+)
 from orchestrator.client.operating import Operating
+from orchestrator.client.redaction import Mask
 from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
 from orchestrator.engine import fields
@@ -22,6 +33,14 @@ from orchestrator.store.port import HistoryEntry, Store
 
 ENDS = frozenset(f"run_{status.value}" for status in OVER)
 """The events that end a run."""
+_RESULT = (
+    fields.STATUS,
+    fields.OUTPUT,
+    fields.ERROR,
+    fields.COMPENSATION,
+    fields.WORKFLOW,
+    fields.VERSION,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +51,7 @@ class RunHandle:
     store: Store
     versions: Versions
     dispatcher: Dispatcher
+    audit: Audit = field(default_factory=Audit)
 
     def status(self) -> RunStatus:
         """Where the run is."""
@@ -44,7 +64,8 @@ class RunHandle:
     def describe(self) -> RunDescription:
         """Everything that is known of the run now."""
         view = self._operating.view()
-        return describe(self._operating.plan(view), view)
+        plan = self._operating.plan(view)
+        return masked_description(describe(plan, view), mask_of(plan, self._settings, view))
 
     def result(self, timeout: float | None = None) -> Any:
         """The run's output, as soon as it has one; `timeout` in seconds.
@@ -54,22 +75,29 @@ class RunHandle:
         deadline = None if timeout is None else elapsed_s() + timeout
         after = "0"
         while True:
-            _, values = self.store.read(self.run_id, (fields.STATUS, fields.OUTPUT, fields.ERROR, fields.COMPENSATION))
+            _, values = self.store.read(self.run_id, _RESULT)
             status = values[fields.STATUS]
             if status is None:
                 raise UnknownRun(f"no run has the id {self.run_id!r}", run_id=self.run_id)
             if status == RunStatus.COMPLETED:
-                return json.loads(values[fields.OUTPUT] or "null")
+                return self._mask(values).value(json.loads(values[fields.OUTPUT] or "null"), "output")
             if status in OVER:
-                raise _failed(self.run_id, status, values)
+                raise _failed(self.run_id, status, values, self._mask(values))
             left_s = 60.0 if deadline is None else deadline - elapsed_s()
             if left_s <= 0:
                 raise WaitTimeout(f"run {self.run_id} is still {status}", run_id=self.run_id, status=status)
             after = self._wait_for_end(after, min(left_s, 60.0))
 
+    def masked(self, entries: list[HistoryEntry]) -> list[HistoryEntry]:
+        """Events of this run as they may be shown: with what is to be redacted masked."""
+        if not entries:
+            return entries
+        _, values = self.store.read(self.run_id, (fields.WORKFLOW, fields.VERSION))
+        return masked_history(entries, self._mask(values))
+
     def history(self, after: str = "0", limit: int = 1000) -> list[HistoryEntry]:
         """What happened, oldest first, after the event with this id."""
-        return self.store.history(self.run_id, after, limit)
+        return self.masked(self.store.history(self.run_id, after, limit))
 
     def follow(self, after: str = "0", timeout: float | None = None) -> Iterator[HistoryEntry]:
         """What happened after that event and what happens, until the run is over; WaitTimeout after so many seconds."""
@@ -80,7 +108,7 @@ class RunHandle:
             left_s = 1.0 if deadline is None else min(deadline - elapsed_s(), 1.0)
             if left_s <= 0 and not over:
                 raise WaitTimeout(f"run {self.run_id} is still {status}", run_id=self.run_id, status=status.value)
-            events = self.history(after) if over else self.store.wait_history(self.run_id, after, left_s)
+            events = self.history(after) if over else self.masked(self.store.wait_history(self.run_id, after, left_s))
             yield from events
             after = events[-1].id if events else after
             if over and not events:
@@ -88,45 +116,71 @@ class RunHandle:
 
     def cancel(self, reason: str = "", by: str = "") -> None:
         """Stop the run: nothing new starts, what is in flight ends, what is done is undone. RunOver if it has ended."""
-        self._operating.cancel(Wish(by, reason))
+        with self._wish("cancel", reason, by) as wish:
+            self._operating.cancel(wish)
 
     def pause(self, reason: str = "", by: str = "") -> None:
         """Let nothing new begin until `resume`; steps in flight end. RunOver if the run has ended."""
-        self._operating.pause(Wish(by, reason))
+        with self._wish("pause", reason, by) as wish:
+            self._operating.pause(wish)
 
     def resume(self, reason: str = "", by: str = "") -> None:
         """Let a paused run go on; its time limits move by as long as it was paused."""
-        self._operating.resume(Wish(by, reason))
+        with self._wish("resume", reason, by) as wish:
+            self._operating.resume(wish)
 
-    def retry(self, reason: str = "", by: str = "", *, input: Mapping[str, Any] | None = None) -> None:  # noqa: A002
+    def retry(
+        self,
+        reason: str = "",
+        by: str = "",
+        *,
+        input: Mapping[str, Any] | None = None,  # noqa: A002
+        step: str | None = None,
+        incarnation: int | None = None,
+    ) -> None:
         """Let a failed or cancelled run go on from where it failed, as a new incarnation of the same run.
 
-        Steps that were undone run again first, with new idempotency keys; `input` replaces the run's.
+        Steps that were undone run again first, with new idempotency keys; `input` replaces the run's. With a `step`
+        only if the run would go on there, with an `incarnation` only if it is that one; else NotRetriable.
         """
-        self._operating.retry(Wish(by, reason), input)
+        with self._wish("retry", reason, by) as wish:
+            self._operating.retry(wish, input, step=step, incarnation=incarnation)
 
     def skip(self, step: str, reason: str = "", by: str = "", *, output: Any = None) -> None:
         """Go on behind a step that waits, as if it had succeeded; `output` is what later steps read of it."""
-        self._operating.skip(step, Wish(by, reason), output)
+        with self._wish("skip", reason, by, step) as wish:
+            self._operating.skip(step, wish, output)
 
     def signal(self, name: str, data: Any = None, *, id: str | None = None, by: str = "") -> None:  # noqa: A002
         """Give the run a signal: to the step that waits for it, or to the first that will.
 
         Two signals with the same `id` are one. SignalNotExpected if no step takes it, RunOver if the run has ended.
         """
-        self._operating.signal(name, data, signal_id=id, source=by)
+        with self.audit.acting("signal", f"runs/{self.run_id}/signals/{name}", by=by):
+            self._operating.signal(name, data, signal_id=id, source=by)
 
     def undo(self, reason: str = "", by: str = "") -> None:
         """Of a run that is over: make again the undos that failed, or all that waited for this. Twice is once."""
-        self._operating.undo(Wish(by, reason))
+        with self._wish("undo", reason, by) as wish:
+            self._operating.undo(wish)
 
     def waive(self, step: str, reason: str = "", by: str = "") -> None:
         """Record that what a step did was undone by hand."""
-        self._operating.waive(step, Wish(by, reason))
+        with self._wish("waive", reason, by, step) as wish:
+            self._operating.waive(step, wish)
 
     def undo_preview(self) -> UndoPreview:
         """What would be undone now, with inputs, and what cannot be."""
-        return self._operating.undo_preview()
+        found = self._operating.undo_preview()
+        view = self._operating.view()
+        return masked_preview(found, mask_of(self._operating.plan(view), self._settings, view))
+
+    @contextmanager
+    def _wish(self, verb: str, reason: str, by: str, step: str | None = None) -> Iterator[Wish]:
+        """Somebody's wish, and the entry in the audit log that says what came of it."""
+        target = f"runs/{self.run_id}" if step is None else f"runs/{self.run_id}/steps/{step}"
+        with self.audit.acting(verb, target, reason, by):
+            yield Wish(by, reason)
 
     def _wait_for_end(self, after: str, timeout_s: float) -> str:
         """Wait for an event that ends the run, or until time is over; the id of the last event seen."""
@@ -137,14 +191,28 @@ class RunHandle:
                 break
         return after
 
+    def _mask(self, values: Mapping[str, str | None]) -> Mask:
+        """What hides what is to be redacted in this run; the whole run is read only if there is something."""
+        key, version = values[fields.WORKFLOW], values[fields.VERSION]
+        if key is None or version is None:
+            return Mask()
+        plan = self.versions.plan(key, version)
+        if not redaction_of(plan, self._settings):
+            return Mask()
+        return mask_of(plan, self._settings, self._operating.view())
+
+    @property
+    def _settings(self) -> Settings:
+        settings: Settings = self.dispatcher.settings
+        return settings
+
     @property
     def _operating(self) -> Operating:
-        settings: Settings = self.dispatcher.settings
-        return Operating(self.run_id, settings, self.store, self.versions, self.dispatcher)
+        return Operating(self.run_id, self._settings, self.store, self.versions, self.dispatcher)
 
 
-def _failed(run_id: str, status: str, values: dict[str, str | None]) -> RunFailed:
-    error = json.loads(values[fields.ERROR] or "{}")
+def _failed(run_id: str, status: str, values: dict[str, str | None], mask: Mask) -> RunFailed:
+    error = masked_error(json.loads(values[fields.ERROR] or "{}"), mask)
     message = f"run {run_id} {status}: {error.get('code', '')} {error.get('message', '')}".rstrip()
     return RunFailed(
         message, run_id=run_id, status=status, error=error, compensation=values[fields.COMPENSATION] or "none"

@@ -13,6 +13,7 @@ from orchestrator import logs
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.children import wake_kin
 from orchestrator.client.inputs import checked_input, checked_json
+from orchestrator.client.masking import masked_refusal, redaction_of
 from orchestrator.client.versions import Versions
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, is_drain, parse_address, undo_of
@@ -41,6 +42,7 @@ from orchestrator.engine.verbs import Wish, may_skip, pause, ready_steps, resume
 from orchestrator.engine.view import RunView
 from orchestrator.errors import (
     Conflict,
+    InvalidInput,
     InvalidRequest,
     NotRetriable,
     RunGoesOn,
@@ -152,14 +154,31 @@ class Operating:
         self.settle(lambda _, view: note_misses(view, misses))
         return taken
 
-    def retry(self, wish: Wish, new_input: Mapping[str, Any] | None = None) -> None:
+    def retry(
+        self,
+        wish: Wish,
+        new_input: Mapping[str, Any] | None = None,
+        *,
+        step: str | None = None,
+        incarnation: int | None = None,
+    ) -> None:
         """Let a failed or cancelled run go on from where it failed; what was undone runs again first."""
 
         def decide(plan: Plan, view: RunView) -> Move:
+            if incarnation is not None and int(view.incarnation) != incarnation:
+                message = f"run {self.run_id} is incarnation {view.incarnation}, no longer {incarnation}"
+                raise NotRetriable(message, run_id=self.run_id, incarnation=int(view.incarnation))
             self._check_retriable(view)
             limit = self.settings.max_payload_bytes
-            text = None if new_input is None else checked_input(new_input, plan.input_schema, limit)
-            return retry(plan, view, self.terms(), wish, text)
+            try:
+                text = None if new_input is None else checked_input(new_input, plan.input_schema, limit)
+            except InvalidInput as error:
+                redaction = redaction_of(plan, self.settings)
+                raise masked_refusal(error, redaction, {"input": new_input}) from None
+            move = retry(plan, view, self.terms(), wish, text)
+            if step is not None:
+                self._check_goes_on_at(move, step)
+            return move
 
         self.settle(decide)
 
@@ -264,6 +283,14 @@ class Operating:
             message = f"the undo of run {self.run_id} is {compensation}: undo or waive what is left, then retry"
             raise NotRetriable(message, run_id=self.run_id, compensation=compensation)
         self._check_told(view)
+
+    def _check_goes_on_at(self, move: Move, step: str) -> None:
+        """A retry goes on where the run failed: what has completed and was not undone is not executed again."""
+        begins = [address for address in (move.to, *move.forks) if address is not None]
+        if step not in begins:
+            where = ", ".join(begins)
+            message = f"a retry of run {self.run_id} goes on at {where}; it cannot begin at {step!r}"
+            raise NotRetriable(message, run_id=self.run_id, step=step, goes_on_at=begins)
 
     def _check_step(self, plan: Plan, view: RunView, address: str) -> None:
         try:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote
 
+from orchestrator.client.audit import Audit
 from orchestrator.client.firing import CancelRun, Firing, StartRun
 from orchestrator.client.search import Moment, moment_ms
 from orchestrator.client.versions import Versions
@@ -72,8 +74,16 @@ class Schedules:
     """The schedules of all workflows."""
 
     def __init__(
-        self, runs: Store, catalogue: Versions, settings: Settings, *, start: StartRun, cancel: CancelRun
+        self,
+        runs: Store,
+        catalogue: Versions,
+        settings: Settings,
+        *,
+        start: StartRun,
+        cancel: CancelRun,
+        audit: Audit | None = None,
     ) -> None:
+        self._audit = audit or Audit()
         self.records = runs.sibling(SIBLING)
         self.firing = Firing(self.records, runs, settings.sweep_ms, start=start, cancel=cancel)
         self._catalogue = catalogue
@@ -95,11 +105,13 @@ class Schedules:
 
     def pause(self, workflow: str, name: str, reason: str = "", by: str = "") -> None:
         """Let no slot start a run until `resume`; the slots until then are neither fired nor missed."""
-        self._change(workflow, name, lambda one, now_ms: pause(one, Wish(by, reason), now_ms))
+        with self._acting("pause_schedule", workflow, name, Wish(by, reason)) as wish:
+            self._change(workflow, name, lambda one, now_ms: pause(one, wish, now_ms))
 
     def resume(self, workflow: str, name: str, reason: str = "", by: str = "") -> None:
         """Let slots start runs again, from the next one on."""
-        self._change(workflow, name, lambda one, now_ms: resume(one, Wish(by, reason), now_ms))
+        with self._acting("resume_schedule", workflow, name, Wish(by, reason)) as wish:
+            self._change(workflow, name, lambda one, now_ms: resume(one, wish, now_ms))
 
     def trigger(self, workflow: str, name: str, reason: str = "", by: str = "") -> str:
         """Start a run now, outside of the slots and whatever is under way; its id. It may be paused, not retired."""
@@ -108,10 +120,12 @@ class Schedules:
         def decide(schedule: Schedule, now_ms: int) -> Turn | None:
             return trigger(_going_on(schedule), run_id, Wish(by, reason), now_ms)
 
-        self._change(workflow, name, decide)
+        with self._acting("trigger_schedule", workflow, name, Wish(by, reason)):
+            self._change(workflow, name, decide)
         _, schedule = self.firing.read(key)
         while schedule is not None and any(one.run_id == run_id for one in schedule.pending):
-            error = self.firing.carry_out(key, schedule)[run_id]
+            errors, _ = self.firing.carry_out(key, schedule)
+            error = errors[run_id]
             if error is not None:
                 raise error
             _, schedule = self.firing.read(key)
@@ -154,7 +168,8 @@ class Schedules:
                 raise InvalidRequest(f"that range has more than {MOST_BACKFILLED:,} slots; give a shorter one")
             return backfill(schedule, wanted, slots, Wish(by, reason))
 
-        self._change(workflow, name, decide)
+        with self._acting("backfill_schedule", workflow, name, Wish(by, reason)):
+            self._change(workflow, name, decide)
         return slots
 
     def reconcile(self, workflow: str) -> int:
@@ -172,7 +187,7 @@ class Schedules:
                 else:
                     turn = None if schedule is None else retire(schedule)
                 if turn is not None:
-                    stands = self.firing.write(record_id(workflow, name), schedule, turn)
+                    stands = self.firing.write(record_id(workflow, name), schedule, turn) is not None
                     changed, refused = changed + stands, refused or not stands
             if not refused:
                 return changed
@@ -210,11 +225,17 @@ class Schedules:
         hint = f"; it has {', '.join(near)}" if near else ""
         raise UnknownSchedule(f"workflow {workflow!r} has no schedule {name!r}{hint}", workflow=workflow, near=near)
 
+    @contextmanager
+    def _acting(self, verb: str, workflow: str, name: str, wish: Wish) -> Iterator[Wish]:
+        """Somebody's wish, and the entry in the audit log that says what came of it."""
+        with self._audit.acting(verb, f"schedules/{workflow}/{name}", wish.reason, wish.by):
+            yield wish
+
     def _change(self, workflow: str, name: str, decide: Decide) -> None:
         for _ in range(TRIES):
             now_ms, schedule = self._get(workflow, name)
             turn = decide(schedule, now_ms)
-            if turn is None or self.firing.write(record_id(workflow, name), schedule, turn):
+            if turn is None or self.firing.write(record_id(workflow, name), schedule, turn) is not None:
                 return
         raise Conflict(f"schedule {name} of {workflow} moves too fast for this; try again", workflow=workflow)
 

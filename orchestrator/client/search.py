@@ -1,4 +1,4 @@
-"""Finding runs: by workflow, version, status, time, tags and the workflow's search fields; newest first, in pages.
+"""Finding runs: by workflow, version, status, time, tags, text and the workflow's search fields; sorted, in pages.
 
 One index is read, the smallest of those that every run asked for is in; what else is asked for is checked on the runs
 themselves. So a page costs what it looks at, whatever the number of runs, and what it looks at is bounded.
@@ -10,10 +10,11 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from orchestrator.client.access import may_see
 from orchestrator.engine import fields
 from orchestrator.engine.indexes import (
     ALL_RUNS,
@@ -71,6 +72,11 @@ class Query:
     until: Moment | None = None
     tags: Sequence[str] = ()
     where: Mapping[str, Scalar] = field(default_factory=dict)
+    text: str | None = None
+    """A run's whole id; else part of an id, of a workflow's key or of a tag, whatever the case of its letters."""
+    oldest_first: bool = False
+    workflows: tuple[str, ...] = ()
+    """Patterns of the workflows whose runs are looked for; none: of any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,26 +102,29 @@ class RunSummary:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some of the runs, newest first, and where to go on; no cursor: there are no more."""
+    """Some of the runs, sorted, and where to go on; no cursor: there are no more."""
 
     runs: tuple[RunSummary, ...]
     cursor: str | None
 
 
 def search(store: Store, query: Query, *, limit: int, cursor: str | None = None) -> Page:
-    """The newest runs that the query describes, from behind the cursor; InvalidRequest if it cannot be asked."""
+    """The first runs that the query describes, from behind the cursor; InvalidRequest if it cannot be asked."""
     if not 1 <= limit <= LARGEST_PAGE:
         raise InvalidRequest(f"a page has 1 to {LARGEST_PAGE} runs, not {limit}")
     now_ms = store.time_ms()
-    since_ms = 0 if query.since is None else moment_ms(query.since, now_ms, "since")
+    span = _Span.of(query, now_ms)
     names = _indexes(query)
+    if query.text is not None and cursor is None and (run := _by_id(store, query, names, now_ms)) is not None:
+        return Page((run,), None)
     name = _smallest(store, names)
-    before = _start(query, cursor, now_ms)
+    reached = span.start(None if cursor is None else _position(cursor))
+    read_page = store.oldest if query.oldest_first else store.newest
     found: list[RunSummary] = []
-    last, looked_at = before, 0
+    last, looked_at = reached, 0
     while looked_at < LOOKED_AT:
-        page = store.newest(name, before, min(limit + 1, BATCH) if not looked_at else BATCH)
-        wanted = [position for position in page if position[0] >= since_ms]
+        page = read_page(name, reached, min(limit + 1, BATCH) if not looked_at else BATCH)
+        wanted = [position for position in page if span.holds(position)]
         read = store.read_many([run_id for _, run_id in wanted], _FIELDS)
         for position, values in zip(wanted, read, strict=True):
             view = RunView(position[1], values, now_ms)
@@ -126,9 +135,53 @@ def search(store: Store, query: Query, *, limit: int, cursor: str | None = None)
             last = position
         if not page or len(wanted) < len(page):
             return Page(tuple(found), None)
-        before = page[-1]
+        reached = page[-1]
         looked_at += len(page)
     return Page(tuple(found), _cursor(last))
+
+
+def fixed(query: Query, now_ms: int) -> Query:
+    """The query with moments instead of how long ago, and with nothing of what comes later."""
+    since = None if query.since is None else rfc3339(moment_ms(query.since, now_ms, "since"))
+    until_ms = now_ms if query.until is None else min(now_ms, moment_ms(query.until, now_ms, "until"))
+    return replace(query, since=since, until=rfc3339(until_ms))
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """The time that the runs were created in, both ends included, and the way that it is gone through."""
+
+    since_ms: int
+    until_ms: int | None
+    oldest_first: bool
+
+    @staticmethod
+    def of(query: Query, now_ms: int) -> _Span:
+        since_ms = 0 if query.since is None else moment_ms(query.since, now_ms, "since")
+        until_ms = None if query.until is None else moment_ms(query.until, now_ms, "until")
+        return _Span(since_ms, until_ms, query.oldest_first)
+
+    def start(self, cursor: _Position | None) -> _Position | None:
+        """The position that the page begins behind."""
+        if self.oldest_first:
+            first = self.since_ms, ""
+            return first if cursor is None else max(first, cursor)
+        if self.until_ms is None:
+            return cursor
+        latest = self.until_ms + 1, ""
+        return latest if cursor is None else min(latest, cursor)
+
+    def holds(self, position: _Position) -> bool:
+        return self.since_ms <= position[0] and (self.until_ms is None or position[0] <= self.until_ms)
+
+
+def _by_id(store: Store, query: Query, names: Sequence[str], now_ms: int) -> RunSummary | None:
+    """The run whose id the text is, if all else that is asked for holds as well."""
+    run_id = query.text or ""
+    (values,) = store.read_many([run_id], _FIELDS)
+    view = RunView(run_id, values, now_ms)
+    position = view.number(fields.CREATED_AT), run_id
+    return _summary(view) if _matches(query, names, view) and _Span.of(query, now_ms).holds(position) else None
 
 
 def _indexes(query: Query) -> tuple[str, ...]:
@@ -161,8 +214,17 @@ def _matches(query: Query, names: Sequence[str], view: RunView) -> bool:
         return False
     if query.workflow not in (None, view[fields.WORKFLOW]) or query.version not in (None, view[fields.VERSION]):
         return False
+    if not may_see(query.workflows, view[fields.WORKFLOW] or ""):
+        return False
     held_in = frozenset(view.json(INDEXES) or ())
+    if query.text is not None and not _has_text(query.text.casefold(), view, held_in):
+        return False
     return all(name in held_in for name in names if name.startswith(("tag:", "value:")))
+
+
+def _has_text(text: str, view: RunView, held_in: frozenset[str]) -> bool:
+    tags = (name.removeprefix("tag:") for name in held_in if name.startswith("tag:"))
+    return any(text in one.casefold() for one in (view.run_id, view[fields.WORKFLOW] or "", *tags))
 
 
 def _shown_status(view: RunView) -> str:
@@ -186,15 +248,6 @@ def _summary(view: RunView) -> RunSummary:
     )
 
 
-def _start(query: Query, cursor: str | None, now_ms: int) -> _Position | None:
-    """The position that the page begins below."""
-    after = None if cursor is None else _position(cursor)
-    if query.until is None:
-        return after
-    latest = moment_ms(query.until, now_ms, "until") + 1, ""
-    return latest if after is None else min(latest, after)
-
-
 def _cursor(position: _Position | None) -> str | None:
     if position is None:
         return None
@@ -216,7 +269,7 @@ def moment_ms(moment: Moment, now_ms: int, name: str) -> int:
     if isinstance(moment, timedelta):
         return now_ms - milliseconds(moment)
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return int(aware.timestamp() * 1000)
+    return round(aware.timestamp() * 1000)
 
 
 def _read_moment(text: str, name: str) -> datetime | timedelta:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import getpass
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cached_property, lru_cache
 from hashlib import blake2b
@@ -19,15 +20,17 @@ from orchestrator.broker.app import attach, make_app
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.broker.transport import Push
 from orchestrator.client.approvals import Approvals
+from orchestrator.client.audit import Actor, Audit
 from orchestrator.client.doctor import Finding, examine
 from orchestrator.client.events import ExternalEvents
 from orchestrator.client.firing import Fire
 from orchestrator.client.fleet import Stats, stats
 from orchestrator.client.handle import RunHandle
 from orchestrator.client.inputs import checked_input
+from orchestrator.client.masking import masked_refusal, redaction_of
 from orchestrator.client.receiving import correlations_of
 from orchestrator.client.schedules import Schedules
-from orchestrator.client.search import Moment, Page, Query, search
+from orchestrator.client.search import Moment, Page, Query, RunSummary, search
 from orchestrator.client.traffic import VersionStatus, set_traffic, version_statuses
 from orchestrator.client.versions import Offer, Versions
 from orchestrator.engine import fields
@@ -35,13 +38,14 @@ from orchestrator.engine.commit import Answer, Commit
 from orchestrator.engine.indexes import Scalar
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import StartRequest, start
-from orchestrator.errors import InvalidRequest, RunConflict, UnknownRun, Unreachable
+from orchestrator.errors import InvalidInput, InvalidRequest, InvalidSettings, RunConflict, UnknownRun, Unreachable
 from orchestrator.plan.graph import Plan
 from orchestrator.settings import Settings
 from orchestrator.spec.durations import milliseconds, parse_duration
 from orchestrator.spec.operations import load_operations
 from orchestrator.spec.traffic import Traffic
 from orchestrator.spec.workflow import WorkflowSpec
+from orchestrator.store.access import Access, RedisAccess
 from orchestrator.store.events import Events, RedisEvents
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
@@ -85,11 +89,13 @@ class Orchestrator:
         registry: Registry,
         dispatcher: Dispatcher,
         event_store: Events | None = None,
+        access: Access | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
         self.registry = registry
         self.dispatcher = dispatcher
+        self.audit = Audit(access, Actor(user_name()))
         self.event_store = event_store or RedisEvents(settings.redis_url, settings)
         self.catalogue = Versions(registry)
         self._warned: set[tuple[str, str]] = set()
@@ -118,14 +124,31 @@ class Orchestrator:
     def _on(cls, app: Any, settings: Settings) -> Orchestrator:
         store = RedisStore(settings.redis_url, settings)
         registry = RedisRegistry(settings.redis_url, settings)
-        made = cls(settings, store, registry, Dispatcher(app, settings))
+        access = RedisAccess(settings.redis_url, settings)
+        made = cls(settings, store, registry, Dispatcher(app, settings), access=access)
         made._broker_too = store if settings.broker == settings.redis_url else None
         return made
+
+    @property
+    def access(self) -> Access:
+        """API keys and the audit log; InvalidSettings for a client of what is in memory."""
+        if self.audit.access is None:
+            raise InvalidSettings("there are no API keys and no audit log without a Redis")
+        return self.audit.access
+
+    def acting_for(self, actor: Actor) -> Orchestrator:
+        """This client as somebody else: whose runs those are that it starts, and who did what, by the audit log."""
+        other = copy.copy(self)
+        other.audit = Audit(self.audit.access, actor)
+        other.__dict__.pop("schedules", None)  # they are kept with the audit of whom they were made for
+        return other
 
     @cached_property
     def schedules(self) -> Schedules:
         """The schedules of all workflows: what they did and will do, and changing that."""
-        return Schedules(self.store, self.catalogue, self.settings, start=self._fire, cancel=self._cancel)
+        return Schedules(
+            self.store, self.catalogue, self.settings, start=self._fire, cancel=self._cancel, audit=self.audit
+        )
 
     @cached_property
     def events(self) -> ExternalEvents:
@@ -137,23 +160,30 @@ class Orchestrator:
         from orchestrator.client.publishing import publish  # noqa: PLC0415  # with the lint, of which workers need nothing
 
         load_operations(self.settings.operations)
-        for type_, texts in correlations_of(spec).items():
-            self.event_store.add_correlations(type_, texts)
-        published = publish(self.registry, spec)
-        self.schedules.reconcile(spec.meta.key)
-        return published
+        with self.audit.acting("publish", _version(spec.meta.key, spec.meta.version)):
+            for type_, texts in correlations_of(spec).items():
+                self.event_store.add_correlations(type_, texts)
+            published = publish(self.registry, spec)
+            self.schedules.reconcile(spec.meta.key)
+            return published
 
     def versions(self, workflow: str) -> list[VersionStatus]:
         """Every version, the highest first: what it takes of new runs, and how many runs still live on it."""
         return version_statuses(self.catalogue, self.store, workflow)
 
-    def deprecate(self, workflow: str, version: str, *, undo: bool = False) -> None:
+    def deprecate(self, workflow: str, version: str, *, undo: bool = False, reason: str = "") -> None:
         """Take a version out of `latest`, or back in. Its runs go on, and whoever names it may still start some."""
-        self.registry.deprecate(workflow, version, undo=undo)
-        self.schedules.reconcile(workflow)
+        with self.audit.acting("undeprecate" if undo else "deprecate", _version(workflow, version), reason):
+            self.registry.deprecate(workflow, version, undo=undo)
+            self.schedules.reconcile(workflow)
 
     def traffic(
-        self, workflow: str, weights: Mapping[str, float] | None = None, *, by: str | None = None
+        self,
+        workflow: str,
+        weights: Mapping[str, float] | None = None,
+        *,
+        by: str | None = None,
+        reason: str = "",
     ) -> Traffic | None:
         """Share new runs that name no version out by weight: `{"1.0.0": 90, "1.1.0": 10}`; the split that stands.
 
@@ -161,13 +191,15 @@ class Orchestrator:
         take the same version. No weights: nothing changes; none that stand: the highest stable version takes all.
         """
         if weights is not None:
-            return set_traffic(self.catalogue, workflow, weights, by)
+            with self.audit.acting("set_traffic", f"workflows/{workflow}", reason):
+                return set_traffic(self.catalogue, workflow, weights, by)
         return self.catalogue.offer(workflow).traffic
 
-    def clear_traffic(self, workflow: str) -> None:
+    def clear_traffic(self, workflow: str, *, reason: str = "") -> None:
         """New runs take the highest stable version again."""
-        self.catalogue.offer(workflow)
-        self.registry.route(workflow, None)
+        with self.audit.acting("clear_traffic", f"workflows/{workflow}", reason):
+            self.catalogue.offer(workflow)
+            self.registry.route(workflow, None)
 
     def start(
         self,
@@ -197,18 +229,22 @@ class Orchestrator:
             broker_answers = broker_answers and (pushes is not None or self._send(accepted))
         for commit in existing:
             self._check_same(commit)
-        return [self._handle(commit.run_id) for _, commit in prepared]
+        return [self.handle(commit.run_id) for _, commit in prepared]
 
     def get(self, run_id: str) -> RunHandle:
         """The handle of a run; UnknownRun if there is none."""
         _, values = self.store.read(run_id, (fields.INCARNATION,))
         if values[fields.INCARNATION] is None:
             raise UnknownRun(f"no run has the id {run_id!r}", run_id=run_id)
-        return self._handle(run_id)
+        return self.handle(run_id)
+
+    def handle(self, run_id: str) -> RunHandle:
+        """The handle of a run, without a look whether there is one."""
+        return RunHandle(run_id, self.store, self.catalogue, self.dispatcher, self.audit)
 
     def runs(self, *, workflow: str | None = None, status: str | None = None, limit: int = 50) -> list[RunHandle]:
         """The newest runs, of a workflow or with a status."""
-        return [self._handle(run.run_id) for run in self.search(workflow=workflow, status=status, limit=limit).runs]
+        return [self.handle(run.run_id) for run in self.search(workflow=workflow, status=status, limit=limit).runs]
 
     def search(
         self,
@@ -220,20 +256,37 @@ class Orchestrator:
         until: Moment | None = None,
         tags: Sequence[str] = (),
         where: Mapping[str, Scalar] | None = None,
+        text: str | None = None,
+        oldest_first: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
         """A page of the runs that all of this holds for, newest first; `where` names the workflow's search fields.
 
-        A page may be short though there are more: its cursor goes on. Without a cursor it was the last.
+        `text` is a run's id, or part of an id, of a workflow's key or of a tag. A page may be short though there are
+        more: its cursor goes on. Without a cursor it was the last.
         """
-        query = Query(workflow, version, status, since, until, tags, where or {})
-        return search(self.store, query, limit=limit, cursor=cursor)
+        query = Query(workflow, version, status, since, until, tags, where or {}, text, oldest_first)
+        return self.find(query, limit=limit, cursor=cursor)
+
+    def find(self, query: Query, *, limit: int = 50, cursor: str | None = None) -> Page:
+        """A page of the runs that a query describes."""
+        page = search(self.store, query, limit=limit, cursor=cursor)
+        return replace(page, runs=tuple(map(self._masked, page.runs)))
+
+    def _masked(self, run: RunSummary) -> RunSummary:
+        """A summary as it may be shown; its error is all that may hold values."""
+        if run.error is None or not redaction_of(self.catalogue.plan(run.workflow, run.version), self.settings):
+            return run
+        try:
+            return replace(run, error=self.handle(run.run_id).describe().error)
+        except UnknownRun:  # deleted since it was found
+            return replace(run, error=None)
 
     @property
     def approvals(self) -> Approvals:
         """What waits for people to decide."""
-        return Approvals(self.settings, self.store, self.catalogue, self.dispatcher)
+        return Approvals(self.settings, self.store, self.catalogue, self.dispatcher, self.audit)
 
     def stats(self) -> Stats:
         """Runs by status, queues, workers, beats and listeners."""
@@ -306,11 +359,16 @@ class Orchestrator:
         given = one.input.model_dump(mode="json", by_alias=True) if isinstance(one.input, BaseModel) else one.input
         given, ctx = {} if given is None else given, {} if one.ctx is None else one.ctx
         plan = self._plan_for(one, run_id, {"input": given, "ctx": ctx}, offers)
+        try:
+            input_text = checked_input(given, plan.input_schema, limit)
+            ctx_text = checked_input(ctx, plan.ctx_schema, limit, name="ctx")
+        except InvalidInput as error:
+            raise masked_refusal(error, redaction_of(plan, self.settings), {"input": given, "ctx": ctx}) from None
         request = StartRequest(
             run_id=run_id,
-            input=checked_input(given, plan.input_schema, limit),
-            ctx=checked_input(ctx, plan.ctx_schema, limit, name="ctx"),
-            started_by=user_name() if one.started_by is None else one.started_by,
+            input=input_text,
+            ctx=ctx_text,
+            started_by=self.audit.actor.user if one.started_by is None else one.started_by,
             timeout_ms=_timeout_ms(one.timeout),
             scheduled_at_ms=one.scheduled_at_ms,
         )
@@ -339,8 +397,9 @@ class Orchestrator:
                 run_id=commit.run_id,
             )
 
-    def _handle(self, run_id: str) -> RunHandle:
-        return RunHandle(run_id, self.store, self.catalogue, self.dispatcher)
+
+def _version(workflow: str, version: str) -> str:
+    return f"workflows/{workflow}/versions/{version}"
 
 
 def _settings(url: str | None, settings: Settings | None) -> Settings:

@@ -30,6 +30,11 @@ def beat_command(*, extra: Sequence[str] = ()) -> list[str]:
     return [*CELERY, "beat", "-l", "INFO", *extra]
 
 
+def api_command(host: str, port: int) -> list[str]:
+    """The HTTP API; prints a line with `Uvicorn running` once it takes requests."""
+    return [sys.executable, "-m", "orchestrator.api", host, str(port)]
+
+
 def listener_command() -> list[str]:
     """`orchestrator listen`; prints a line with `listening` when it begins to take events in."""
     return [sys.executable, "-c", "from orchestrator.cli import main; main()", "listen"]

@@ -97,6 +97,18 @@ class Keys:
         """STRING, JSON: what a live worker says of itself. For 20 s from its last announcement."""
         return f"{self.namespace}:{{registry}}:worker:{name}"
 
+    def access(self) -> str:
+        """HASH, key id → JSON: the API keys, each with the hash of its secret. For ever; revoked ones stay as such."""
+        return f"{self.namespace}:{{access}}:keys"
+
+    def bucket(self, key_id: str) -> str:
+        """HASH, `tokens` and `at`: what is left of an API key's rate. Until it would be full again."""
+        return f"{self.namespace}:{{access}}:bucket:{key_id}"
+
+    def audit(self) -> str:
+        """STREAM, `entry`: who changed what, or was not let. For ever; the oldest entries are cut off."""
+        return f"{self.namespace}:{{access}}:audit"
+
     def leader(self) -> str:
         """HASH: `holder`, `fence` and `until` of the beat that leads. For ever, so that no number comes twice."""
         return f"{self.namespace}:{{registry}}:leader"

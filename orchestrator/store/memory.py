@@ -163,6 +163,13 @@ class MemoryStore:
         found = [run for shard in shards for run in self.index(name, shard, before, limit)]
         return sorted(found, reverse=True)[:limit]
 
+    def oldest(self, name: str, after: tuple[int, str] | None, limit: int) -> list[tuple[int, str]]:
+        """As `newest`, but oldest first, from above `after`."""
+        with self._changed:
+            shards = [self._state.indexes.get((shard, name), {}) for shard in range(self._settings.shards)]
+            runs = sorted((created_at, run_id) for held in shards for run_id, created_at in held.items())
+        return [run for run in runs if after is None or run > after][:limit]
+
     def ended(self, shard: int, before_ms: int, limit: int, skip: int = 0) -> list[tuple[int, str]]:
         """(ended_at, run id) of the runs of a shard that ended before a moment, the first to end first.
 

@@ -101,6 +101,9 @@ class Store(Protocol):
         At most `limit`, perhaps fewer; none only if there are no more.
         """
 
+    def oldest(self, name: str, after: tuple[int, str] | None, limit: int) -> list[tuple[int, str]]:
+        """As `newest`, but oldest first, from above `after`."""
+
     def ended(self, shard: int, before_ms: int, limit: int, skip: int = 0) -> list[tuple[int, str]]:
         """(ended_at, run id) of the runs of a shard that ended before a moment, the first to end first.
 

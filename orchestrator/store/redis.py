@@ -113,7 +113,7 @@ class RedisStore:
 
     def history(self, run_id: str, after: str = "0", limit: int = 1000) -> list[HistoryEntry]:
         """Events of a run that came after the one with this id, oldest first."""
-        return [_history_entry(*entry) for entry in self._after(self.keys.history(run_id), after, limit)]
+        return [history_entry(*entry) for entry in self._after(self.keys.history(run_id), after, limit)]
 
     def wait_history(self, run_id: str, after: str, timeout_s: float) -> list[HistoryEntry]:
         """As `history`, but wait until there is one; empty if none came in time."""
@@ -122,7 +122,7 @@ class RedisStore:
             block_ms = min(left_ms, BLOCK_MS)
             found = self._connection.execute("XREAD", "COUNT", 1000, "BLOCK", block_ms, "STREAMS", key, after)
             if found:
-                return [_history_entry(*entry) for entry in found[0][1]]
+                return [history_entry(*entry) for entry in found[0][1]]
         return self.history(run_id, after)
 
     def trim_history(self, run_id: str, length: int) -> None:
@@ -162,6 +162,21 @@ class RedisStore:
         known_down_to = max([page[-1] for page in pages[: len(keys)] if len(page) == depth], default=(0, ""))
         found = [run for page in pages for run in page if run >= known_down_to and (before is None or run < before)]
         return sorted(found, reverse=True)[:limit]
+
+    def oldest(self, name: str, after: tuple[int, str] | None, limit: int) -> list[tuple[int, str]]:
+        """As `newest`, but oldest first, from above `after`."""
+        keys = [self.keys.index(shard, name) for shard in range(self.keys.shards)]
+        depth = limit // len(keys) + _SPARE
+        newer = "-inf" if after is None else f"({after[0]}"
+        commands: list[Sequence[Any]] = [
+            ("ZRANGEBYSCORE", key, newer, "+inf", "WITHSCORES", "LIMIT", 0, depth) for key in keys
+        ]
+        if after is not None:
+            commands += [("ZRANGEBYSCORE", key, after[0], after[0], "WITHSCORES") for key in keys]
+        pages = [_runs(answer) for answer in self._connection.execute_many(commands)]
+        known_up_to = min([page[-1] for page in pages[: len(keys)] if len(page) == depth], default=None)
+        found = [run for page in pages for run in page if after is None or run > after]
+        return sorted(run for run in found if known_up_to is None or run <= known_up_to)[:limit]
 
     def ended(self, shard: int, before_ms: int, limit: int, skip: int = 0) -> list[tuple[int, str]]:
         """(ended_at, run id) of the runs of a shard that ended before a moment, the first to end first.
@@ -227,7 +242,8 @@ def _scored(answer: Any) -> list[tuple[str, float]]:
     return [(member, float(score)) for member, score in zip(answer[::2], answer[1::2], strict=True)]
 
 
-def _history_entry(entry_id: str, fields: dict[str, str]) -> HistoryEntry:
+def history_entry(entry_id: str, fields: dict[str, str]) -> HistoryEntry:
+    """An event as the stream of a run's history holds it."""
     return HistoryEntry(entry_id, int(entry_id.partition("-")[0]), json.loads(fields["event"]))
 
 

@@ -22,11 +22,13 @@ from orchestrator.local import (
     Fleet,
     LocalRedis,
     ManagedProcess,
+    api_command,
     beat_command,
     environment,
     listener_command,
     worker_command,
 )
+from orchestrator.local.redis_server import free_port
 from orchestrator.spec.cloudevents import CloudEvent
 from orchestrator.spec.loader import load_path
 from orchestrator.store.events import entry_key
@@ -118,6 +120,13 @@ class System:
         """Begin to start a beat; `ready` waits for it."""
         self._lines[name] = "beat: Starting"
         return self.fleet.start(name, beat_command())
+
+    def start_api(self, name: str = "api", **settings: object) -> str:
+        """Begin to start an API process; `ready` waits for it. Its base URL."""
+        port = free_port()
+        self._lines[name] = "Uvicorn running"
+        self.fleet.start(name, api_command("127.0.0.1", port), env=self._env | _variables(settings))
+        return f"http://127.0.0.1:{port}/api/v1"
 
     def start_listener(self, name: str = "listener") -> ManagedProcess:
         """Begin to start a listener; `ready` waits for it."""

@@ -1,0 +1,43 @@
+"""`python -m orchestrator.api HOST PORT`: what `orchestrator api` becomes."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+
+from orchestrator import logs
+from orchestrator.api.access import is_loopback
+from orchestrator.api.app import create_app
+from orchestrator.client.sync import Orchestrator
+from orchestrator.errors import InvalidSettings
+from orchestrator.settings import Settings
+
+GRACE_S = 5
+"""So long requests under way may take when it is told to end; streams are cut off then."""
+
+
+def main(host: str, port: int) -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    settings = Settings()
+    logs.configure(json=settings.log_json, level=settings.log_level)
+    if not settings.access and not is_loopback(host):
+        raise InvalidSettings(f"without keys (setting `access`) the API listens on loopback only, not on {host}")
+    app = create_app(Orchestrator.connect(settings=settings))
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        log_level=settings.log_level.lower(),
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1], int(sys.argv[2]))
+    except InvalidSettings as error:
+        sys.stderr.write(f"error: {error.message} [{error.code}]\n")
+        sys.exit(error.exit_code)

@@ -1,0 +1,198 @@
+"""What responses carry, where the client has no type for it that says the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from orchestrator.client.doctor import Finding
+from orchestrator.client.fleet import QueueStats, WorkerStats
+from orchestrator.client.jobs import Job
+from orchestrator.client.search import RunSummary
+
+
+class Started(BaseModel):
+    """A run that was accepted; it is not lost from here on."""
+
+    run_id: str
+    workflow: str
+    version: str
+    status: str
+
+
+class Outcome(Started):
+    """A run that has ended."""
+
+    compensation: str
+    output: Any = None
+    error: Any = None
+
+
+class StartedMany(BaseModel):
+    """The runs, in the order in which they were asked for."""
+
+    runs: list[Started]
+
+
+class RunPage(BaseModel):
+    """Some of the runs; without a cursor these were the last."""
+
+    runs: list[RunSummary]
+    cursor: str | None = Field(description="Where to go on. A page may be short though there are more.")
+
+
+class Stand(BaseModel):
+    """Where a run stands."""
+
+    run_id: str
+    status: str
+    compensation: str
+    incarnation: int
+
+
+class Event(BaseModel):
+    """Something that happened; what else it says depends on its type."""
+
+    model_config = {"extra": "allow"}
+
+    id: str
+    at_ms: int
+    type: str
+
+
+class History(BaseModel):
+    """Some of what happened, oldest first; without `after` that was all so far."""
+
+    events: list[Event]
+    after: str | None = Field(description="Where to go on.")
+
+
+class WorkflowList(BaseModel):
+    """Workflows by key."""
+
+    workflows: list[str]
+
+
+class VersionShown(BaseModel):
+    """A published version."""
+
+    key: str
+    version: str
+    digest: str
+    published_at: str
+    deprecated_at: str | None
+    definition: dict[str, Any] = Field(description="The canonical JSON that the digest is of.")
+    operations: dict[str, Any]
+
+
+class Graph(BaseModel):
+    """The compiled plan, the Celery canvas, and a chart of both in Mermaid."""
+
+    plan: dict[str, Any]
+    canvas: dict[str, Any]
+    mermaid: str
+
+
+class TrafficShown(BaseModel):
+    """How new runs that name no version are shared out; no weights: the highest stable version takes all."""
+
+    workflow: str
+    weights: dict[str, float] | None
+    by: str | None
+
+
+class PublishedOne(BaseModel):
+    """A version that was stored, or was there already with the very same content."""
+
+    key: str
+    version: str
+    digest: str
+    created: bool
+    warnings: list[str]
+
+
+class PublishedMany(BaseModel):
+    """The versions of the document."""
+
+    published: list[PublishedOne]
+
+
+class QueueList(BaseModel):
+    """Queues, what waits in them, and who takes from them."""
+
+    queues: list[QueueStats]
+
+
+class WorkerList(BaseModel):
+    """Live workers and beats."""
+
+    workers: list[WorkerStats]
+    beats: list[WorkerStats]
+
+
+class Examination(BaseModel):
+    """What the doctor found."""
+
+    healthy: bool
+    findings: list[Finding]
+
+
+class JobList(BaseModel):
+    """Jobs, the newest first."""
+
+    jobs: list[Job]
+
+
+class Health(BaseModel):
+    """How this process is."""
+
+    status: str
+
+
+class AuditShown(BaseModel):
+    """Who did what."""
+
+    id: str
+    at: str
+    action: str
+    target: str
+    user: str
+    key: str
+    source: str
+    agent: str
+    reason: str
+    outcome: str
+
+
+class AuditPage(BaseModel):
+    """Some of the audit log, newest first; without `before` these were the oldest that are kept."""
+
+    entries: list[AuditShown]
+    before: str | None
+
+
+class KeyShown(BaseModel):
+    """An API key, without its secret."""
+
+    id: str
+    user: str
+    role: str
+    groups: list[str]
+    workflows: list[str]
+    created_by: str
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+
+
+class KeyMade(KeyShown):
+    """An API key with its secret, which is shown this once."""
+
+    token: str
+
+
+class KeyList(BaseModel):
+    """Keys, the oldest first."""
+
+    keys: list[KeyShown]

@@ -1,0 +1,149 @@
+"""What requests carry. Bodies are strict: what is not in the document is refused, and nothing is converted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import Header, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+NAME: Final = r"^[A-Za-z0-9._:~#@^/\[\]-]+$"
+EVENT_ID: Final = r"^[0-9]{1,15}(-[0-9]{1,10})?$"
+
+Reason = Annotated[str, Field(max_length=1_000, description="Why; kept in the run's history and the audit log.")]
+Duration = Annotated[
+    str, Field(max_length=40, description="As in specs: `30s`, `1h30m`, `7d`, `PT30S`.", examples=["30s"])
+]
+Version = Annotated[
+    str, Field(max_length=100, description="`1.2.0`, a range as `^1.2.0`, or `latest`.", examples=["1.0.0"])
+]
+Status = Literal["pending", "running", "compensating", "paused", "completed", "failed", "cancelled"]
+JsonObject = dict[str, Any]
+
+RunId = Annotated[str, Path(description="The run's id.", max_length=300)]
+WorkflowKey = Annotated[str, Path(description="The workflow's key.", max_length=300, examples=["payment.flow"])]
+VersionName = Annotated[str, Path(description="`1.2.0`, or `latest`.", max_length=100, examples=["1.0.0"])]
+After = Annotated[str, Query(pattern=EVENT_ID, description="Only events after the one with this id.")]
+LastEventId = Annotated[str, Header(alias="Last-Event-ID", pattern=EVENT_ID, description="Go on behind it.")]
+
+
+class Body(BaseModel):
+    """A body, or a part of one."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Wanted(Body):
+    """Why something is done."""
+
+    reason: Reason = ""
+
+
+class StartRun(Body):
+    """A run to start."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"input": {"amount": 1250, "payment_method_id": "pm_ok"}, "ctx": {"user_id": "u-1"}}]
+        }
+    )
+
+    input: JsonObject = Field(default={}, description="What the workflow's input schema asks for.")
+    ctx: JsonObject = Field(default={}, description="The user context.")
+    version: Version | None = Field(default=None, description="Not what new runs take, but this.")
+    run_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._:-]{1,200}$", description="Again: the same run.")
+    timeout: Duration | None = Field(default=None, description="The run's limit, if shorter than the workflow's.")
+
+
+class StartOne(StartRun):
+    """One of several runs to start."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"workflow": "payment.flow", "input": {}, "idempotency_key": "order-17"}]}
+    )
+
+    workflow: str = Field(max_length=300)
+    idempotency_key: str | None = Field(default=None, min_length=1, max_length=300)
+
+
+class StartMany(Body):
+    """Runs to start together: all are checked before the first is stored."""
+
+    runs: list[StartOne] = Field(min_length=1, max_length=1_000)
+
+
+class RetryRun(Wanted):
+    """How to go on with a run that failed or was cancelled."""
+
+    input: JsonObject | None = Field(default=None, description="In place of the run's input.")
+    from_step: str | None = Field(
+        default=None, max_length=500, description="Refused unless the retry goes on there: where the run failed."
+    )
+
+
+class SkipStep(Wanted):
+    """A step to leave out."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"step": "overnight", "output": {"checked": True}}]})
+
+    step: str = Field(min_length=1, max_length=500, description="Its address, such as `ship[3]/pack`.")
+    output: Any = Field(default=None, description="What later steps read of it.")
+
+
+class WaiveUndo(Wanted):
+    """An undo that was made by hand."""
+
+    step: str = Field(min_length=1, max_length=500, description="The address of the step that was undone.")
+
+
+class SetTraffic(Wanted):
+    """How new runs are shared out."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"weights": {"1.0.0": 90, "1.1.0": 10}}]})
+
+    weights: dict[str, Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]] = Field(
+        min_length=1, max_length=100
+    )
+    by: str | None = Field(
+        default=None, max_length=1_000, description="CEL over `input`, `ctx`: same value, same version."
+    )
+
+
+class RunFilter(Body):
+    """Which runs; what is not given does not matter."""
+
+    workflow: str | None = Field(default=None, max_length=300)
+    version: str | None = Field(default=None, max_length=100)
+    status: Status | None = None
+    since: str | None = Field(default=None, max_length=40, description="Created then or later: a moment, or `90m` ago.")
+    until: str | None = Field(default=None, max_length=40, description="Created then or earlier.")
+    tags: list[Annotated[str, Field(max_length=200)]] = Field(default=[], max_length=20)
+    where: dict[str, str | int | float | bool] = Field(default={}, max_length=16, description="By search fields.")
+    text: str | None = Field(default=None, min_length=1, max_length=300)
+
+
+class NewJob(Wanted):
+    """Something to do to many runs."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"verb": "retry", "filter": {"workflow": "payment.flow"}, "reason": "the bank is back"}]
+        }
+    )
+
+    verb: Literal["cancel", "retry"]
+    filter: RunFilter
+
+
+class NewKey(Wanted):
+    """A key to make."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"user": "shop", "role": "starter"}]})
+
+    user: str = Field(min_length=1, max_length=200)
+    role: Literal["viewer", "starter", "operator", "admin"]
+    groups: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(default=[], max_length=50)
+    workflows: list[Annotated[str, Field(min_length=1, max_length=200)]] = Field(
+        default=[], max_length=50, description="Patterns such as `payment.*`; none: all workflows."
+    )
+    expires_in: Duration | None = None

@@ -1,0 +1,173 @@
+"""Runs: starting them, finding them, looking at them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response, status
+from starlette.concurrency import run_in_threadpool
+
+from orchestrator.api.access import PREFIX, Caller, Starter, Viewer
+from orchestrator.api.answers import Event, History, Outcome, RunPage, Started, StartedMany
+from orchestrator.api.following import wait_for_end
+from orchestrator.api.models import After, RunId, StartMany, StartRun, Status, WorkflowKey
+from orchestrator.api.problems import documented
+from orchestrator.client.description import RunDescription
+from orchestrator.client.handle import RunHandle
+from orchestrator.client.search import Query as Wanted
+from orchestrator.client.sync import Start
+from orchestrator.engine.state import OVER
+from orchestrator.engine.undoing import UndoPreview
+from orchestrator.errors import InvalidRequest, RunConflict, RunGoesOn
+
+router = APIRouter(tags=["runs"], responses=documented())
+
+LOCATION = {"Location": {"description": "The run.", "schema": {"type": "string"}, "required": True}}
+
+
+@router.post(
+    "/workflows/{key}/runs",
+    summary="Start a run",
+    status_code=status.HTTP_202_ACCEPTED,
+    response_model=Started,
+    responses={
+        **documented(404, 409, 422),
+        200: {"model": Outcome, "description": "It was waited for, and has ended", "headers": LOCATION},
+        202: {"model": Started, "description": "Accepted", "headers": LOCATION},
+    },
+)
+async def start_run(
+    caller: Starter,
+    key: WorkflowKey,
+    body: StartRun,
+    request: Request,
+    response: Response,
+    wait: Annotated[float, Query(ge=0, le=30, description="Wait so many seconds for its end.")] = 0,
+    idempotency_key: Annotated[
+        str | None, Header(min_length=1, max_length=300, pattern=r"^[!-~]+$", description="Same key, same run.")
+    ] = None,
+) -> Any:
+    """Once accepted it is never lost. The same id or key, workflow and input again: the existing run."""
+    one = Start(key, body.input, body.ctx, body.version, body.run_id, idempotency_key, body.timeout)
+    (handle,) = await run_in_threadpool(_start, caller, [one])
+    response.headers["Location"] = f"{PREFIX}/runs/{handle.run_id}"
+    if wait and await wait_for_end(request.app.state.tail, handle, wait):
+        response.status_code = status.HTTP_200_OK
+        return Response(
+            (await run_in_threadpool(_outcome, handle)).model_dump_json(),
+            headers=dict(response.headers),
+            media_type="application/json",
+        )
+    return (await run_in_threadpool(_started, caller, [handle]))[0]
+
+
+@router.post(
+    "/runs:batch",
+    summary="Start many runs",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=documented(404, 409, 422),
+)
+def start_runs(caller: Starter, body: StartMany) -> StartedMany:
+    """Pipelined; all inputs are checked before the first run is stored."""
+    starts = [
+        Start(one.workflow, one.input, one.ctx, one.version, one.run_id, one.idempotency_key, one.timeout)
+        for one in body.runs
+    ]
+    return StartedMany(runs=_started(caller, _start(caller, starts)))
+
+
+@router.get("/runs", summary="Find runs", responses=documented(422))
+def list_runs(
+    caller: Viewer,
+    workflow: Annotated[str | None, Query(max_length=300)] = None,
+    version: Annotated[str | None, Query(max_length=100)] = None,
+    status: Annotated[Status | None, Query()] = None,
+    since: Annotated[str | None, Query(max_length=40, description="Created then or later; a moment, or `90m`.")] = None,
+    until: Annotated[str | None, Query(max_length=40, description="Created then or earlier.")] = None,
+    tag: Annotated[list[str] | None, Query(max_length=20, description="Of the workflow; repeatable.")] = None,
+    where: Annotated[
+        list[Annotated[str, Query(pattern=r"^[^=]+=")]] | None,
+        Query(max_length=16, description="`NAME=VALUE`, by a search field; repeatable."),
+    ] = None,
+    text: Annotated[
+        str | None,
+        Query(min_length=1, max_length=300, description="A run's id; or a part of an id, a workflow's key or a tag."),
+    ] = None,
+    sort: Annotated[str, Query(pattern="^(newest|oldest)$", description="`newest` or `oldest` first.")] = "newest",
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 50,
+    cursor: Annotated[str | None, Query(max_length=1_000, description="Where the page before ended.")] = None,
+) -> RunPage:
+    """All that is asked for must hold. SLAs are not measured yet, so runs cannot be found by them."""
+    fields = dict(one.split("=", 1) for one in where or ())
+    query = Wanted(
+        workflow, version, status, since, until, tuple(tag or ()), fields, text, sort == "oldest", caller.workflows
+    )
+    page = caller.client.find(query, limit=limit, cursor=cursor)
+    return RunPage(runs=list(page.runs), cursor=page.cursor)
+
+
+@router.get("/runs/{run_id}", summary="A run", responses=documented(404))
+def show_run(caller: Viewer, run_id: RunId) -> RunDescription:
+    """Everything that is known of it now: its steps, times, errors, undos."""
+    return caller.run(run_id).describe()
+
+
+@router.get("/runs/{run_id}/history", summary="What happened in a run", responses=documented(404))
+def show_history(
+    caller: Viewer, run_id: RunId, after: After = "0", limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000
+) -> History:
+    """Oldest first."""
+    entries = caller.run(run_id).history(after, limit)
+    events = [Event.model_validate({"id": one.id, "at_ms": one.at_ms, **one.event}) for one in entries]
+    return History(events=events, after=entries[-1].id if len(entries) == limit else None)
+
+
+@router.get("/runs/{run_id}/result", summary="How a run ended", responses=documented(404, 409))
+def show_result(caller: Viewer, run_id: RunId) -> Outcome:
+    """Its output or its error; `run_goes_on` while it has neither."""
+    handle = caller.run(run_id)
+    status = handle.status()
+    if status not in OVER:
+        raise RunGoesOn(f"run {run_id} is {status}", run_id=run_id, status=status.value)
+    return _outcome(handle)
+
+
+@router.get("/runs/{run_id}/undo-preview", summary="What would be undone", responses=documented(404))
+def preview_undo(caller: Viewer, run_id: RunId) -> UndoPreview:
+    """If that began now, newest first; and what would stay, and why."""
+    return caller.run(run_id).undo_preview()
+
+
+def _start(caller: Caller, starts: list[Start]) -> list[RunHandle]:
+    for key in {one.workflow for one in starts}:
+        caller.check_workflow(key)
+    audit = caller.client.audit
+    try:
+        handles = caller.client.start_many(starts)
+    except InvalidRequest as error:
+        audit.note("start", _target(starts), error.code)
+        raise
+    except RunConflict as error:
+        audit.note("start", _target(starts), error.code)
+        if caller.workflows:
+            raise RunConflict("this run id or idempotency key was used before") from error
+        raise
+    for one, handle in zip(starts, handles, strict=True):
+        audit.note("start", f"runs/{handle.run_id}", "done", one.workflow)
+    return handles
+
+
+def _target(starts: list[Start]) -> str:
+    return f"workflows/{starts[0].workflow}/runs" if len(starts) == 1 else f"runs ({len(starts)})"
+
+
+def _started(caller: Caller, handles: list[RunHandle]) -> list[Started]:
+    names = ("workflow", "version", "status")
+    found = caller.client.store.read_many([handle.run_id for handle in handles], names)
+    return [Started(run_id=one.run_id, **values) for one, values in zip(handles, found, strict=True)]
+
+
+def _outcome(handle: RunHandle) -> Outcome:
+    run = handle.describe()
+    names = ("run_id", "workflow", "version", "status", "compensation", "output", "error")
+    return Outcome(**{name: getattr(run, name) for name in names})

@@ -1,0 +1,56 @@
+"""The audit of what is changed: who, what, which, from where, why, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from orchestrator import logs
+from orchestrator.errors import OrchestratorError, Unreachable
+from orchestrator.store.access import Access, AuditEntry
+
+log = logs.get("audit")
+
+DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, and from where."""
+
+    user: str = ""
+    key: str = ""
+    """The id of the API key, if one was used."""
+    source: str = ""
+    agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Notes what one actor does. Without an access store nothing is kept: for what runs in memory."""
+
+    access: Access | None = None
+    actor: Actor = field(default_factory=Actor)
+
+    @contextmanager
+    def acting(self, action: str, target: str, reason: str = "", by: str = "") -> Iterator[None]:
+        """What happens inside is noted when it is over: done, or the code of the error that ended it."""
+        try:
+            yield
+        except OrchestratorError as error:
+            self.note(action, target, error.code, reason, by)
+            raise
+        self.note(action, target, DONE, reason, by)
+
+    def note(self, action: str, target: str, outcome: str, reason: str = "", by: str = "") -> None:
+        """Write an entry. What was done stays done if it cannot be written: then the log has it."""
+        if self.access is None:
+            return
+        actor = self.actor
+        user = by or actor.user
+        entry = AuditEntry(action, target, user, outcome, actor.key, actor.source, actor.agent, reason)
+        try:
+            self.access.write(entry)
+        except Unreachable:
+            log.exception("audit_not_written", action=action, target=target, user=user, outcome=outcome)

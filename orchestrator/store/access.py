@@ -1,0 +1,227 @@
+"""Who may use the HTTP API, and who did what: API keys, their rates, and the audit log."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+from orchestrator.errors import UnknownKey
+from orchestrator.settings import Settings
+from orchestrator.store.connection import Connection, Script
+from orchestrator.store.keys import Keys
+
+_ACCESS = Script("access.lua")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """An API key as it is kept. The secret itself is not: `hash` is its SHA-256. Moments in ms."""
+
+    id: str
+    hash: str
+    user: str
+    role: str
+    groups: tuple[str, ...] = ()
+    workflows: tuple[str, ...] = ()
+    """Patterns (as in `fnmatch`) of the workflows that it may see; none: all."""
+    expires_at: int | None = None
+    created_by: str = ""
+    created_at: int = 0
+    """Filled in by `add`."""
+    revoked_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What is known of a key that came with a request, at that moment."""
+
+    record: KeyRecord | None
+    """None: there is no such key, or the secret is another."""
+    now_ms: int
+    wait_ms: int = 0
+    """Over 0: the key is over its rate, and may ask again after so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who did what to which, from where, why, and what came of it."""
+
+    action: str
+    target: str
+    user: str
+    outcome: str
+    """`done`, or the code of the error that it ended with; `forbidden` if it was not allowed."""
+    key: str = ""
+    """The id of the API key, if one was used."""
+    source: str = ""
+    """The address that it came from; nothing for a process that speaks to Redis itself."""
+    agent: str = ""
+    reason: str = ""
+    id: str = ""
+    """Filled in by the store; `ms-seq`, and growing."""
+
+    @property
+    def at_ms(self) -> int:
+        """When it was written."""
+        return int(self.id.partition("-")[0] or 0)
+
+
+class Access(Protocol):
+    """Holds API keys, their rates and the audit log."""
+
+    def add(self, record: KeyRecord) -> KeyRecord:
+        """Keep a new key; as it is kept."""
+
+    def all_keys(self) -> list[KeyRecord]:
+        """All keys, the oldest first, revoked ones too."""
+
+    def revoke(self, key_id: str) -> KeyRecord:
+        """The key is of no use from now on; UnknownKey if there is none. Twice is once."""
+
+    def admit(self, key_id: str, secret_hash: str, rate_per_s: float, burst: int) -> Admission:
+        """The key, if the secret is its own, and whether it is within its rate."""
+
+    def write(self, entry: AuditEntry) -> None:
+        """Add an entry to the audit log."""
+
+    def read(self, before: str | None, limit: int) -> list[AuditEntry]:
+        """Entries of the audit log, newest first, from below the one with this id."""
+
+    def now_ms(self) -> int:
+        """The clock that all moments are of."""
+
+
+class RedisAccess:
+    """Keys, rates and audit log in Redis. A request is admitted by one script call."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self._keys = Keys(settings.namespace, settings.shards)
+        self._connection = Connection(url)
+        self._length = settings.audit_length
+
+    def add(self, record: KeyRecord) -> KeyRecord:
+        """Keep a new key; as it is kept."""
+        kept = replace(record, created_at=self._connection.time_ms())
+        self._connection.execute("HSET", self._keys.access(), kept.id, json.dumps(asdict(kept)))
+        return kept
+
+    def all_keys(self) -> list[KeyRecord]:
+        """All keys, the oldest first, revoked ones too."""
+        return sorted(map(_record, self._connection.execute("HVALS", self._keys.access())), key=_creation)
+
+    def revoke(self, key_id: str) -> KeyRecord:
+        """The key is of no use from now on; UnknownKey if there is none. Twice is once."""
+        found = self._connection.execute("HGET", self._keys.access(), key_id)
+        if found is None:
+            raise _unknown(key_id)
+        record = _record(found)
+        if record.revoked_at is None:
+            record = replace(record, revoked_at=self._connection.time_ms())
+            self._connection.execute("HSET", self._keys.access(), key_id, json.dumps(asdict(record)))
+        return record
+
+    def admit(self, key_id: str, secret_hash: str, rate_per_s: float, burst: int) -> Admission:
+        """The key, if the secret is its own, and whether it is within its rate."""
+        places = self._keys.access(), self._keys.bucket(key_id)
+        found, now_ms, wait_ms = self._connection.run(_ACCESS, places, (key_id, secret_hash, rate_per_s, burst))
+        return Admission(_record(found) if found else None, now_ms, wait_ms)
+
+    def write(self, entry: AuditEntry) -> None:
+        """Add an entry to the audit log."""
+        text = json.dumps(_written(entry))
+        self._connection.execute("XADD", self._keys.audit(), "MAXLEN", "~", self._length, "*", "entry", text)
+
+    def read(self, before: str | None, limit: int) -> list[AuditEntry]:
+        """Entries of the audit log, newest first, from below the one with this id."""
+        end = "+" if before is None else f"({before}"
+        found = self._connection.execute("XREVRANGE", self._keys.audit(), end, "-", "COUNT", limit)
+        return [AuditEntry(**json.loads(fields["entry"]), id=entry_id) for entry_id, fields in found]
+
+    def now_ms(self) -> int:
+        """The clock that all moments are of: Redis's."""
+        return self._connection.time_ms()
+
+
+class MemoryAccess:
+    """Keys, rates and audit log of tests, on a clock of the caller's; usable from any thread."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._records: dict[str, KeyRecord] = {}
+        self._buckets: dict[str, tuple[float, int]] = {}
+        self._entries: list[AuditEntry] = []
+
+    def add(self, record: KeyRecord) -> KeyRecord:
+        """Keep a new key; as it is kept."""
+        with self._lock:
+            kept = self._records[record.id] = replace(record, created_at=self._clock())
+            return kept
+
+    def all_keys(self) -> list[KeyRecord]:
+        """All keys, the oldest first, revoked ones too."""
+        with self._lock:
+            return sorted(self._records.values(), key=_creation)
+
+    def revoke(self, key_id: str) -> KeyRecord:
+        """The key is of no use from now on; UnknownKey if there is none. Twice is once."""
+        with self._lock:
+            if key_id not in self._records:
+                raise _unknown(key_id)
+            record = self._records[key_id]
+            kept = self._records[key_id] = replace(record, revoked_at=record.revoked_at or self._clock())
+            return kept
+
+    def admit(self, key_id: str, secret_hash: str, rate_per_s: float, burst: int) -> Admission:
+        """The key, if the secret is its own, and whether it is within its rate."""
+        with self._lock:
+            record, now_ms = self._records.get(key_id), self._clock()
+            if record is None or record.hash != secret_hash:
+                return Admission(None, now_ms)
+            tokens, at = self._buckets.get(key_id, (float(burst), now_ms))
+            tokens = min(burst, tokens + (now_ms - at) * rate_per_s / 1000)
+            wait_ms = 0 if tokens >= 1 else -int(-(1 - tokens) * 1000 // rate_per_s)
+            self._buckets[key_id] = (tokens if wait_ms else tokens - 1), now_ms
+            return Admission(record, now_ms, wait_ms)
+
+    def write(self, entry: AuditEntry) -> None:
+        """Add an entry to the audit log."""
+        with self._lock:
+            self._entries.append(replace(entry, id=f"{self._clock()}-{len(self._entries)}"))
+
+    def read(self, before: str | None, limit: int) -> list[AuditEntry]:
+        """Entries of the audit log, newest first, from below the one with this id."""
+        with self._lock:
+            older = (
+                self._entries if before is None else [one for one in self._entries if _place(one.id) < _place(before)]
+            )
+            return older[::-1][:limit]
+
+    def now_ms(self) -> int:
+        """The clock that all moments are of."""
+        return self._clock()
+
+
+def _record(text: str) -> KeyRecord:
+    found: dict[str, Any] = json.loads(text)
+    return KeyRecord(**{**found, "groups": tuple(found["groups"]), "workflows": tuple(found["workflows"])})
+
+
+def _written(entry: AuditEntry) -> dict[str, Any]:
+    return {name: value for name, value in asdict(entry).items() if name != "id"}
+
+
+def _creation(record: KeyRecord) -> tuple[int, str]:
+    return record.created_at, record.id
+
+
+def _place(entry_id: str) -> tuple[int, int]:
+    moment, _, number = entry_id.partition("-")
+    return int(moment), int(number)
+
+
+def _unknown(key_id: str) -> UnknownKey:
+    return UnknownKey(f"no API key has the id {key_id!r}", id=key_id)
