@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.engine import fields
 from orchestrator.engine.address import flow_of, is_drain, is_lane, is_undo, parse_address, undone_by
 from orchestrator.engine.approvals import asked_by, is_approval
-from orchestrator.engine.awaiting import is_awaiting
+from orchestrator.engine.arrivals import is_awaiting
 from orchestrator.engine.children import child_of
 from orchestrator.engine.places import node_at, work_at
 from orchestrator.engine.roots import rfc3339

@@ -17,23 +17,15 @@ from orchestrator.client.masking import masked_refusal, redaction_of
 from orchestrator.client.versions import Versions
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, is_drain, parse_address, undo_of
-from orchestrator.engine.awaiting import (
-    Event,
-    NearMiss,
-    Signal,
-    hand_over,
-    has_come,
-    have_look_back,
-    note_misses,
-    receive_signal,
-    signal_problem,
-)
+from orchestrator.engine.arrivals import Event
+from orchestrator.engine.awaiting import NearMiss, hand_over, have_look_back, note_misses
 from orchestrator.engine.children import to_wake
 from orchestrator.engine.commit import Answer, Reply
 from orchestrator.engine.effects import Wake
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.retry import retry
 from orchestrator.engine.roots import rfc3339
+from orchestrator.engine.signals import Signal, has_come, receive_signal, signal_problem
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import cancel, leftovers
 from orchestrator.engine.state import RunStatus, StepState

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_drain, is_lane, is_undo
 from orchestrator.engine.approvals import approval_reads, is_approval, visit_approval
-from orchestrator.engine.awaiting import is_awaiting, owes_look_back, time_out_waiting
+from orchestrator.engine.arrivals import is_awaiting
+from orchestrator.engine.awaiting import owes_look_back, time_out_waiting
 from orchestrator.engine.children import HALTED, TIMEOUT, ChildRun, awaited, stop_child
 from orchestrator.engine.commit import Changes, Commit, Due, Guards, Stage
 from orchestrator.engine.containers import begin_more, time_out_container
