@@ -40,7 +40,10 @@ class Apply:
 
 @value
 class Attempt:
-    """Execute an operation -> Outcome, or None if its lease has run out before it began."""
+    """Execute an operation -> Outcome, or None if its lease has run out before it began.
+
+    `token` is that of the lease: the step's own, its lane's, or that of the step with which it shares a commit.
+    """
 
     run_id: str
     incarnation: str
@@ -183,6 +186,8 @@ class SliceTerms:
     """How large outputs may be."""
     elapsed_ms: Callable[[], float] = lambda: 0.0
     """How long this message has gone on."""
+    quick: Callable[[Work], bool] = lambda _: False
+    """Whether an operation is known to take less than a commit, so that steps without effect share one."""
 
 
 Steps = Generator[Effect, Any, Ending]

@@ -53,6 +53,12 @@ class RunView:
                 self._write(dict.fromkeys(stage.changes.delete))
         self.learn(reply.values, reply.now_ms)
 
+    def assume(self, commit: Commit) -> None:
+        """Take over what a commit will write that is kept back, to go with the next one."""
+        for stage in commit.stages:
+            self._write(stage.changes.set)
+            self._write(dict.fromkeys(stage.changes.delete))
+
     def learn(self, values: Mapping[str, str | None], now_ms: int) -> None:
         """Take over fields that were read."""
         self.now_ms = now_ms

@@ -147,6 +147,7 @@ class Message:
             goes_on=self.goes_on,
             max_bytes=self.worker.settings.max_payload_bytes,
             elapsed_ms=lambda: (elapsed_s() - self.began_s) * 1000,
+            quick=lambda work: work.operation in self.worker.quick,
         )
         steps = run_slice(self.run_id, address, terms)
         answer: Any = None

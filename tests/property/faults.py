@@ -218,12 +218,15 @@ def live_through(
     *,
     flag: bool,
     fuses: bool,
+    shares: bool = False,
     habits: Mapping[str, Behaviour] = MappingProxyType({}),
     n: float | str = 2,
 ) -> World:
     """A run of that workflow, after all that happened to it and its end, held against every law."""
     terms = {name: value for name, value in workflow.items() if name != "steps"}
-    world = World(plan_of(*workflow["steps"], **terms), {"flag": flag, "n": n}, fuses=fuses, habits=habits)
+    world = World(
+        plan_of(*workflow["steps"], **terms), {"flag": flag, "n": n}, fuses=fuses, shares=shares, habits=habits
+    )
     for act in acts:
         act.do(world)
     world.settle_down()

@@ -28,9 +28,10 @@ from orchestrator.engine.arrivals import is_awaiting
 from orchestrator.engine.commit import Commit, Reply
 from orchestrator.engine.effects import Attempt
 from orchestrator.engine.indexes import event_index
-from orchestrator.engine.places import container_at, flow_id, is_container, node_at
+from orchestrator.engine.places import container_at, flow_id, is_container, node_at, work_at
 from orchestrator.engine.state import LIVE, OVER, RUN_TABLE, SETTLED, STEP_TABLE, RunStatus, StepState
 from orchestrator.plan.graph import Plan
+from orchestrator.spec.operations import Effect
 from orchestrator.store.memory import MemoryStore
 from tests.property.laws_of_flows import check_flows, lies_inside
 from tests.property.laws_of_lanes import Batches, check_lanes, recorded_by_lanes
@@ -53,6 +54,8 @@ class Record:
     joined: dict[str, frozenset[str]] = field(default_factory=dict)
     """Container -> its flows that were over when it was joined, or failed."""
     batches: Batches = field(default_factory=Batches)
+    shared: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
+    """Address -> the inputs with which it was executed under another step's lease, to share a commit."""
 
 
 def states_in(values: Mapping[str, str]) -> dict[str, StepState]:
@@ -102,9 +105,23 @@ def _check_moves(plan: Plan, record: Record, reply: Reply, before: Mapping[str, 
             _check_claim(plan, record, address, token, reply.now_ms, before, after)
         if state in SETTLED and was not in SETTLED:
             record.settled[address] = record.commits
+            if was is StepState.PENDING and state is not StepState.SKIPPED:
+                _check_shared(plan, record, address, before, after)
             _note_settled(plan, record, address, new, after)
     was_status, status = RunStatus(before.get("status", "pending")), RunStatus(after["status"])
     assert status in _within(RUN_TABLE, was_status, stages), f"run: {was_status} -> {status}"
+
+
+def _check_shared(
+    plan: Plan, record: Record, address: str, before: Mapping[str, str], after: Mapping[str, str]
+) -> None:
+    """A step that came and was settled with one commit: nothing kept it from starting, and it saw what is recorded."""
+    if is_drain(address) or address not in record.shared:
+        return
+    assert before["paused"] == before["stopping"] == "0", f"{address} started in a run that does not go on"
+    seen = [inputs["reads"] for inputs in record.shared[address] if isinstance(inputs, Mapping) and "reads" in inputs]
+    agree = (all(found in outputs_seen(plan, after, address, step) for step, found in reads.items()) for reads in seen)
+    assert not seen or any(agree), f"{address} saw {seen}, which is not what is recorded"
 
 
 def _note_settled(
@@ -270,7 +287,11 @@ def check_begin(
     values = store.read_all(attempt.run_id)[1]
     before = trials[attempt.address]
     by_lane = record.batches.holds(attempt.token, attempt.address)
-    assert by_lane != (attempt.token in record.claims[attempt.address])
+    claimed = attempt.token in record.claims[attempt.address]
+    if not claimed and not by_lane:
+        _check_sharing(plan, record, attempt)
+        return
+    assert by_lane != claimed
     assert all(trial.key == attempt.idempotency_key for trial in before)
     if not attempt.work.idempotent:
         unknown = [trial.token for trial in before if not trial.denied]
@@ -281,6 +302,7 @@ def check_begin(
         and entry.event["attempt"] == attempt.number
         for entry in store.history(attempt.run_id)
     )
+    before = [one for one in before if by_lane or one.token in record.claims[attempt.address]]
     alike = [trial for trial in before if record.batches.holds(trial.token, attempt.address) == by_lane]
     same = [trial for trial in alike if by_lane or trial.number == attempt.number]
     if by_lane:
@@ -294,6 +316,16 @@ def check_begin(
         for step, seen in attempt.inputs["reads"].items():
             recorded = outputs_seen(plan, values, attempt.address, step)
             assert seen in recorded, f"{attempt.address} read {seen} of {step}, it is {recorded}"
+
+
+def _check_sharing(plan: Plan, record: Record, attempt: Attempt) -> None:
+    """An execution under another step's lease: neither has an effect, and what it saw is checked when it is settled."""
+    others = [one for one, tokens in record.claims.items() if attempt.token in tokens]
+    assert others, f"{attempt.address} is executed without a lease"
+    for work in (attempt.work, *(work_at(plan, one) for one in others)):
+        assert work is not None
+        assert work.effect is Effect.NONE, f"{attempt.address} has an effect, and no claim"
+    record.shared[attempt.address].append(attempt.inputs)
 
 
 def _check_told_input(attempt: Attempt, values: Mapping[str, str], trials: Sequence[Trial]) -> None:

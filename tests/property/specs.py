@@ -139,3 +139,22 @@ def _closed(draw: st.DrawFn, names: list[str], steps: list[dict[str, Any]]) -> d
     if draw(st.sampled_from([False, False, True])):
         workflow["timeout"] = "40s"
     return {"steps": kept, **workflow}
+
+
+def only_reading(workflow: Any) -> Any:
+    """The same workflow, of whose steps none but those that compensate has an effect."""
+    if isinstance(workflow, list):
+        return [only_reading(one) for one in workflow if not _compensates(one)]
+    if not isinstance(workflow, dict):
+        return workflow
+    inner = {name: only_reading(one) for name, one in workflow.items()}
+    if str(inner.get("operation", "")).startswith("do."):
+        inner = {name: one for name, one in inner.items() if name not in _OF_WRITES} | {"operation": "do.read"}
+    return inner
+
+
+_OF_WRITES = frozenset({"compensation", "pivot", "queue_timeout", "heartbeat_timeout"})
+
+
+def _compensates(step: Any) -> bool:
+    return isinstance(step, dict) and step.get("id") == "put-back"

@@ -111,6 +111,8 @@ class World:
     given: Mapping[str, Any] = field(default_factory=dict)
     fuses: bool = True
     """Whether messages go on with the next step, or hand over."""
+    shares: bool = False
+    """Whether steps without effect share commits."""
     habits: Mapping[str, Behaviour] = field(default_factory=dict)
     """End of an address -> what its operation always does there."""
     lacks: frozenset[str] = frozenset()
@@ -196,7 +198,13 @@ class World:
             return False
         self.messages.remove(address)
         terms = SliceTerms(
-            TIMING, self.draw, lambda: 0.5, self._serves, lambda _: self.fuses, elapsed_ms=lambda: self.worked_ms
+            TIMING,
+            self.draw,
+            lambda: 0.5,
+            self._serves,
+            lambda _: self.fuses,
+            elapsed_ms=lambda: self.worked_ms,
+            quick=lambda _: self.shares,
         )
         steps = run_slice(RUN_ID, address, terms)
         self.workers[seat] = Worker(steps, message=address)

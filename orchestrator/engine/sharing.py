@@ -1,0 +1,71 @@
+"""Steps without effect that share a commit (RULES 6).
+
+A step that is settled and the claim of the next one are a commit. While both are without effect, quick, and nothing has
+to be read in between, that commit is kept back and goes with the next one: its stages stand before the others', each
+with its own guards. The lease of the first step covers them all; if its worker dies, none of them has happened, and all
+are executed again. So nothing outside sees a value that could still change. After a lapse nothing is shared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from orchestrator.engine import fields
+from orchestrator.engine.address import container_of, flow_of, is_drain, is_lane, is_undo
+from orchestrator.engine.commit import Answer, Commit, Reply, Stage
+from orchestrator.engine.onward import Move
+from orchestrator.engine.places import node_at, work_at
+from orchestrator.engine.view import RunView
+from orchestrator.plan.graph import Plan
+from orchestrator.spec.operations import Effect
+
+MOST_STAGES = 40
+"""Stages that are kept back at most."""
+LONGEST_MS = 20.0
+"""A commit is not kept back for longer."""
+
+
+def may_keep_back(plan: Plan, view: RunView, address: str, move: Move) -> bool:
+    """Whether a settle, with the claim of the next step, may wait for the next commit."""
+    claimed = move.claims
+    if claimed is None or move.forks or move.spares or move.begins:
+        return False
+    if not (_is_plain(plan, address) and _is_plain(plan, claimed)) or view.missing(move.commit.reads):
+        return False
+    if view.number(fields.losses(address)) or view.attempt(address) > 1:
+        return False
+    return move.to == claimed or _is_beside(claimed, move.to)
+
+
+def _is_plain(plan: Plan, address: str) -> bool:
+    """Whether a step is an operation that leaves nothing outside, and nothing to undo."""
+    if is_lane(address) or is_drain(address) or is_undo(address):
+        return False
+    work, node = work_at(plan, address), node_at(plan, address)
+    if work is None or work.effect is not Effect.NONE or node.can_be_undone or node.pivot:
+        return False
+    return not work.limits and work.heartbeat_timeout_ms is None and work.queue_timeout_ms is None
+
+
+def _is_beside(claimed: str, container: str | None) -> bool:
+    """Whether it is the beginning of another branch or item of the container that the last one ended in."""
+    flow = flow_of(claimed)
+    return container is not None and flow.endswith("]") and container_of(flow) == container
+
+
+def kept_back(move: Move, settles: str, token: str) -> tuple[Stage, Stage]:
+    """The stages of a commit that is kept back; once the claimed step is settled, its claim counts as made before."""
+    settle, claim = move.commit.stages
+    return settle, replace(claim, already={fields.settled_by(settles): token})
+
+
+def with_kept_back(commit: Commit, before: tuple[Stage, ...]) -> Commit:
+    """A commit behind those that were kept back."""
+    return replace(commit, stages=(*before, *commit.stages)) if before else commit
+
+
+def own_reply(reply: Reply, before: tuple[Stage, ...]) -> Reply:
+    """The answers to a commit's own stages; refused, if one that was kept back before them did not stand."""
+    if not before or reply.first is Answer.GONE:
+        return reply
+    return replace(reply, answers=reply.answers[len(before) :] or (Answer.REFUSED,))
