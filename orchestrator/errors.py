@@ -6,10 +6,12 @@
     │   ├── InvalidInput          an input does not fit the workflow's schema
     │   ├── InvalidSettings       the settings cannot be used as they are      (exit 2)
     │   ├── PayloadTooLarge       an input or output is over the limit
+    │   ├── InvalidEvent          an external event is no CloudEvent 1.0
     │   ├── InvalidTraffic        a split of new runs over versions cannot be carried out
     │   ├── BodyTooLarge          the body of a request over HTTP is over the limit
     │   ├── Malformed             a request over HTTP that cannot be read as what it should be
     │   ├── UnsupportedMediaType  the body of a request is of a kind that is not read there
+    │   ├── InvalidSchedule       an expression names no times
     │   └── NotYetSupported       a spec uses what this release does not execute
     ├── NotFound                  nothing has that name                          (exit 1)
     │   ├── UnknownWorkflow
@@ -23,6 +25,8 @@
     │   ├── RunConflict           that run id belongs to another start
     │   ├── RunOver               the run has ended
     │   ├── RunGoesOn             the run has not ended yet
+    │   ├── SignalNotExpected    no step of the run waits for such a signal
+    │   ├── NotAsked             somebody may not decide this approval, or not now
     │   ├── StepNotWaiting        the step is in another state than this needs
     │   ├── NotRetriable          what is to be undone first was not
     │   └── IllegalTransition     a state table has no such step
@@ -126,6 +130,12 @@ class PayloadTooLarge(InvalidRequest):
     code = "payload_too_large"
 
 
+class InvalidEvent(InvalidRequest):
+    """This is no CloudEvent 1.0; an event has at least `specversion`, `id`, `source` and `type`."""
+
+    code = "invalid_event"
+
+
 class InvalidTraffic(InvalidRequest):
     """New runs cannot be shared out like this; write `1.0.0=90 1.1.0=10`, and `by` as an expression over the input."""
 
@@ -148,6 +158,12 @@ class UnsupportedMediaType(InvalidRequest):
     """The body of the request is of a kind that is not read here."""
 
     code = "unsupported_media_type"
+
+
+class InvalidSchedule(InvalidRequest):
+    """This names no times; write cron, such as `0 6 * * MON-FRI`, `every 15m`, or a moment with its offset."""
+
+    code = "invalid_schedule"
 
 
 class NotYetSupported(InvalidRequest):
@@ -250,6 +266,18 @@ class RunGoesOn(Conflict):
     """This can be done only to a run that is over; wait for its end, or cancel it."""
 
     code = "run_goes_on"
+
+
+class SignalNotExpected(Conflict):
+    """No step of the run waits, or will wait, for such a signal; the workflow's definition names those it takes."""
+
+    code = "signal_not_expected"
+
+
+class NotAsked(Conflict):
+    """The approval does not ask this person, or not now; `orchestrator approvals list` shows whom it asks."""
+
+    code = "not_asked"
 
 
 class StepNotWaiting(Conflict):

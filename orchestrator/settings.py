@@ -43,6 +43,10 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(8_388_608, ge=1_024, description="Limit of an HTTP request's body.")
     audit_length: int = Field(100_000, ge=100, description="Entries kept in the audit log.")
     job_retention_ms: int = Field(604_800_000, ge=1_000, description="Bulk jobs are deleted so long after their end.")
+    events_kept_ms: int = Field(604_800_000, ge=1_000, description="External events are kept so long.")
+    events_dedupe_ms: int = Field(
+        86_400_000, ge=0, description="So long a second event with the same key starts no run."
+    )
     log_json: bool | None = Field(None, description="JSON logs; by default unless stderr is a terminal.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 

@@ -10,6 +10,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from orchestrator.cli.approvals import approvals
+from orchestrator.cli.arguments import Json, RunId, StepAddress
+from orchestrator.cli.schedules import schedules
+
 app = typer.Typer(
     help="Spec-first, durable workflows on Celery and Redis.",
     no_args_is_help=True,
@@ -29,11 +33,8 @@ _LOCAL = "On one machine"
 
 Paths = Annotated[list[Path], typer.Argument(exists=True, help="Files (.py, .yaml, .json) and folders of them.")]
 WorkflowKey = Annotated[str, typer.Argument(metavar="WORKFLOW", help="The workflow's key, such as payment.flow.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
-StepAddress = Annotated[str, typer.Argument(metavar="STEP", help="The step's address, as `show` has it: ship[3]/pack.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the run's history.")]
 Whole = Annotated[bool, typer.Option("--all", help="Each step and event of large maps and long loops.")]
-Json = Annotated[bool, typer.Option("--json", help="JSON on stdout, and nothing else.")]
 Status = Literal["pending", "running", "compensating", "paused", "completed", "failed", "cancelled"]
 
 
@@ -316,6 +317,10 @@ def waive(run: RunId, step: StepAddress, *, reason: Reason = "", as_json: Json =
 
     with answering(as_json) as output:
         operate.waive(output, run, step, reason=reason)
+
+
+app.add_typer(approvals, rich_help_panel=_CHANGES)
+app.add_typer(schedules, rich_help_panel=_FLEET)
 
 
 @app.command(rich_help_panel=_FLEET)

@@ -136,6 +136,13 @@ class RunHandle:
         with self._wish("skip", reason, by, step) as wish:
             self._operating.skip(step, wish, output)
 
+    def signal(self, name: str, data: Any = None, *, id: str | None = None, by: str = "") -> None:  # noqa: A002
+        """Give the run a signal: to the step that waits for it, or to the first that will.
+
+        Two signals with the same `id` are one. SignalNotExpected if no step takes it, RunOver if the run has ended.
+        """
+        self._operating.signal(name, data, signal_id=id, source=by)
+
     def undo(self, reason: str = "", by: str = "") -> None:
         """Of a run that is over: make again the undos that failed, or all that waited for this. Twice is once."""
         with self._wish("undo", reason, by) as wish:

@@ -24,6 +24,11 @@ def checked_input(value: Any, schema: Mapping[str, Any] | None, limit: int, *, n
         ]
         if problems:
             raise InvalidInput("; ".join(f"{one['path']}: {one['message']}" for one in problems), problems=problems)
+    return checked_json(value, limit, name=name)
+
+
+def checked_json(value: Any, limit: int, *, name: str) -> str:
+    """The value as JSON text; InvalidInput if it is none, PayloadTooLarge if it has more bytes than the limit."""
     try:
         text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         size = len(text.encode())

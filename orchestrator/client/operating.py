@@ -11,13 +11,24 @@ from typing import Any
 
 from orchestrator import logs
 from orchestrator.broker.dispatch import Dispatcher
-from orchestrator.client.inputs import checked_input
+from orchestrator.client.inputs import checked_input, checked_json
 from orchestrator.client.versions import Versions
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, is_drain, parse_address, undo_of
+from orchestrator.engine.awaiting import (
+    Event,
+    NearMiss,
+    Signal,
+    hand_over,
+    has_come,
+    note_misses,
+    receive_signal,
+    signal_problem,
+)
 from orchestrator.engine.commit import Answer
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.retry import retry
+from orchestrator.engine.roots import rfc3339
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import cancel, leftovers
 from orchestrator.engine.state import RunStatus, StepState
@@ -30,6 +41,7 @@ from orchestrator.errors import (
     NotRetriable,
     RunGoesOn,
     RunOver,
+    SignalNotExpected,
     StepNotWaiting,
     UnknownRun,
     UnknownStep,
@@ -70,10 +82,10 @@ class Operating:
 
     def cancel(self, wish: Wish) -> None:
         """Stop the run: nothing new starts, what is in flight ends, what is done is undone."""
-        self._decide(lambda _, view: cancel(self._going_on(view), wish.reason, wish.by))
+        self.settle(lambda _, view: cancel(self.going_on(view), wish.reason, wish.by))
         view = self.view()
         plan = self.plan(view)
-        for move in leftovers(plan, view, "", self._terms()):
+        for move in leftovers(plan, view, "", self.terms()):
             self.store.apply(move.commit)
         _, values = self.store.read(self.run_id, (fields.state(DRAIN),))
         if values[fields.state(DRAIN)] == StepState.READY:
@@ -81,11 +93,11 @@ class Operating:
 
     def pause(self, wish: Wish) -> None:
         """Let nothing new begin; what runs ends."""
-        self._decide(lambda _, view: pause(self._going_on(view), wish))
+        self.settle(lambda _, view: pause(self.going_on(view), wish))
 
     def resume(self, wish: Wish) -> None:
         """Let a paused run go on."""
-        if self._decide(lambda _, view: resume(self._going_on(view), wish)):
+        if self.settle(lambda _, view: resume(self.going_on(view), wish)):
             view = self.view()
             self._send(self.plan(view), ready_steps(view))
 
@@ -95,12 +107,40 @@ class Operating:
 
         def decide(plan: Plan, view: RunView) -> Move:
             self._check_step(plan, view, step)
-            if not may_skip(plan, self._going_on(view), step):
+            if not may_skip(plan, self.going_on(view), step):
                 state = view.state(step).value
                 raise StepNotWaiting(f"step {step!r} is {state}: only a step that waits can be skipped", state=state)
-            return skip(plan, view, step, self._terms(), wish, text)
+            return skip(plan, view, step, self.terms(), wish, text)
 
-        self._decide(decide)
+        self.settle(decide)
+
+    def signal(self, name: str, data: Any, *, signal_id: str | None, source: str) -> None:
+        """Give the run a signal; nothing if one with this id has come before."""
+        text = checked_json(data, self.settings.max_payload_bytes, name="data")
+        given_id = signal_id or secrets.token_hex(12)
+
+        def decide(plan: Plan, view: RunView) -> Move | None:
+            sent_at = rfc3339(self.going_on(view).now_ms)
+            signal = Signal(given_id, name, json.loads(text), source, sent_at)
+            if not has_come(view, signal) and (problem := signal_problem(plan, view, signal)):
+                raise SignalNotExpected(f"signal {name!r} to run {self.run_id}: {problem}", run_id=self.run_id)
+            return receive_signal(plan, view, signal, self.terms())
+
+        self.settle(decide)
+
+    def receive(self, event: Event) -> int:
+        """Hand an event to each step of the run that waits for it; how many took it."""
+        taken, misses = 0, dict[str, NearMiss]()
+
+        def decide(plan: Plan, view: RunView) -> Move | None:
+            nonlocal misses
+            move, misses = hand_over(plan, view, event, self.terms())
+            return move
+
+        while self.settle(decide):
+            taken += 1
+        self.settle(lambda _, view: note_misses(view, misses))
+        return taken
 
     def retry(
         self,
@@ -119,21 +159,21 @@ class Operating:
             self._check_retriable(view)
             limit = self.settings.max_payload_bytes
             text = None if new_input is None else checked_input(new_input, plan.input_schema, limit)
-            move = retry(plan, view, self._terms(), wish, text)
+            move = retry(plan, view, self.terms(), wish, text)
             if step is not None:
                 self._check_goes_on_at(move, step)
             return move
 
-        self._decide(decide)
+        self.settle(decide)
 
     def undo(self, wish: Wish) -> None:
         """Undo what is left of a run that is over; nothing if nothing is left."""
 
         def decide(plan: Plan, view: RunView) -> Move | None:
             self._over(view)
-            return undo_again(plan, view, self._terms(), wish) if left_to_undo(view) else None
+            return undo_again(plan, view, self.terms(), wish) if left_to_undo(view) else None
 
-        self._decide(decide)
+        self.settle(decide)
 
     def waive(self, step: str, wish: Wish) -> None:
         """Record that what a step did was undone by hand."""
@@ -147,14 +187,14 @@ class Operating:
                 raise StepNotWaiting(f"there is no undo of {step!r} to waive; those that are left: {waiting}")
             return waive(view, undo, wish)
 
-        self._decide(decide)
+        self.settle(decide)
 
     def undo_preview(self) -> UndoPreview:
         """What would be undone now, and what cannot be."""
         view = self.view()
         return preview(self.plan(view), view)
 
-    def _decide(self, decide: Decide) -> bool:
+    def settle(self, decide: Decide) -> bool:
         """Take a decision until it stands, and send what follows; whether there was anything to decide."""
         for _ in range(TRIES):
             view = self.view()
@@ -180,11 +220,13 @@ class Operating:
         except Unreachable as error:
             log.warning("not_sent", run_id=self.run_id, steps=addresses, error=error.message)
 
-    def _terms(self) -> Terms:
+    def terms(self) -> Terms:
+        """What the decisions of clients are made with: they claim nothing."""
         timing = Timing(self.settings.lease_ms, self.settings.resend_ms)
         return Terms(timing, secrets.token_hex(8), 0.0, fuses=lambda _: False)
 
-    def _going_on(self, view: RunView) -> RunView:
+    def going_on(self, view: RunView) -> RunView:
+        """The same view; RunOver if the run has ended."""
         if view.over:
             raise RunOver(f"run {self.run_id} is {view.status}", run_id=self.run_id, status=view.status.value)
         return view

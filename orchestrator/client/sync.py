@@ -18,12 +18,14 @@ from pydantic import BaseModel
 from orchestrator import logs
 from orchestrator.broker.app import attach, make_app
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.approvals import Approvals
 from orchestrator.client.audit import Actor, Audit
 from orchestrator.client.doctor import Finding, examine
 from orchestrator.client.fleet import Stats, stats
 from orchestrator.client.handle import RunHandle
 from orchestrator.client.inputs import checked_input
 from orchestrator.client.publishing import Published, publish
+from orchestrator.client.receiving import correlations_of
 from orchestrator.client.search import Moment, Page, Query, search
 from orchestrator.client.traffic import VersionStatus, set_traffic, version_statuses
 from orchestrator.client.versions import Offer, Versions
@@ -40,6 +42,7 @@ from orchestrator.spec.operations import load_operations
 from orchestrator.spec.traffic import Traffic
 from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.access import Access, RedisAccess
+from orchestrator.store.events import Events, RedisEvents
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
 from orchestrator.store.registry import RedisRegistry, Registry
@@ -74,6 +77,7 @@ class Orchestrator:
         store: Store,
         registry: Registry,
         dispatcher: Dispatcher,
+        event_store: Events | None = None,
         access: Access | None = None,
     ) -> None:
         self.settings = settings
@@ -81,6 +85,7 @@ class Orchestrator:
         self.registry = registry
         self.dispatcher = dispatcher
         self.audit = Audit(access, Actor(user_name()))
+        self.event_store = event_store or RedisEvents(settings.redis_url, settings)
         self.catalogue = Versions(registry)
         self._warned: set[tuple[str, str]] = set()
         self._timing = Timing(settings.lease_ms, settings.resend_ms)
@@ -107,7 +112,7 @@ class Orchestrator:
         store = RedisStore(settings.redis_url, settings)
         registry = RedisRegistry(settings.redis_url, settings)
         access = RedisAccess(settings.redis_url, settings)
-        return cls(settings, store, registry, Dispatcher(app, settings), access)
+        return cls(settings, store, registry, Dispatcher(app, settings), access=access)
 
     @property
     def access(self) -> Access:
@@ -126,6 +131,8 @@ class Orchestrator:
         """Store a version. The very same again is no error; other content under its number is `version_conflict`."""
         load_operations(self.settings.operations)
         with self.audit.acting("publish", _version(spec.meta.key, spec.meta.version)):
+            for type_, texts in correlations_of(spec).items():
+                self.event_store.add_correlations(type_, texts)
             return publish(self.registry, spec)
 
     def versions(self, workflow: str) -> list[VersionStatus]:
@@ -230,6 +237,11 @@ class Orchestrator:
     def find(self, query: Query, *, limit: int = 50, cursor: str | None = None) -> Page:
         """A page of the runs that a query describes."""
         return search(self.store, query, limit=limit, cursor=cursor)
+
+    @property
+    def approvals(self) -> Approvals:
+        """What waits for people to decide."""
+        return Approvals(self.settings, self.store, self.catalogue, self.dispatcher)
 
     def stats(self) -> Stats:
         """Runs by status, queues, workers and beats."""

@@ -89,11 +89,20 @@ class Release:
 
 
 @value
+class Recall:
+    """Look into the log of a name -> some (entry id, event) since a moment and behind an entry, oldest first."""
+
+    name: str
+    since_ms: int
+    after: str
+
+
+@value
 class Take:
     """This message has come to an end: the next address to look at with it, if there is one and time -> it or None."""
 
 
-Effect = Read | LoadPlan | Apply | Attempt | SetAside | Fork | Take | Acquire | Release
+Effect = Read | LoadPlan | Apply | Attempt | SetAside | Fork | Take | Acquire | Release | Recall
 
 
 @value

@@ -83,7 +83,7 @@ def flow_output(plan: Plan, view: RunView, flow: str, last: str) -> str | Failur
             return Failure(error.code, f"the {'flow' if flow else 'workflow'}'s output: {error.message}")
     if plan.output_schema is None or flow:
         return text
-    problem = next(_validator(json.dumps(plan.output_schema)).iter_errors(json.loads(text)), None)
+    problem = next(validator(json.dumps(plan.output_schema)).iter_errors(json.loads(text)), None)
     return text if problem is None else Failure("invalid_output", f"the workflow's output: {problem.message}")
 
 
@@ -170,7 +170,8 @@ _SETS = (fields.completed_set, fields.failed_set, fields.over_set)
 
 
 @lru_cache(maxsize=256)
-def _validator(schema: str) -> Any:
+def validator(schema: str) -> Any:
+    """What checks values by a JSON Schema."""
     from jsonschema import Draft202012Validator  # noqa: PLC0415  # few workflows have one, and it is a large import
 
     return Draft202012Validator(json.loads(schema), format_checker=Draft202012Validator.FORMAT_CHECKER)

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from orchestrator.engine.address import container_of_lane, flow_of, scopes_around
-from orchestrator.engine.commit import CREATED_AT, INCARNATION, PAUSED, count_field
+from orchestrator.engine.commit import CREATED_AT, INCARNATION, PAUSED, count_field, member_field
 
 __all__ = ["CREATED_AT", "INCARNATION", "PAUSED"]
 
@@ -30,6 +30,8 @@ UNDO_FAILED: Final = "undo_failed"  # "1" once an undo has failed for good
 ATTENTION: Final = "attention"
 PAUSED_AT: Final = "paused_at"
 SLOT: Final = "slot"  # "1" while the run holds the slots of its workflow's limits
+SIGNALS: Final = "signals"  # how many signals have come
+FIRST_SIGNAL: Final = "first_signal"  # no signal before this one is left to be taken
 CHANGED_BY: Final = "changed_by"  # the token of the operator's change that began this incarnation
 
 LIVE_SET: Final = "live"
@@ -60,6 +62,8 @@ _STEP_HEAD: Final = (
     "of",
     "line",
     "ends",
+    "waits",
+    "looked",
 )
 
 
@@ -213,6 +217,79 @@ def open_set(address: str) -> str:
 def open_count(address: str) -> str:
     """How many tokens have not reported a failure."""
     return count_field(open_set(address))
+
+
+# What comes from outside.
+
+
+def signal(number: int) -> str:
+    """JSON: a signal that has come, as the step that takes it puts it out; from 1."""
+    return f"signal.{number}"
+
+
+def taken_by(number: int) -> str:
+    """The address of the step that has taken a signal."""
+    return f"signal_by.{number}"
+
+
+def signal_seen(digest: str) -> str:
+    """The number of the signal whose sender's id has that digest."""
+    return f"signal_id.{digest}"
+
+
+def waits_for(address: str) -> str:
+    """JSON list: the names by which a step that waits for an event is found."""
+    return f"{address}:waits"
+
+
+def looked_back(address: str) -> str:
+    """Holds "1" once a waiting step has looked for events that had come before."""
+    return f"{address}:looked"
+
+
+def asked(address: str) -> str:
+    """JSON: of an approval, who is asked and who will be; see `approvals.py`."""
+    return f"{address}:asked"
+
+
+def decisions(address: str) -> str:
+    """JSON list: the decisions of an approval, oldest first."""
+    return f"{address}:decisions"
+
+
+def link_secret(address: str) -> str:
+    """Of an approval: what the tokens of its links are made with."""
+    return f"{address}:secret"
+
+
+def remind_at(address: str) -> str:
+    """Of an approval: the moment of the next reminder."""
+    return f"{address}:remind"
+
+
+def escalate_at(address: str) -> str:
+    """Of an approval: the moment from which the next level is asked as well."""
+    return f"{address}:escalate"
+
+
+def near_miss(address: str) -> str:
+    """JSON: why the latest event of the right type was not for the step."""
+    return f"{address}:miss"
+
+
+def waiting_set(name: str) -> str:
+    """The set of the run's steps that wait for events by that name."""
+    return f"waiting:{name}"
+
+
+def took_set(step: str) -> str:
+    """The set of the events that a step has taken, in all its visits; by the address of its first."""
+    return f"took:{step}"
+
+
+def member_of(members: str, member: str) -> str:
+    """The field that says that something is in a set."""
+    return member_field(members, member)
 
 
 # Scopes: a container, or the flow of a branch or an item, by its address.

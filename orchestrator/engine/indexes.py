@@ -48,7 +48,12 @@ def tag_index(tag: str) -> str:
 
 def value_index(name: str, value: Scalar) -> str:
     """The index of the runs whose search field `name` has that value; 5, 5.0 and "5" are one value."""
-    return f"value:{name}={_short(_text(value))}"
+    return f"value:{name}={_short(text_of_value(value))}"
+
+
+def event_index(name: str) -> str:
+    """The index of the runs in which a step waits for events by that name."""
+    return f"event:{name}"
 
 
 def start_indexes(plan: Plan, roots: Mapping[str, Any]) -> tuple[str, ...]:
@@ -88,7 +93,8 @@ def moved(before: RunStatus, after: RunStatus, pinned: Pinned) -> dict[str, bool
     return {**left, **entered, **({PAUSED_RUNS: False} if after in OVER else {})}
 
 
-def _text(value: Scalar) -> str:
+def text_of_value(value: Scalar) -> str:
+    """The text that values are compared by: that of 5, 5.0 and "5" is the same."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and value.is_integer():

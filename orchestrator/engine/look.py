@@ -25,6 +25,8 @@ from orchestrator.engine.address import (
     scopes_around,
     undone_by,
 )
+from orchestrator.engine.approvals import begin_asking
+from orchestrator.engine.awaiting import awaiting_reads, begin_waiting
 from orchestrator.engine.commit import NOW, Changes, Commit, Due, Guards, Stage, Then
 from orchestrator.engine.containers import begin_container, begin_more, join
 from orchestrator.engine.dependents import release, runs
@@ -38,7 +40,7 @@ from orchestrator.engine.reads import container_reads, input_expressions, leavin
 from orchestrator.engine.retries import outlasts
 from orchestrator.engine.roots import roots_for, undo_root
 from orchestrator.engine.settle import SHORT_WAIT_MS, Ground, after_undo, complete_step, fail_attempt
-from orchestrator.engine.stages import claim, complete, event, leave, queued, when_drained
+from orchestrator.engine.stages import claim, complete, event, found_no_more, leave, queued, when_drained
 from orchestrator.engine.state import SETTLED, StepHappening, StepState, move_step
 from orchestrator.engine.view import RunView
 from orchestrator.errors import ExpressionError
@@ -93,6 +95,8 @@ def reads_to_look(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
     work = work_at(plan, address)
     out_of_time = work is not None and work.retry.max_elapsed_ms is not None and view.attempt(address) > 1
     judged = not is_undo(address) and not starts_by_itself(plan, address)
+    if missing := awaiting_reads(plan, view, address):
+        return missing
     if work is None or out_of_time or judged or (is_undo(address) and not _is_owed(view, address)):
         return reads_for(plan, view, address)
     return ()
@@ -125,15 +129,16 @@ def cancel_step(plan: Plan, view: RunView, address: str, terms: Terms, *, token:
         guards[fields.token(address)] = token
     halted = [scope for scope in stopping_scopes(plan, address) if view[fields.stopping(scope)] == "1"]
     around = [scope for scope in scopes_around(address) if view[fields.stopping(scope)] == "1"]
-    changes = leave(plan, address, settled)
+    beside, then = found_no_more(view, address)
+    changes = leave(plan, address, settled) | beside
     if not halted and not around:
         guards[fields.closed(flow_of(address))] = view[fields.closed(flow_of(address))] or ""
         onward = Onward(then=when_drained(plan, address))  # of a lane nobody needs to hear
         if not is_lane(address):
             onward = release(plan, view, address, terms, state=settled)
-        return onward.move(view, Stage(guards=guards, changes=changes))
+        return onward.move(view, Stage(guards=guards, changes=changes, then=then))
     guards |= {fields.stopping(scope): "1" for scope in (*halted, *around)}
-    stage = Stage(guards=guards, changes=changes, then=when_drained(plan, address))
+    stage = Stage(guards=guards, changes=changes, then=(*then, *when_drained(plan, address)))
     return Move(Commit(view.run_id, view.incarnation, (stage,)), to=drain_of(halted[0]) if halted else None)
 
 
@@ -193,6 +198,10 @@ def _begin(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
         return onward.move(view, ground.stage(address, leave(plan, address, settled)))
     if node.kind is StepKind.CHOICE:
         return complete_step(plan, view, address, "null", ground, terms)
+    if node.approval is not None:
+        return begin_asking(plan, view, address, ground, terms)
+    if node.awaited is not None:
+        return begin_waiting(plan, view, address, ground, terms)
     return _wait(plan, view, address, ground, terms)
 
 

@@ -33,6 +33,8 @@ def input_expressions(plan: Plan, address: str) -> tuple[Expression, ...]:
     works = (node.work, node.undo) if is_undo(address) else (node.work,)
     delay = node.delay
     own = () if delay is None else (delay.duration.expressions if delay.duration else ()) + _one(delay.moment)
+    own += () if node.awaited is None else node.awaited.expressions
+    own += () if node.approval is None else node.approval.expressions
     items = () if node.container is None else _one(node.container.items)
     return own + items + tuple(expression for work in works if work for expression in work.inputs.expressions)
 
@@ -92,7 +94,8 @@ def _step_reads(plan: Plan, address: str) -> tuple[str, ...]:
             plan.step_reads.clear()
         inputs = fields_for(plan, input_expressions(plan, address), flow=flow_of(address))
         onward = leaving_reads(plan, address, own=address)
-        known = plan.step_reads[address] = tuple(dict.fromkeys((*_ALWAYS_READ, *inputs, *onward)))
+        starter = () if node_at(plan, address).approval is None else (fields.STARTED_BY,)
+        known = plan.step_reads[address] = tuple(dict.fromkeys((*_ALWAYS_READ, *inputs, *starter, *onward)))
     return known
 
 

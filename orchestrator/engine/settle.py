@@ -16,7 +16,16 @@ from orchestrator.engine.onward import Move, Onward, Terms, begin, failure_targe
 from orchestrator.engine.outcome import Failure, Outcome, Success
 from orchestrator.engine.places import going_on, node_at, stopping_scopes, work_at
 from orchestrator.engine.retries import allows, delay_ms, outlasts
-from orchestrator.engine.stages import attention, drained, end_stage, event, leave, stop_scope, when_drained
+from orchestrator.engine.stages import (
+    attention,
+    drained,
+    end_stage,
+    event,
+    found_no_more,
+    leave,
+    stop_scope,
+    when_drained,
+)
 from orchestrator.engine.state import RunStatus, StepHappening, StepState, move_step
 from orchestrator.engine.values import value
 from orchestrator.engine.view import RunView
@@ -39,6 +48,9 @@ class Ground:
     """The attempt that is settled; none if the step is not running."""
     due: tuple[str, ...] = ()
     state: StepState = StepState.RUNNING
+    beside: Changes = Changes()
+    """What ends with it besides: of a step that waits for an event, that it can be found."""
+    then: tuple[Then, ...] = ()
 
     @staticmethod
     def of_attempt(address: str, token: str) -> Ground:
@@ -51,10 +63,23 @@ class Ground:
         guards = going_on(plan, address) | {fields.state(address): StepState.READY}
         return Ground(guards, by=terms.token, state=StepState.READY)
 
+    @staticmethod
+    def of_waiting(view: RunView, address: str, terms: Terms, *, due: bool = False) -> Ground:
+        """The ground of a step that is settled while it waits, for a worker or for something else."""
+        state = view.state(address)
+        guards = {fields.state(address): state, fields.token(address): view[fields.token(address)]}
+        beside, then = found_no_more(view, address)
+        return Ground(guards, terms.token, due=(address,) if due else (), state=state, beside=beside, then=then)
+
+    def with_guards(self, guards: Guards) -> Ground:
+        """The same ground, with more guards."""
+        return replace(self, guards={**self.guards, **guards})
+
     def stage(self, address: str, changes: Changes, *then: Then) -> Stage:
         """These changes to a step, on this ground."""
         mark = {fields.settled_by(address): self.by}
-        return Stage(guards=self.guards, already=mark, due=self.due, changes=changes | Changes(set=mark), then=then)
+        changes = self.beside | changes | Changes(set=mark)
+        return Stage(guards=self.guards, already=mark, due=self.due, changes=changes, then=(*self.then, *then))
 
 
 def settle(plan: Plan, view: RunView, address: str, token: str, outcome: Outcome, terms: Terms) -> Move:
@@ -125,9 +150,7 @@ def fail_attempt(
 
 def fail_waiting(plan: Plan, view: RunView, address: str, failure: Failure, terms: Terms) -> Move:
     """A step that waits fails without an attempt."""
-    state = view.state(address)
-    ground = Ground({fields.state(address): state, fields.token(address): view[fields.token(address)]}, terms.token)
-    return fail_attempt(plan, view, address, failure, replace(ground, state=state), terms)
+    return fail_attempt(plan, view, address, failure, Ground.of_waiting(view, address, terms), terms)
 
 
 def fail_step(  # what a failure leaves is all of these

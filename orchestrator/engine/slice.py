@@ -13,6 +13,7 @@ from typing import Any
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_drain, is_lane, is_undo, scope_of, undo_of, undone_by
+from orchestrator.engine.awaiting import first_fitting, owes_look_back, took_reads, wait_for_more
 from orchestrator.engine.commit import Answer, Changes, Commit, Reply
 from orchestrator.engine.effects import (
     Acquire,
@@ -26,6 +27,7 @@ from orchestrator.engine.effects import (
     LoadPlan,
     Parked,
     Read,
+    Recall,
     Release,
     SetAside,
     SliceTerms,
@@ -36,7 +38,7 @@ from orchestrator.engine.effects import (
 from orchestrator.engine.ends import has_begun
 from orchestrator.engine.lanes import MAX_BATCH, QUICK_MS, batch_of, settle_batch
 from orchestrator.engine.late import record_late
-from orchestrator.engine.look import asks_with, claim_unseen, evaluate_inputs, look, reads_to_look
+from orchestrator.engine.look import asks_with, claim_unseen, evaluate_inputs, is_halted, look, reads_to_look
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.outcome import Failure, Outcome
 from orchestrator.engine.places import is_container, work_at
@@ -145,6 +147,9 @@ class _Slice:
         """What there is to do at an address, with the slots that it takes; None if it is nothing for this worker."""
         if is_drain(address):
             yield from self.clear(address, here)
+        log = owes_look_back(self.plan, self.view, address)
+        if log is not None and not self.view.paused and not is_halted(self.plan, self.view, address):
+            return (yield from self.look_back(log, address, here))
         move = look(self.plan, self.view, address, here)
         if not isinstance(move, Move):
             return move
@@ -153,6 +158,18 @@ class _Slice:
         if move.claims is not None and needs_slots(self.plan, self.view, address):
             return (yield from self.get_slots(move, address, here))
         return move
+
+    def look_back(self, log: str, address: str, here: Terms) -> Generator[Effect, Any, Move]:
+        """What a step that waits for an event makes of those that came before: it takes one, or none fits."""
+        after, missed = "", None
+        while page := (yield Recall(log, self.view.number(fields.CREATED_AT), after)):
+            events = [event for _, event in page]
+            yield from self.learn(self.view.missing(took_reads(address, events)))
+            found = first_fitting(self.plan, self.view, address, events, here)
+            if isinstance(found, Move):
+                return found
+            after, missed = page[-1][0], found or missed
+        return wait_for_more(self.view, address, missed)
 
     def execute(self, address: str, token: str) -> Steps:
         """Execute claimed steps one after the other, each settled and the next one claimed by one commit."""
@@ -264,7 +281,7 @@ class _Slice:
 
     def is_open(self, address: str) -> bool:
         """Whether a look at an address may find something to do there, as far as it is known."""
-        if is_drain(address):
+        if is_drain(address) or owes_look_back(self.plan, self.view, address) is not None:
             return True
         state = self.view.state(address)
         if not is_container(self.plan, address) or state is StepState.READY:

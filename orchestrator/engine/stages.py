@@ -10,9 +10,10 @@ from typing import Any
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, drain_of, is_drain, is_lane, is_undo, parse_address, within
 from orchestrator.engine.commit import NEVER, NOW, Changes, Due, Stage, Then, count_field
-from orchestrator.engine.indexes import PAUSED_RUNS, Pinned, moved
+from orchestrator.engine.indexes import PAUSED_RUNS, Pinned, event_index, moved
 from orchestrator.engine.places import going_on, live_sets, node_at, stopping_scopes, work_at
 from orchestrator.engine.state import RunHappening, RunStatus, StepHappening, StepState, move_run, move_step
+from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import REST, Plan, Work
 
 
@@ -103,6 +104,20 @@ def latest(plan: Plan, address: str, state: StepState, recorded: Mapping[str, st
     step = within(here.flow, here.step)
     left = {name: recorded.get(f"{address}:{name}", "") for name in ("out", "err", "failures")}
     return {fields.latest(step, "status"): state, **{fields.latest(step, name): text for name, text in left.items()}}
+
+
+def found_no_more(view: RunView, address: str) -> tuple[Changes, tuple[Then, ...]]:
+    """A step that waited for events is not looked for any more; nor is its run, if it was the last one by a name."""
+    names = view.json(fields.waits_for(address)) or ()
+    if not names:
+        return Changes(), ()
+    changes = Changes(
+        delete=(fields.waits_for(address), fields.looked_back(address)),
+        remove=tuple((fields.waiting_set(name), address) for name in names),
+    )
+    return changes, tuple(
+        Then({count_field(fields.waiting_set(name)): "0"}, Changes(index={event_index(name): False})) for name in names
+    )
 
 
 def when_drained(plan: Plan, address: str) -> tuple[Then, ...]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_drain, is_lane, is_undo
+from orchestrator.engine.approvals import approval_reads, is_approval, visit_approval
+from orchestrator.engine.awaiting import is_awaiting, owes_look_back, time_out_waiting
 from orchestrator.engine.commit import Changes, Commit, Due, Guards, Stage
 from orchestrator.engine.containers import begin_more, time_out_container
 from orchestrator.engine.lanes import give_back
@@ -67,6 +69,10 @@ def reads_to_visit(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
         return view.missing(fields.lane_head(address))
     if state in (StepState.READY, StepState.WAITING) and is_container(plan, address):
         return container_reads(plan, view, address)
+    if state is StepState.WAITING and is_awaiting(plan, address):
+        return reads_for(plan, view, address)
+    if state is StepState.WAITING and is_approval(plan, address):
+        return (*reads_for(plan, view, address), *view.missing(approval_reads(address)))
     in_queue = state is StepState.READY or view[fields.in_line(address)] is not None
     if state is StepState.RUNNING or (in_queue and _is_untaken(view, address)):
         return reads_for(plan, view, address)
@@ -121,6 +127,10 @@ def _timeout(view: RunView, address: str) -> Failure | None:
 def _end_wait(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
     if is_container(plan, address):
         return _visit_container(plan, view, address, terms)
+    if is_awaiting(plan, address):
+        return _visit_awaiting(plan, view, address, terms)
+    if is_approval(plan, address):
+        return _sent(visit_approval(plan, view, address, terms))
     if view[fields.in_line(address)] is not None and _is_untaken(view, address):
         return _queue_timeout(plan, view, address, terms)
     until = view.moment(fields.until(address))
@@ -144,6 +154,18 @@ def _visit_container(plan: Plan, view: RunView, address: str, terms: Terms) -> V
     later = Changes(entries={address: Due(at_ms=limit)})
     stage = Stage({fields.state(address): StepState.WAITING}, later, due=(address,))
     return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), send=address)
+
+
+def _visit_awaiting(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
+    """A step that waits for something from outside: its time is over, or it has yet to look back."""
+    limit = view.moment(fields.deadline(address))
+    if limit is not None and view.now_ms >= limit:
+        return _sent(time_out_waiting(plan, view, address, terms))
+    if owes_look_back(plan, view, address) is not None:
+        return _send_again(view, address, terms, no_later_than_ms=limit)
+    later = Changes(entries={address: Due(at_ms=limit)})
+    stage = Stage({fields.state(address): StepState.WAITING}, later, due=(address,))
+    return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))))
 
 
 def _renew_slots(view: RunView) -> Visit | None:
@@ -176,13 +198,12 @@ def _is_untaken(view: RunView, address: str) -> bool:
     return limit is not None and view.now_ms >= limit
 
 
-def _send_again(view: RunView, address: str, terms: Terms) -> Visit:
+def _send_again(view: RunView, address: str, terms: Terms, *, no_later_than_ms: int | None = None) -> Visit:
     resends = view.number(fields.resends(address))
+    limit = view.moment(fields.queue_deadline(address)) if no_later_than_ms is None else no_later_than_ms
     changes = Changes(
         set={fields.resends(address): str(resends + 1)},
-        entries={
-            address: Due(within_ms=terms.timing.resend(resends + 1), at_ms=view.moment(fields.queue_deadline(address)))
-        },
+        entries={address: Due(within_ms=terms.timing.resend(resends + 1), at_ms=limit)},
     )
     stage = Stage(guards={fields.state(address): view.state(address)}, due=(address,), changes=changes)
     return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), send=address)

@@ -76,8 +76,11 @@ def resume(view: RunView, wish: Wish) -> Move | None:
 
 def _moved_limits(view: RunView, live: list[str], by_ms: int) -> dict[str, str]:
     """The limits of live steps, later. An attempt whose time went by in the pause had lost its worker in it."""
-    names = [limit(one) for one in live for limit in (fields.deadline, fields.queue_deadline, fields.silent_at)]
+    names = [limit(one) for one in live for limit in _LIMITS]
     return {name: str(view.number(name) + by_ms) for name in names if view[name] is not None}
+
+
+_LIMITS = (fields.deadline, fields.queue_deadline, fields.silent_at, fields.remind_at, fields.escalate_at)
 
 
 def may_skip(plan: Plan, view: RunView, address: str) -> bool:
@@ -93,7 +96,7 @@ def skip(plan: Plan, view: RunView, address: str, terms: Terms, wish: Wish, outp
     Needs the whole run. An attempt whose outcome is unknown is still undone with the run.
     """
     state = view.state(address)
-    ground = Ground({fields.state(address): state, fields.token(address): view[fields.token(address)]}, terms.token)
+    ground = Ground.of_waiting(view, address, terms)
     values = {} if output is None else {fields.output(address): output}
     skipped = move_step(state, StepHappening.SKIP)
     told = Changes(events=(event("step_skipped_by_hand", address, **wish.told()),))
@@ -103,7 +106,6 @@ def skip(plan: Plan, view: RunView, address: str, terms: Terms, wish: Wish, outp
     else:
         target = success_target(plan, view, address, output or "null")
         if isinstance(target, Failure):
-            ground = Ground(ground.guards, terms.token, state=state)
             return fail_attempt(plan, view, address, target, ground, terms)
         onward = go(plan, view, target, terms, origin=address, cause=view[fields.cause(address)])
         values[fields.went_to(address)] = onward.to if onward.to is not None and not is_drain(onward.to) else target

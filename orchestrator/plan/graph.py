@@ -111,6 +111,55 @@ class Delay:
 
 
 @dataclass(frozen=True, slots=True)
+class Awaited:
+    """What an event step waits for: an external event of a type, or a signal."""
+
+    type: str | None = None
+    source: str | None = None
+    filter: Expression | None = None
+    of_event: Expression | None = None
+    """What an event is correlated by."""
+    of_run: Expression | None = None
+    """What that must be for an event to be this run's."""
+    signals: tuple[str, ...] = ()
+    data_schema: Mapping[str, Any] | None = None
+    timeout_ms: int | None = None
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """What is evaluated on the run's side."""
+        return tuple(one for one in (self.filter, self.of_run) if one is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who is asked, each a text or an expression that gives a text or a list of texts; `after_ms`: how late."""
+
+    users: Formula
+    groups: Formula
+    after_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Whom an approval step asks, and what decides it."""
+
+    asked: Asked
+    mode: Literal["any", "all", "majority", "sequential"] = "any"
+    form: Mapping[str, Any] | None = None
+    exclude_starter: bool = True
+    remind_ms: int | None = None
+    escalate: tuple[Asked, ...] = ()
+    timeout_ms: int | None = None
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]:
+        """What is evaluated when it is reached."""
+        everybody = (self.asked, *self.escalate)
+        return tuple(found for one in everybody for who in (one.users, one.groups) for found in who.expressions)
+
+
+@dataclass(frozen=True, slots=True)
 class Container:
     """What a parallel or a map begins, and when it is joined."""
 
@@ -185,13 +234,15 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One step of the plan. `work` makes it an operation, `delay` a wait, `container` a parallel or a map."""
+    """One step of the plan. What is set makes its kind: an operation, a wait, an event, or a parallel or map."""
 
     id: str
     kind: StepKind
     flow: str = ""
     work: Work | None = None
     delay: Delay | None = None
+    awaited: Awaited | None = None
+    approval: Approval | None = None
     container: Container | None = None
     needs: Needs | None = None
     """In a needs flow: what it waits for; in any other, None."""

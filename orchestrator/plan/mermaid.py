@@ -87,12 +87,13 @@ def _shape(node: Node) -> str:
     text = _quoted(*_label(node))
     if node.work is not None:
         return f"[{text}]"
-    return f"{{{text}}}" if node.delay is None else f"([{text}])"
+    waits = any(one is not None for one in (node.delay, node.awaited, node.approval))
+    return f"([{text}])" if waits else f"{{{text}}}"
 
 
 def _label(node: Node) -> Iterator[str]:
     yield node.id
-    if node.work is not None or node.delay is not None or node.container is not None:
+    if any(one is not None for one in (node.work, node.delay, node.awaited, node.approval, node.container)):
         yield words.doing(node)
     if node.container is not None:
         if node.container.items is not None:

@@ -8,6 +8,9 @@ from datetime import timedelta
 from orchestrator.errors import UnknownOperation
 from orchestrator.plan.graph import (
     SINK,
+    Approval,
+    Asked,
+    Awaited,
     Container,
     Delay,
     FailureRoute,
@@ -25,7 +28,8 @@ from orchestrator.spec.durations import milliseconds
 from orchestrator.spec.expressions import Expression, expression
 from orchestrator.spec.flows import END, ENDINGS, flows_of, read_flow
 from orchestrator.spec.flows import Flow as WrittenFlow
-from orchestrator.spec.kinds import Wait
+from orchestrator.spec.kinds import Approval as WrittenApproval
+from orchestrator.spec.kinds import EventWait, Wait
 from orchestrator.spec.operations import OperationInfo, parse_reference
 from orchestrator.spec.policies import DEFAULT_OPERATION_TIMEOUT, DEFAULT_PRIORITY, Limit, Retry
 from orchestrator.spec.workflow import Compensation, Step, StepKind, WorkflowSpec
@@ -122,6 +126,8 @@ class _FlowCompiler:
             title=step.title,
             work=None if step.operation is None else self.work(step, step.operation),
             delay=None if step.wait is None else _delay(step.wait),
+            awaited=None if step.event is None else _awaited(step.event, _ms(step.timeout)),
+            approval=None if step.approval is None else _approval(step.approval, _ms(step.timeout)),
             container=_container(step),
             needs=self.needs(step) if by_needs else None,
             routes=() if by_needs else tuple(Route(t.to, _condition(t.when)) for t in self.shape.next[name]),
@@ -227,6 +233,36 @@ def _delay(wait: Wait) -> Delay:
         duration=None if wait.expression is None else Formula.of(wait.expression),
         moment=_condition(wait.until),
     )
+
+
+def _awaited(event: EventWait, timeout_ms: int | None) -> Awaited:
+    correlation = event.correlation
+    return Awaited(
+        type=event.type,
+        source=event.source,
+        filter=_condition(event.filter),
+        of_event=None if correlation is None else expression(correlation.event),
+        of_run=None if correlation is None else expression(correlation.value),
+        signals=event.signal,
+        data_schema=event.data_schema,
+        timeout_ms=timeout_ms,
+    )
+
+
+def _approval(written: WrittenApproval, timeout_ms: int | None) -> Approval:
+    return Approval(
+        asked=_asked(written.users, written.groups),
+        mode=written.mode,
+        form=written.form,
+        exclude_starter=written.exclude_starter,
+        remind_ms=_ms(written.remind),
+        escalate=tuple(_asked(one.users, one.groups, milliseconds(one.after)) for one in written.escalate),
+        timeout_ms=timeout_ms,
+    )
+
+
+def _asked(users: Sequence[str], groups: Sequence[str], after_ms: int = 0) -> Asked:
+    return Asked(Formula.of(list(users)), Formula.of(list(groups)), after_ms)
 
 
 def _id_of(flow: WrittenFlow) -> str:

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from orchestrator.plan.graph import Container, Delay, Flow, Formula, Needs, Node, Plan, Quota, Work
+from orchestrator.plan.graph import (
+    Approval,
+    Asked,
+    Awaited,
+    Container,
+    Delay,
+    Flow,
+    Formula,
+    Needs,
+    Node,
+    Plan,
+    Quota,
+    Work,
+)
 from orchestrator.plan.tree import FlowCanvas
 
 
@@ -48,6 +61,8 @@ def _step(node: Node) -> dict[str, Any]:
         "kind": node.kind.value,
         "work": None if node.work is None else _work(node.work),
         "delay": None if node.delay is None else _delay(node.delay),
+        "approval": None if node.approval is None else _approval(node.approval),
+        "event": None if node.awaited is None else _awaited(node.awaited),
         "container": None if node.container is None else _container(node.container),
         "needs": None if node.needs is None else _needs(node.needs),
         "on_success": [{"to": route.to, "when": route.when and route.when.text} for route in node.routes],
@@ -85,6 +100,36 @@ def _work(work: Work) -> dict[str, Any]:
         "queue_timeout_ms": work.queue_timeout_ms,
         "heartbeat_timeout_ms": work.heartbeat_timeout_ms,
         "limits": _limits(work.limits),
+    }
+
+
+def _approval(approval: Approval) -> dict[str, Any]:
+    return {
+        **_asked(approval.asked),
+        "mode": approval.mode,
+        "form": approval.form,
+        "exclude_starter": approval.exclude_starter,
+        "remind_ms": approval.remind_ms,
+        "escalate": [{**_asked(one), "after_ms": one.after_ms} for one in approval.escalate],
+        "timeout_ms": approval.timeout_ms,
+    }
+
+
+def _asked(asked: Asked) -> dict[str, Any]:
+    return {"users": asked.users.source, "groups": asked.groups.source}
+
+
+def _awaited(awaited: Awaited) -> dict[str, Any]:
+    return {
+        "type": awaited.type,
+        "source": awaited.source,
+        "filter": awaited.filter and awaited.filter.text,
+        "correlation": awaited.of_event
+        and awaited.of_run
+        and {"event": awaited.of_event.text, "value": awaited.of_run.text},
+        "signals": list(awaited.signals),
+        "data_schema": awaited.data_schema,
+        "timeout_ms": awaited.timeout_ms,
     }
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from orchestrator.plan.graph import Container, Delay, Formula, Needs, Node, Quota, RetryPolicy, Work
+from orchestrator.plan.graph import Approval, Awaited, Container, Delay, Formula, Needs, Node, Quota, RetryPolicy, Work
 from orchestrator.spec.durations import format_duration
 from orchestrator.spec.operations import Effect
 
@@ -24,6 +24,10 @@ def doing(node: Node) -> str:
         return node.work.operation
     if node.container is not None:
         return parallel_or_map(node.container)
+    if node.awaited is not None:
+        return awaited(node.awaited)
+    if node.approval is not None:
+        return approval(node.approval)
     return "choice" if node.delay is None else f"wait {delay(node.delay)}"
 
 
@@ -46,6 +50,22 @@ def delay(written: Delay) -> str:
     if written.moment is not None:
         return f"until {written.moment.text}"
     return "" if written.duration is None else plain(written.duration.source)
+
+
+def awaited(written: Awaited) -> str:
+    """What a step waits for from outside."""
+    if written.signals:
+        return f"signal {' or '.join(written.signals)}"
+    return f"event {written.type}"
+
+
+def approval(written: Approval) -> str:
+    """Whom a step asks."""
+    users, groups = written.asked.users.source, written.asked.groups.source
+    named = [*map(plain, users), *(f"group {plain(group)}" for group in groups)]
+    how = {"any": "one of ", "all": "all of ", "majority": "most of ", "sequential": ""}[written.mode]
+    joined = ", then ".join(named) if written.mode == "sequential" else ", ".join(named)
+    return f"approval by {how if len(named) > 1 else ''}{joined}"
 
 
 def join(container: Container) -> str:

@@ -26,6 +26,7 @@ from orchestrator.engine.effects import (
     LoadPlan,
     Parked,
     Read,
+    Recall,
     Release,
     SetAside,
     SliceTerms,
@@ -49,6 +50,7 @@ from orchestrator.runtime.heartbeat import Heartbeat, Lease
 from orchestrator.runtime.waking import wake
 from orchestrator.settings import Settings
 from orchestrator.spec.operations import OPERATIONS, Effect, OperationRegistry
+from orchestrator.store.events import Events, RedisEvents
 from orchestrator.store.limits import Ask, Limits, RedisLimits, ask_of
 from orchestrator.store.port import Store
 
@@ -56,6 +58,10 @@ log = logs.get("worker")
 
 MESSAGE_S = 0.001
 """What takes less is executed where it is found ready: to send it would take longer."""
+
+
+RECALLED = 200
+"""Events that a step which looks back is given at a time."""
 
 
 class Worker:
@@ -69,6 +75,7 @@ class Worker:
         dispatcher: Dispatcher,
         operations: OperationRegistry = OPERATIONS,
         limits: Limits | None = None,
+        events: Events | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -80,6 +87,7 @@ class Worker:
         self.quick: set[str] = set()
         """The operations that took less than a message costs, the last time that they were executed here."""
         self.limits = limits or RedisLimits(settings.redis_url, settings)
+        self.events = events or RedisEvents(settings.redis_url, settings)
         self.heartbeat = Heartbeat(
             lambda: store, lambda: self.limits, interval_ms=settings.heartbeat_ms, lease_ms=settings.lease_ms
         )
@@ -171,6 +179,8 @@ class Message:
                 return self.acquire(effect.slots)
             case Release():
                 return self.release(effect.slots)
+            case Recall():
+                return self.worker.events.recall(effect.name, effect.since_ms, RECALLED, effect.after)
             case Take():
                 return self.backlog.take() if self.goes_on(None) else None
         raise TypeError(f"unknown effect {effect!r}")

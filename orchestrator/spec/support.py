@@ -10,7 +10,7 @@ from orchestrator.spec.flows import flows_of
 from orchestrator.spec.problems import Report
 from orchestrator.spec.workflow import StepKind, WorkflowSpec
 
-NOT_EXECUTED: Final = frozenset({StepKind.EVENT, StepKind.APPROVAL, StepKind.WORKFLOW})
+NOT_EXECUTED: Final = frozenset({StepKind.WORKFLOW})
 
 _RULE: Final = "not_yet_supported"
 

@@ -6,17 +6,21 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from croniter import croniter
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from orchestrator.spec.cron import InvalidCron, NeverFires, parse_cron
 from orchestrator.spec.fields import Bare, Bares, Data, Duration, PositiveDuration, SpecModel
 from orchestrator.spec.versions import is_version
 
 
 def _cron(value: str) -> str:
-    if not croniter.is_valid(value):
-        raise PydanticCustomError("invalid_cron", f"`{value}` is not a cron expression")
+    try:
+        parse_cron(value)
+    except NeverFires as error:
+        raise PydanticCustomError("never_fires", str(error)) from error
+    except InvalidCron as error:
+        raise PydanticCustomError("invalid_cron", str(error)) from error
     return value
 
 

@@ -131,12 +131,40 @@ class Keys:
         """ZSET, holder → moment: see `of_limits`."""
         return f"{self._limits(group)}:slots:{name}"
 
+    def events(self) -> str:
+        """STREAM, `event` and `only`: the external events that came in. For ever; the oldest are cut off by age."""
+        return f"{self._events}:ingest"
+
+    def event_log(self, type_: str) -> str:
+        """ZSET of entry ids in their order: the events of a type. Until the last of them is too old."""
+        return f"{self._events}:log:{type_}"
+
+    def correlations(self, type_: str) -> str:
+        """SET of CEL texts: by what the steps of published versions correlate events of a type. For ever."""
+        return f"{self._events}:correlations:{type_}"
+
+    def event_mark(self, name: str) -> str:
+        """HASH, `came`, `run`, `started`: the run that a dedupe key has started. For the window in which it counts."""
+        return f"{self._events}:mark:{name}"
+
+    def dead_events(self) -> str:
+        """STREAM, `event`, `only`, `entry`, `reason`, `attempts`, `at`: events given up. Cut off by age."""
+        return f"{self._events}:dead"
+
+    def buried(self, name: str) -> str:
+        """STRING, empty: this is among the dead events already. For as long as those are kept."""
+        return f"{self._events}:buried:{name}"
+
     def shard_of(self, run_id: str) -> int:
         """The shard that a run lives in."""
         return shard_of(run_id, self.shards)
 
     def _shard_of(self, run_id: str) -> str:
         return self._shard(shard_of(run_id, self.shards))
+
+    @property
+    def _events(self) -> str:
+        return f"{self.namespace}:{{events}}"
 
     def _limits(self, group: str) -> str:
         return f"{self.namespace}:{{limits:{group}}}"

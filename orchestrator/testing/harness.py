@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 from orchestrator.client.publishing import publish
 from orchestrator.client.sync import Orchestrator
@@ -12,9 +14,11 @@ from orchestrator.engine import fields
 from orchestrator.plan.plan import operation_references
 from orchestrator.runtime.executor import Executor
 from orchestrator.settings import Settings
+from orchestrator.spec.cloudevents import CloudEvent
 from orchestrator.spec.loader import load_path
 from orchestrator.spec.operations import OPERATIONS, OperationRegistry, load_operations
 from orchestrator.spec.workflow import WorkflowSpec
+from orchestrator.store.events_memory import MemoryEvents
 from orchestrator.store.memory import MemoryStore
 from orchestrator.store.registry import MemoryRegistry
 from orchestrator.testing.complaints import UnusedScripts
@@ -39,11 +43,13 @@ class Harness:
         self._clock = Clock(_ms(FIRST_MOMENT))
         self._flows: dict[tuple[str, str], Flow] = {}
         self._runs: list[Run] = []
+        self._numbers = count(1)
         store, registry = MemoryStore(self.settings, self._clock), MemoryRegistry(self._clock)
         executor = Executor(self.settings.max_payload_bytes)
         performer = Performer(self._book_of, executor, self.elapsed)
-        self._world = World(self.settings, self._clock, store, Versions(registry), performer)
-        self._client = Orchestrator(self.settings, store, registry, Post(self.settings, self._world.deliver))
+        events = MemoryEvents(self.settings, self._clock)
+        self._world = World(self.settings, self._clock, store, Versions(registry), performer, events)
+        self._client = Orchestrator(self.settings, store, registry, Post(self.settings, self._world.deliver), events)
 
     def __call__(self, spec: WorkflowSpec | str | Path, key: str | None = None) -> Flow:
         """The flow of a spec, or of the file that holds it; of several in a file, the one with that key.
@@ -62,6 +68,11 @@ class Harness:
     def elapsed(self) -> timedelta:
         """How much virtual time has passed since the harness was made."""
         return timedelta(milliseconds=self._clock.now_ms - _ms(FIRST_MOMENT))
+
+    def emit(self, type: str, data: Any = None, *, source: str = "/test", id: str | None = None) -> int:  # noqa: A002
+        """An external event comes, for all that wait for it; how many steps took it."""
+        event = CloudEvent(id=id or f"event-{next(self._numbers)}", type=type, source=source, data=data)
+        return self._world.emit(event)
 
     def double_messages(self) -> None:
         """Deliver every message twice from now on, as brokers may."""

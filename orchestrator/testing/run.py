@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from orchestrator.client.approvals import Approvals
 from orchestrator.client.description import StepDescription
 from orchestrator.client.handle import RunHandle
 from orchestrator.engine.address import is_undo
+from orchestrator.engine.approvals import Choice
 from orchestrator.engine.state import OVER, StepState
 from orchestrator.spec.durations import milliseconds, parse_duration
 from orchestrator.store.port import HistoryEntry
@@ -64,6 +66,23 @@ class Run:
         """Cancel it as a client does; what follows from that happens with `finish`, `advance` or `until`."""
         self.handle.cancel(reason, by)
         return self
+
+    def signal(self, name: str, data: Any = None, *, id: str | None = None) -> Run:  # noqa: A002
+        """Send it a signal as a client does; what follows from that happens with `finish`, `advance` or `until`."""
+        self.handle.signal(name, data, id=id)
+        return self
+
+    def approve(self, step: str, *, by: str, groups: Sequence[str] = (), comment: str = "", form: Any = None) -> Run:
+        """Somebody approves."""
+        return self._decide(step, "approve", by, groups, comment, form)
+
+    def reject(self, step: str, *, by: str, groups: Sequence[str] = (), comment: str = "", form: Any = None) -> Run:
+        """Somebody rejects."""
+        return self._decide(step, "reject", by, groups, comment, form)
+
+    def request_changes(self, step: str, *, by: str, groups: Sequence[str] = (), comment: str = "") -> Run:
+        """Somebody asks for changes."""
+        return self._decide(step, "request_changes", by, groups, comment, None)
 
     # What to ask of it.
 
@@ -151,6 +170,12 @@ class Run:
     def story(self) -> str:
         """What happened, by virtual time, for people to read."""
         return tell(self.handle.describe(), self._history())
+
+    def _decide(self, step: str, choice: Choice, by: str, groups: Sequence[str], comment: str, form: Any) -> Run:
+        handle = self.handle
+        approvals = Approvals(self._world.settings, handle.store, handle.versions, handle.dispatcher)
+        approvals.decide(handle.run_id, step, choice, by=by, groups=groups, comment=comment, form=form)
+        return self
 
     def _steps(self, name: str) -> list[StepDescription]:
         return [step for step in self.handle.describe().steps if name in (step.address, step_name(step.address))]

@@ -19,6 +19,7 @@ from orchestrator.engine.effects import (
     Fork,
     LoadPlan,
     Read,
+    Recall,
     Release,
     SetAside,
     SliceTerms,
@@ -31,7 +32,9 @@ from orchestrator.engine.quotas import parse_holder
 from orchestrator.engine.slice import run_slice
 from orchestrator.engine.stages import Timing
 from orchestrator.plan.graph import Plan, Work
+from orchestrator.runtime.worker import RECALLED
 from orchestrator.settings import Settings
+from orchestrator.store.events import Events
 from orchestrator.store.limits import Limits, ask_of
 from orchestrator.store.port import Store
 from orchestrator.testing.performer import Performer
@@ -55,6 +58,7 @@ class Surroundings:
     wake: Callable[[str, str], None]
     """Has a step, or at `$` a run, that waited for a slot look again."""
     limits: Limits
+    events: Events
 
     @property
     def timing(self) -> Timing:
@@ -176,6 +180,8 @@ class Worker:
             case Release(slots=slots):
                 self._wake(self.around.limits.release(ask_of(slots)))
                 return None
+            case Recall(name=name, since_ms=since_ms, after=after):
+                return self.around.events.recall(name, since_ms, RECALLED, after)
             case SetAside() | Take():
                 return None
         raise TypeError(f"unknown effect {effect!r}")

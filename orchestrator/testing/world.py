@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.receiving import Receiving, names_by
 from orchestrator.client.versions import Versions
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN
 from orchestrator.engine.effects import HandOver, Parked, Stopped
 from orchestrator.engine.onward import Terms
+from orchestrator.engine.roots import rfc3339
 from orchestrator.engine.settle import SHORT_WAIT_MS
 from orchestrator.engine.slice import head_fields
 from orchestrator.engine.start import leftovers
@@ -25,6 +27,8 @@ from orchestrator.engine.sweep import reads_to_visit, visit
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import Plan
 from orchestrator.settings import Settings
+from orchestrator.spec.cloudevents import CloudEvent
+from orchestrator.store.events import Events
 from orchestrator.store.limits_memory import MemoryLimits
 from orchestrator.store.memory import MemoryStore
 from orchestrator.testing.performer import Performer
@@ -71,6 +75,7 @@ class World:
     store: MemoryStore
     versions: Versions
     performer: Performer
+    events: Events
     doubles: bool = False
     delivered: Counter[str] = field(default_factory=Counter)
     """How many messages each run has had."""
@@ -90,6 +95,7 @@ class World:
             self._new_token,
             self._wake,
             MemoryLimits(self.store.time_ms),
+            self.events,
         )
 
     def deliver(self, run_id: str, address: str) -> None:
@@ -97,6 +103,15 @@ class World:
         copies = 2 if self.doubles else 1
         self._messages.extend([(run_id, address)] * copies)
         self.delivered[run_id] += copies
+
+    def emit(self, event: CloudEvent) -> int:
+        """An event comes: it is noted in the logs, and handed to every step that waits for it; how many took it."""
+        root = event.root(rfc3339(self.clock.now_ms))
+        names = names_by(root, self.events.correlations(event.type))
+        (entry,) = self.events.append([event.text()])
+        self.events.note([(entry, name) for name in names])
+        post = Post(self.settings, self.deliver)
+        return Receiving(self.settings, self.store, self.versions, post).deliver(root, names)
 
     def _wake(self, run_id: str, address: str) -> None:
         view = self._view(run_id, fields.HEAD)

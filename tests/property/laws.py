@@ -23,8 +23,11 @@ from orchestrator.engine.address import (
     visit_of,
     within,
 )
+from orchestrator.engine.approvals import is_approval
+from orchestrator.engine.awaiting import is_awaiting
 from orchestrator.engine.commit import Commit, Reply
 from orchestrator.engine.effects import Attempt
+from orchestrator.engine.indexes import event_index
 from orchestrator.engine.places import container_at, flow_id, is_container, node_at
 from orchestrator.engine.state import LIVE, OVER, RUN_TABLE, SETTLED, STEP_TABLE, RunStatus, StepState
 from orchestrator.plan.graph import Plan
@@ -82,6 +85,7 @@ def check_commit(
     _check_ledger(plan, store, commit.run_id, after, states)
     check_flows(plan, states_in(before), states, after)
     check_lanes(plan, before, after, states)
+    _check_found(plan, store, commit.run_id, after)
 
 
 def _check_moves(plan: Plan, record: Record, reply: Reply, before: Mapping[str, str], after: Mapping[str, str]) -> None:
@@ -188,7 +192,8 @@ def _check_ledger(
     assert store.shard_entry(run_id) == (math.inf if values["paused"] == "1" else min(entries.values()))
     for address in live:
         if entries[address] == math.inf:
-            assert _waits_for_others(plan, address, states), f"nothing will ever move {address}"
+            moved = _waits_for_others(plan, address, states) or _waits_for_outside(plan, address, values)
+            assert moved, f"nothing will ever move {address}"
         if is_drain(address) and states[address] is StepState.WAITING:
             left = [other for other in live if lies_inside(scope_of(address), other)]
             assert left, f"{address} waits for nothing"
@@ -212,6 +217,36 @@ def _waits_for_others(plan: Plan, address: str, states: Mapping[str, StepState])
         return False
     cleared = any(states.get(drain_of(scope)) in LIVE for scope in scopes_around(address))
     return cleared or any(state in LIVE and lies_inside(address, other) for other, state in states.items())
+
+
+def _waits_for_outside(plan: Plan, address: str, values: Mapping[str, str]) -> bool:
+    """Whether a step waits for a signal, or for an event that it can be found by and has looked back for."""
+    if values[f"{address}:state"] != StepState.WAITING:
+        return False
+    if is_approval(plan, address):
+        return not any(f"{address}:{moment}" in values for moment in ("deadline", "remind", "escalate"))
+    if not is_awaiting(plan, address):
+        return False
+    if f"{address}:waits" not in values:
+        return True
+    return values.get(f"{address}:looked") == "1" and f"{address}:deadline" not in values
+
+
+def _check_found(plan: Plan, store: MemoryStore, run_id: str, values: Mapping[str, str]) -> None:
+    """A run stands in the indexes of the events that its steps wait for, and in no other."""
+    waiting = {one for one, state in states_in(values).items() if state is StepState.WAITING}
+    wanted = {
+        name
+        for address in waiting
+        if is_awaiting(plan, address) or is_approval(plan, address)
+        for name in json.loads(values.get(f"{address}:waits", "[]"))
+    }
+    known = {name.removeprefix("n:waiting:") for name in values if name.startswith("n:waiting:")}
+    for name in wanted | known:
+        held = bool(store.index(event_index(name), 0, None, 1))
+        assert held == (name in wanted), f"{name}: indexed {held}"
+    for name in (name for name in values if name.endswith(":waits")):
+        assert name.removesuffix(":waits") in waiting, f"{name} outlives its wait"
 
 
 def _within(table: Mapping[tuple[Any, Any], Any], start: Any, moves: int) -> set[Any]:

@@ -15,6 +15,14 @@ from typing import Any
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_undo, undone_by
+from orchestrator.engine.awaiting import (
+    Signal,
+    hand_over,
+    names_of_event,
+    note_misses,
+    receive_signal,
+    signal_problem,
+)
 from orchestrator.engine.commit import Answer, Changes, Commit, Reply, Stage
 from orchestrator.engine.effects import (
     Acquire,
@@ -27,6 +35,7 @@ from orchestrator.engine.effects import (
     LoadPlan,
     Parked,
     Read,
+    Recall,
     Release,
     SetAside,
     SliceTerms,
@@ -34,8 +43,9 @@ from orchestrator.engine.effects import (
     Stopped,
     Take,
 )
+from orchestrator.engine.indexes import event_index
 from orchestrator.engine.lease import progress, renewal
-from orchestrator.engine.onward import Terms
+from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.places import is_waited_for, work_at
 from orchestrator.engine.quotas import parse_holder
 from orchestrator.engine.settle import SHORT_WAIT_MS
@@ -117,6 +127,8 @@ class World:
     outside: list[tuple[str, str, Trial]] = field(default_factory=list)
     """("did" | "undid", idempotency key of the step, trial), in order."""
     record: Record = field(default_factory=Record)
+    log: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    """External events that came, with their ids in the log, oldest first."""
     now_ms: int = EPOCH_MS
     tokens: int = 0
     worked_ms: float = 0
@@ -268,6 +280,8 @@ class World:
             case Fork(addresses=addresses):
                 self.messages += addresses
                 self._send(worker, None)
+            case Recall(name=name, after=after):
+                self._send(worker, [entry for entry in self.log if entry[0] > after and name in self.names(entry[1])])
             case Take():
                 self._send(worker, self.messages.pop() if self.messages else None)
             case Acquire(slots=slots):
@@ -391,6 +405,50 @@ class World:
         if not self.view().over:
             changes = Changes(set={fields.PAUSED: "1" if on else "0"})
             self.apply(Commit(RUN_ID, "1", (Stage(guards, changes),)))
+
+    # What comes from outside.
+
+    def names(self, event: Mapping[str, Any]) -> tuple[str, ...]:
+        """The names under which steps wait for an event; correlated ones are correlated by `event.data.n`."""
+        return names_of_event(event, (event["data"]["n"],))
+
+    def note(self, n: int) -> None:
+        """A listener notes an event, and dies before it looks for those that wait for it."""
+        number = len(self.log) + 1
+        event = {"id": f"e{number}", "type": "came", "source": "/test", "time": "t", "data": {"n": n}}
+        self.log.append((f"{number:09}", event))
+
+    def deliver(self, place: int = -1, *, at_most: int = 9) -> None:
+        """A listener hands an event to the steps that wait for it; it may die when so many have it."""
+        if not self.log:
+            return
+        _, event = self.log[place % len(self.log)]
+        for _ in range(at_most):
+            if self.view().over or not self._is_found_by(event):
+                return
+            move, misses = hand_over(self.plan, self.view(), event, Terms(TIMING, self.draw(), 0.5, lambda _: False))
+            told = move or note_misses(self.view(), misses)
+            if told is not None:
+                self._move(told)
+            if move is None:
+                return
+
+    def signal(self, name: str, signal_id: str) -> None:
+        """Somebody sends the run a signal."""
+        signal = Signal(signal_id, name, {"n": 1}, "test", "t")
+        if self.view().over or signal_problem(self.plan, self.view(), signal):
+            return
+        move = receive_signal(self.plan, self.view(), signal, Terms(TIMING, self.draw(), 0.5, lambda _: False))
+        if move is not None:
+            self._move(move)
+
+    def _is_found_by(self, event: Mapping[str, Any]) -> bool:
+        """Whether the indexes lead to the run."""
+        return any(self.store.index(event_index(name), 0, None, 1) for name in self.names(event))
+
+    def _move(self, move: Move) -> None:
+        if self.apply(move.commit).first.stands:
+            self.messages += [address for address in (move.to, *move.forks) if address is not None]
 
     def pass_ms(self, ms: int) -> None:
         """Let so much time pass."""

@@ -32,8 +32,6 @@ def test_what_is_executed_is_not_named() -> None:
 @pytest.mark.parametrize(
     ("fields", "named"),
     [
-        ({"event": {"signal": "go"}}, "event"),
-        ({"approval": {"users": ["ann"]}}, "approval"),
         ({"workflow": "a.b"}, "workflow"),
     ],
 )

@@ -27,6 +27,8 @@ def test_event_trigger_has_the_documented_defaults() -> None:
     "wrong",
     [
         {"cron": "61 * * * *"},
+        {"cron": "0 0 30 2 *"},
+        {"cron": "0 0 0 1 1 * 2030"},
         {"every": 0},
         {"at": "2026-01-01T00:00:00"},
         {"at": "tomorrow"},

@@ -1,0 +1,203 @@
+"""What waits for people: finding open approvals, deciding them, having others decide."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.inputs import checked_json
+from orchestrator.client.operating import Operating
+from orchestrator.client.versions import Versions
+from orchestrator.engine import fields
+from orchestrator.engine.approvals import (
+    ALL_OPEN,
+    Choice,
+    Decision,
+    approval_at,
+    decide,
+    delegate,
+    form_problem,
+    group_name_of,
+    is_link_token,
+    link_token,
+    open_approvals,
+    refusal,
+    user_name_of,
+)
+from orchestrator.engine.indexes import event_index
+from orchestrator.engine.look import is_halted
+from orchestrator.engine.onward import Move
+from orchestrator.engine.roots import rfc3339
+from orchestrator.engine.view import RunView
+from orchestrator.errors import InvalidInput, InvalidRequest, NotAsked, StepNotWaiting, UnknownRun
+from orchestrator.plan.graph import Plan
+from orchestrator.settings import Settings
+from orchestrator.store.port import Store
+
+PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class OpenApproval:
+    """An approval that waits for a decision. Moments are RFC 3339 in UTC."""
+
+    run_id: str
+    workflow: str
+    version: str
+    step: str
+    title: str
+    mode: str
+    users: tuple[str, ...]
+    groups: tuple[str, ...]
+    asked_at: str
+    due_at: str | None
+    decisions: tuple[dict[str, Any], ...]
+    form: dict[str, Any] | None
+    """JSON Schema of what a decision is to come with."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """Finds open approvals and decides them. `by` and `groups` are whom the caller knows to decide."""
+
+    settings: Settings
+    store: Store
+    versions: Versions
+    dispatcher: Dispatcher
+
+    def list(self, user: str | None = None, groups: Collection[str] = (), *, limit: int = PAGE) -> list[OpenApproval]:
+        """The open approvals that this person may decide now, newest runs first; without a person, all."""
+        names = [ALL_OPEN] if user is None else [user_name_of(user), *map(group_name_of, groups)]
+        found: list[OpenApproval] = []
+        for run_id in dict.fromkeys(run for name in names for run in self._runs(name)):
+            found += self._open_in(run_id, user, groups)
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def decide(
+        self,
+        run_id: str,
+        step: str,
+        choice: Choice,
+        *,
+        by: str,
+        groups: Collection[str] = (),
+        comment: str = "",
+        form: Any = None,
+    ) -> None:
+        """Decide an open approval; NotAsked if this person may not, InvalidInput if the form is not filled in right."""
+        self._decide(run_id, step, choice, by, groups, comment, form, token="")
+
+    def decide_by_link(
+        self, run_id: str, step: str, choice: Choice, *, by: str, token: str, comment: str = "", form: Any = None
+    ) -> None:
+        """Decide by a link that was made for this person; NotAsked if its token is another."""
+        self._decide(run_id, step, choice, by, (), comment, form, token=token)
+
+    def delegate(self, run_id: str, step: str, to: str, *, by: str, groups: Collection[str] = ()) -> None:
+        """Have another decide: instead of a user, besides a group. NotAsked if this person may not decide it."""
+        operating = self._operating(run_id)
+        if not to:
+            raise InvalidRequest("name somebody to delegate to")
+
+        def move(plan: Plan, view: RunView) -> Move:
+            self._check_open(plan, operating.going_on(view), step)
+            self._check_asked(plan, view, step, by, groups)
+            return delegate(plan, view, step, by, to, operating.terms())
+
+        operating.settle(move)
+
+    def link_token(self, run_id: str, step: str, user: str) -> str:
+        """The token of the link by which a user may decide without a key: for that user, and that approval, alone.
+
+        Whoever gives it away vouches for the user's being of the groups that are asked.
+        """
+        operating = self._operating(run_id)
+        view = operating.view()
+        self._check_open(operating.plan(view), view, step)
+        return link_token(view, step, user)
+
+    def _decide(
+        self,
+        run_id: str,
+        step: str,
+        choice: Choice,
+        by: str,
+        groups: Collection[str],
+        comment: str,
+        form: Any,
+        *,
+        token: str,
+    ) -> None:
+        operating = self._operating(run_id)
+        filled = json.loads(checked_json(form, self.settings.max_payload_bytes, name="form"))
+
+        def move(plan: Plan, view: RunView) -> Move:
+            self._check_open(plan, operating.going_on(view), step)
+            if token and not is_link_token(view, step, by, token):
+                raise NotAsked("the link is not one of this approval, or not for this person", run_id=run_id, step=step)
+            member_of = tuple(view.json(fields.asked(step))["groups"] if token else groups)
+            self._check_asked(plan, view, step, by, member_of)
+            decision = Decision(by, member_of, choice, comment, filled, rfc3339(view.now_ms))
+            if (problem := form_problem(plan, step, decision)) is not None:
+                raise InvalidInput(f"the form: {problem}", run_id=run_id, step=step)
+            return decide(plan, view, step, decision, operating.terms())
+
+        operating.settle(move)
+
+    def _check_open(self, plan: Plan, view: RunView, step: str) -> None:
+        if step not in open_approvals(plan, view) or is_halted(plan, view, step):
+            waiting = ", ".join(open_approvals(plan, view)) or "none"
+            raise StepNotWaiting(f"step {step!r} of run {view.run_id} waits for no decision; those that do: {waiting}")
+
+    def _check_asked(self, plan: Plan, view: RunView, step: str, by: str, groups: Collection[str]) -> None:
+        if (why := refusal(plan, view, step, by, groups)) is not None:
+            raise NotAsked(why, run_id=view.run_id, step=step)
+
+    def _open_in(self, run_id: str, user: str | None, groups: Collection[str]) -> Iterator[OpenApproval]:
+        operating = self._operating(run_id)
+        try:
+            view = operating.view()
+        except UnknownRun:
+            return
+        plan = operating.plan(view)
+        for step in open_approvals(plan, view):
+            if not is_halted(plan, view, step) and (user is None or refusal(plan, view, step, user, groups) is None):
+                yield _shown(plan, view, step)
+
+    def _runs(self, name: str) -> Iterator[str]:
+        before: tuple[int, str] | None = None
+        while page := self.store.newest(event_index(name), before, PAGE):
+            yield from (run_id for _, run_id in page)
+            before = page[-1]
+
+    def _operating(self, run_id: str) -> Operating:
+        return Operating(run_id, self.settings, self.store, self.versions, self.dispatcher)
+
+
+def _shown(plan: Plan, view: RunView, step: str) -> OpenApproval:
+    approval, asked = approval_at(plan, step), view.json(fields.asked(step))
+    levels = asked["levels"][: asked["level"]]
+    due = view.moment(fields.deadline(step))
+    return OpenApproval(
+        run_id=view.run_id,
+        workflow=plan.key,
+        version=plan.version,
+        step=step,
+        title=plan.nodes[step.rpartition("/")[2].partition("#")[0]].title,
+        mode=approval.mode,
+        users=(*asked["users"], *(user for level in levels for user in level["users"])),
+        groups=(*asked["groups"], *(group for level in levels for group in level["groups"])),
+        asked_at=rfc3339(view.number(fields.started(step))),
+        due_at=None if due is None else rfc3339(due),
+        decisions=tuple(view.json(fields.decisions(step)) or ()),
+        form=None if approval.form is None else dict(approval.form),
+    )

@@ -1,0 +1,383 @@
+"""Steps that wait for something from outside: an external event, or a signal to their run (RULES 11).
+
+A step that waits for an event is found by an index: that of the event's type or, if it is correlated, that of type and
+value. Whoever takes an event in notes it in the log of those names first and looks into the indexes then; a step goes
+into its index first and looks back into the log then: so one of the two sees the other. An event is for every step that
+it fits, and each takes it once. A signal is kept in its run until a step takes it; the oldest is taken first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+from orchestrator.engine import fields
+from orchestrator.engine.address import is_drain, is_lane, is_undo, parse_address, within
+from orchestrator.engine.commit import Changes, Commit, Due, Stage
+from orchestrator.engine.ends import validator
+from orchestrator.engine.indexes import event_index, text_of_value
+from orchestrator.engine.onward import Move, Onward, Terms
+from orchestrator.engine.outcome import Failure
+from orchestrator.engine.places import going_on, node_at
+from orchestrator.engine.roots import roots_for
+from orchestrator.engine.settle import Ground, complete_step, fail_attempt, fail_waiting
+from orchestrator.engine.stages import event as history_event
+from orchestrator.engine.state import StepHappening, StepState, move_step
+from orchestrator.engine.values import value
+from orchestrator.engine.view import RunView
+from orchestrator.errors import ExpressionError
+from orchestrator.plan.graph import Awaited, Plan
+
+Event = Mapping[str, Any]
+"""An event as expressions see it: id, type, source, time, data, and what else it came with."""
+
+_OUTPUT: Final = ("id", "type", "source", "time", "data")
+"""What of an event is the output of the step that took it."""
+
+
+@value
+class Signal:
+    """A signal as its sender gives it; `data` is JSON that was checked, `at` RFC 3339."""
+
+    id: str
+    name: str
+    data: Any
+    source: str
+    at: str
+
+    @property
+    def event(self) -> Event:
+        """The signal as the step that takes it puts it out."""
+        return {"id": self.id, "type": self.name, "source": self.source, "time": self.at, "data": self.data}
+
+
+@value
+class NearMiss:
+    """Why an event of the right type was not for a step: what of it did not fit, what was wanted, what was found."""
+
+    event: str
+    part: str
+    """`source`, `correlation`, `filter` or `data`."""
+    wanted: Any
+    found: Any
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is kept beside the step."""
+        return {"event": self.event, "part": self.part, "wanted": self.wanted, "found": self.found}
+
+
+# Names: what events are looked for by.
+
+
+def names_of_event(event: Event, correlated_by: Sequence[Any]) -> tuple[str, ...]:
+    """The names under which runs may wait for an event; `correlated_by` are its values by which some do."""
+    return (event["type"], *dict.fromkeys(_name(event["type"], one) for one in correlated_by))
+
+
+def all_correlated(type_: str) -> str:
+    """The name under which all steps are found whose wait for a type is correlated: for telling near misses."""
+    return f"{type_}=*"
+
+
+def _name(type_: str, correlated_by: Any) -> str:
+    digest = blake2b(text_of_value(correlated_by).encode(), digest_size=12).hexdigest()
+    return f"{type_}={digest}"
+
+
+def _names(plan: Plan, view: RunView, address: str, awaited: Awaited) -> tuple[str, ...]:
+    if awaited.type is None:
+        return ()
+    if awaited.of_run is None:
+        return (awaited.type,)
+    return (_name(awaited.type, _correlation(plan, view, address, awaited)), all_correlated(awaited.type))
+
+
+def _correlation(plan: Plan, view: RunView, address: str, awaited: Awaited) -> Any:
+    if awaited.of_run is None:
+        return None
+    found = awaited.of_run.evaluate(roots_for(plan, view, (awaited.of_run,), address=address))
+    if not isinstance(found, str | int | float):
+        raise ExpressionError(f"the correlation of step {address!r} is no text, number or boolean: {json.dumps(found)}")
+    return found
+
+
+# What is read.
+
+
+def awaiting_reads(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
+    """The fields that beginning to wait takes besides those of its expressions: the signals that have come."""
+    awaited = node_at(plan, address).awaited
+    if awaited is None or not awaited.signals:
+        return ()
+    if missing := view.missing((fields.SIGNALS, fields.FIRST_SIGNAL)):
+        return missing
+    return view.missing(name for number in _kept(view) for name in (fields.signal(number), fields.taken_by(number)))
+
+
+def took_reads(address: str, events: Sequence[Event]) -> tuple[str, ...]:
+    """The fields that say which of these events the step, or an earlier visit of it, has taken."""
+    return tuple(_took(address, event) for event in events)
+
+
+def is_awaiting(plan: Plan, address: str) -> bool:
+    """Whether it is the address of a step that waits for something from outside."""
+    if is_drain(address) or is_lane(address) or is_undo(address):
+        return False
+    return node_at(plan, address).awaited is not None
+
+
+def owes_look_back(plan: Plan, view: RunView, address: str) -> str | None:
+    """The name of the log that a step has yet to look back into, if it does."""
+    if not is_awaiting(plan, address):
+        return None
+    names = view.json(fields.waits_for(address))
+    if view.state(address) is not StepState.WAITING or not names or view[fields.looked_back(address)] is not None:
+        return None
+    return str(names[0])
+
+
+# What is decided.
+
+
+def begin_waiting(plan: Plan, view: RunView, address: str, ground: Ground, terms: Terms) -> Move:
+    """The step waits from now on, or takes the oldest signal that has come for it."""
+    awaited = node_at(plan, address).awaited
+    if awaited is None:
+        raise ValueError(f"{address} waits for nothing from outside")
+    try:
+        names = _names(plan, view, address, awaited)
+    except ExpressionError as error:
+        return fail_attempt(plan, view, address, Failure(error.code, error.message, retryable=False), ground, terms)
+    counted: dict[str, str | None] = {fields.SIGNALS: view[fields.SIGNALS]} if awaited.signals else {}
+    ground = ground.with_guards(counted)
+    number = next((n for n in _kept(view) if _is_for(awaited, view.json(fields.signal(n)))), None)
+    if number is not None:
+        return _take_kept(plan, view, address, number, ground, terms)
+    limit = awaited.timeout_ms
+    soon = Due(within_ms=min(terms.timing.resend_ms, limit or terms.timing.resend_ms))
+    changes = Changes(
+        set={
+            fields.state(address): move_step(StepState.READY, StepHappening.WAIT),
+            **({fields.waits_for(address): json.dumps(names)} if names else {}),
+        },
+        delete=(fields.looked_back(address), fields.resends(address)),
+        stamp={fields.started(address): 0, **({} if limit is None else {fields.deadline(address): limit})},
+        add=tuple((fields.waiting_set(name), address) for name in names),
+        entries={address: soon if names else Due(within_ms=limit)},
+        index={event_index(name): True for name in names},
+        events=(history_event("step_waiting", address, event=awaited.type, signals=list(awaited.signals) or None),),
+    )
+    commit = Commit(view.run_id, view.incarnation, (ground.stage(address, changes),))
+    return Move(commit, to=address if names else None)
+
+
+def first_fitting(
+    plan: Plan, view: RunView, address: str, events: Sequence[Event], terms: Terms
+) -> Move | NearMiss | None:
+    """The move by which a step takes the first of these events that fits; else why the last one does not."""
+    missed: NearMiss | None = None
+    for event in events:
+        if view[_took(address, event)] is None:
+            missed = mismatch(plan, view, address, event)
+            if missed is None:
+                return take_event(plan, view, address, event, terms)
+    return missed
+
+
+def wait_for_more(view: RunView, address: str, missed: NearMiss | None) -> Move:
+    """None of the events that came before fits: the step waits for those to come."""
+    guards = {fields.state(address): StepState.WAITING.value, fields.looked_back(address): None}
+    changes = Changes(
+        set={fields.looked_back(address): "1", **({} if missed is None else _missed(address, missed))},
+        entries={address: Due(at_ms=view.moment(fields.deadline(address)))},
+    )
+    return Move(Commit(view.run_id, view.incarnation, (Stage(guards, changes),)))
+
+
+def waiting_for(plan: Plan, view: RunView, type_: str) -> list[str]:
+    """The steps that wait for events of a type; needs the whole run."""
+    return [one for one, awaited in _waiting(plan, view) if awaited.type == type_]
+
+
+def mismatch(plan: Plan, view: RunView, address: str, event: Event) -> NearMiss | None:
+    """What of an event does not fit a step that waits for its type; None if all does."""
+    awaited = node_at(plan, address).awaited
+    if awaited is None:
+        raise ValueError(f"{address} waits for nothing from outside")
+    if awaited.source is not None and event["source"] != awaited.source:
+        return NearMiss(event["id"], "source", awaited.source, event["source"])
+    if awaited.of_event is not None:
+        try:
+            wanted, found = _correlation(plan, view, address, awaited), awaited.of_event.evaluate({"event": event})
+        except ExpressionError as error:
+            return NearMiss(event["id"], "correlation", awaited.of_event.text, error.message)
+        if not isinstance(found, str | int | float) or text_of_value(found) != text_of_value(wanted):
+            return NearMiss(event["id"], "correlation", wanted, found)
+    if awaited.filter is not None:
+        roots = roots_for(plan, view, (awaited.filter,), address=address) | {"event": event}
+        try:
+            if not awaited.filter.holds(roots):
+                return NearMiss(event["id"], "filter", awaited.filter.text, False)
+        except ExpressionError as error:
+            return NearMiss(event["id"], "filter", awaited.filter.text, error.message)
+    problem = _data_problem(awaited, event["data"])
+    return None if problem is None else NearMiss(event["id"], "data", "data_schema", problem)
+
+
+def take_event(plan: Plan, view: RunView, address: str, event: Event, terms: Terms) -> Move:
+    """The move by which a waiting step takes an event; a pause does not keep it from that."""
+    ground = ground_of_waiting(plan, view, address, terms).with_guards({_took(address, event): None})
+    told = history_event("event_received", address, id=event["id"], source=event["source"])
+    more = Onward(changes=Changes(add=((_took_set(address), _key(event)),), events=(told,)))
+    return complete_step(plan, view, address, _output(event), ground, terms, more=more)
+
+
+def hand_over(plan: Plan, view: RunView, event: Event, terms: Terms) -> tuple[Move | None, dict[str, NearMiss]]:
+    """The move by which the next waiting step of a run takes an event, if one does, and whom it was not for.
+
+    Needs the whole run.
+    """
+    misses = dict[str, NearMiss]()
+    for address in waiting_for(plan, view, event["type"]):
+        if view[_took(address, event)] is None:
+            missed = mismatch(plan, view, address, event)
+            if missed is None:
+                return take_event(plan, view, address, event, terms), misses
+            misses[address] = missed
+    return None, misses
+
+
+def note_misses(view: RunView, misses: Mapping[str, NearMiss]) -> Move | None:
+    """The move that keeps the latest near miss beside each step that it was of; None if there is none."""
+    if not misses:
+        return None
+    changes = Changes(set={name: text for one, miss in misses.items() for name, text in _missed(one, miss).items()})
+    guards = {fields.STATUS: view.status.value}
+    return Move(Commit(view.run_id, view.incarnation, (Stage(guards, changes),)))
+
+
+def receive_signal(plan: Plan, view: RunView, signal: Signal, terms: Terms) -> Move | None:
+    """The move by which a run takes a signal: a step that waits for it, or the run until one does.
+
+    None if a signal with this id has come before. Needs the whole run.
+    """
+    if has_come(view, signal):
+        return None
+    number = view.number(fields.SIGNALS) + 1
+    kept = {
+        fields.SIGNALS: str(number),
+        fields.signal(number): json.dumps(signal.event),
+        fields.signal_seen(_digest(signal.id)): str(number),
+    }
+    told = history_event("signal_received", None, signal=signal.name, id=signal.id, by=signal.source or None)
+    guards: dict[str, str | None] = {
+        fields.STATUS: view.status.value,
+        fields.SIGNALS: view[fields.SIGNALS],
+        fields.signal_seen(_digest(signal.id)): None,
+    }
+    taker = next((one for one, awaited in _waiting(plan, view) if _is_for(awaited, signal.event)), None)
+    if taker is None:
+        stage = Stage(guards, Changes(set=kept, events=(told,)))
+        return Move(Commit(view.run_id, view.incarnation, (stage,)))
+    ground = ground_of_waiting(plan, view, taker, terms).with_guards(guards)
+    more = Onward(changes=Changes(set={**kept, fields.taken_by(number): taker}, events=(told,)))
+    return complete_step(plan, view, taker, _output(signal.event), ground, terms, more=more)
+
+
+def has_come(view: RunView, signal: Signal) -> bool:
+    """Whether a signal with this id has come before."""
+    return view[fields.signal_seen(_digest(signal.id))] is not None
+
+
+def signal_problem(plan: Plan, view: RunView, signal: Signal) -> str | None:
+    """Why no step of the run will ever take this signal, if none will. Needs the whole run."""
+    named = [node for node in plan.nodes.values() if node.awaited and signal.name in node.awaited.signals]
+    if not named:
+        known = {name for node in plan.nodes.values() if node.awaited for name in node.awaited.signals}
+        return f"no step waits for it; those that steps wait for: {', '.join(sorted(known)) or 'none'}"
+    once = [node for node in named if not node.flow and not node.loops]
+    if len(once) == len(named) and all(view[fields.ended(node.id)] is not None for node in once):
+        return f"no step waits for it any more: {', '.join(node.id for node in once)} is over"
+    problems = [_data_problem(node.awaited, signal.data) for node in named if node.awaited]
+    return f"its data: {problems[0]}" if all(problems) else None
+
+
+def time_out_waiting(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
+    """Nothing came in time."""
+    failure = Failure("wait_timeout", "what the step waits for did not come in time", retryable=False)
+    return fail_waiting(plan, view, address, failure, terms)
+
+
+def ground_of_waiting(plan: Plan, view: RunView, address: str, terms: Terms) -> Ground:
+    """The ground on which something from outside settles a step that waits: it does, and its flow goes on."""
+    return Ground.of_waiting(view, address, terms).with_guards(_flow_goes_on(plan, address))
+
+
+def _take_kept(plan: Plan, view: RunView, address: str, number: int, ground: Ground, terms: Terms) -> Move:
+    """A signal that had come before the step took it."""
+    others = (n for n in _kept(view) if n != number)
+    first = next(others, view.number(fields.SIGNALS) + 1)
+    kept = {fields.taken_by(number): address, fields.FIRST_SIGNAL: str(first)}
+    ground = ground.with_guards({fields.taken_by(number): None})
+    output = _output(view.json(fields.signal(number)))
+    return complete_step(plan, view, address, output, ground, terms, more=Onward(changes=Changes(set=kept)))
+
+
+def _kept(view: RunView) -> Iterator[int]:
+    """The signals that no step has taken, oldest first, as far as they have been read."""
+    numbers = range(view.number(fields.FIRST_SIGNAL, 1), view.number(fields.SIGNALS) + 1)
+    return (number for number in numbers if view[fields.taken_by(number)] is None)
+
+
+def _is_for(awaited: Awaited, signal: Any) -> bool:
+    if signal is None or signal["type"] not in awaited.signals:
+        return False
+    return _data_problem(awaited, signal["data"]) is None
+
+
+def _waiting(plan: Plan, view: RunView) -> Iterator[tuple[str, Awaited]]:
+    """The steps that wait for something from outside, in flows that go on; those that began first before others."""
+    waiting = [one for one in view.addresses() if view.state(one) is StepState.WAITING and is_awaiting(plan, one)]
+    for address in sorted(waiting, key=lambda one: (view.number(fields.started(one)), one)):
+        awaited = node_at(plan, address).awaited
+        if awaited is not None and all(view[name] == text for name, text in _flow_goes_on(plan, address).items()):
+            yield address, awaited
+
+
+def _flow_goes_on(plan: Plan, address: str) -> dict[str, str | None]:
+    """The guards of what a pause does not hold up."""
+    return {name: text for name, text in going_on(plan, address).items() if name != fields.PAUSED}
+
+
+def _missed(address: str, miss: NearMiss) -> dict[str, str]:
+    return {fields.near_miss(address): json.dumps(miss.to_json())}
+
+
+def _data_problem(awaited: Awaited, data: Any) -> str | None:
+    if awaited.data_schema is None:
+        return None
+    problem = next(validator(json.dumps(awaited.data_schema)).iter_errors(data), None)
+    return None if problem is None else str(problem.message)
+
+
+def _output(event: Event) -> str:
+    return json.dumps({name: event.get(name) for name in _OUTPUT}, separators=(",", ":"))
+
+
+def _took_set(address: str) -> str:
+    here = parse_address(address)
+    return fields.took_set(within(here.flow, here.step))
+
+
+def _took(address: str, event: Event) -> str:
+    return fields.member_of(_took_set(address), _key(event))
+
+
+def _key(event: Event) -> str:
+    return _digest(f"{event['source']}\0{event['id']}")
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=12).hexdigest()
