@@ -13,7 +13,7 @@ from orchestrator.cli.session import connect, object_argument, seconds_argument
 from orchestrator.cli.timeline import timeline
 from orchestrator.cli.views import headed, run_facts, runs_table, steps_table
 from orchestrator.client.handle import RunHandle
-from orchestrator.client.search import Query, search
+from orchestrator.client.search import Query
 from orchestrator.engine.indexes import Scalar
 from orchestrator.engine.state import RunStatus
 from orchestrator.errors import InvalidRequest
@@ -67,7 +67,7 @@ def start(output: Output, options: StartOptions) -> bool:
 
 def list_runs(output: Output, query: Query, *, limit: int, cursor: str | None) -> None:
     """Show a page of the runs that are asked for."""
-    page = search(connect().store, query, limit=limit, cursor=cursor)
+    page = connect().find(query, limit=limit, cursor=cursor)
     if output.as_json:
         output.document({"runs": [run.to_json() for run in page.runs], "cursor": page.cursor})
     output.say(runs_table(page.runs, output.console.width) if page.runs else Text("no runs", style="dim"))

@@ -11,19 +11,36 @@ from typing import Any
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.audit import Audit
 from orchestrator.client.description import RunDescription, describe
+from orchestrator.client.masking import (
+    mask_of,
+    masked_description,
+    masked_error,
+    masked_history,
+    masked_preview,
+    redaction_of,
+)
 from orchestrator.client.operating import Operating
+from orchestrator.client.redaction import Mask
 from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
 from orchestrator.engine import fields
 from orchestrator.engine.state import OVER, RunStatus
 from orchestrator.engine.undoing import UndoPreview
 from orchestrator.engine.verbs import Wish
-from orchestrator.errors import RunFailed, RunGoesOn, UnknownRun, WaitTimeout
+from orchestrator.errors import RunFailed, UnknownRun, WaitTimeout
 from orchestrator.settings import Settings
 from orchestrator.store.port import HistoryEntry, Store
 
 ENDS = frozenset(f"run_{status.value}" for status in OVER)
 """The events that end a run."""
+_RESULT = (
+    fields.STATUS,
+    fields.OUTPUT,
+    fields.ERROR,
+    fields.COMPENSATION,
+    fields.WORKFLOW,
+    fields.VERSION,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +64,8 @@ class RunHandle:
     def describe(self) -> RunDescription:
         """Everything that is known of the run now."""
         view = self._operating.view()
-        return describe(self._operating.plan(view), view)
+        plan = self._operating.plan(view)
+        return masked_description(describe(plan, view), mask_of(plan, self._settings, view))
 
     def result(self, timeout: float | None = None) -> Any:
         """The run's output, as soon as it has one; `timeout` in seconds.
@@ -57,32 +75,29 @@ class RunHandle:
         deadline = None if timeout is None else elapsed_s() + timeout
         after = "0"
         while True:
-            _, values = self.store.read(self.run_id, (fields.STATUS, fields.OUTPUT, fields.ERROR, fields.COMPENSATION))
+            _, values = self.store.read(self.run_id, _RESULT)
             status = values[fields.STATUS]
             if status is None:
                 raise UnknownRun(f"no run has the id {self.run_id!r}", run_id=self.run_id)
             if status == RunStatus.COMPLETED:
-                return json.loads(values[fields.OUTPUT] or "null")
+                return self._mask(values).value(json.loads(values[fields.OUTPUT] or "null"), "output")
             if status in OVER:
-                raise _failed(self.run_id, status, values)
+                raise _failed(self.run_id, status, values, self._mask(values))
             left_s = 60.0 if deadline is None else deadline - elapsed_s()
             if left_s <= 0:
                 raise WaitTimeout(f"run {self.run_id} is still {status}", run_id=self.run_id, status=status)
             after = self._wait_for_end(after, min(left_s, 60.0))
 
-    def check_over(self) -> None:
-        """RunGoesOn unless the run has ended."""
-        status = self.status()
-        if status not in OVER:
-            raise RunGoesOn(f"run {self.run_id} is {status}", run_id=self.run_id, status=status.value)
-
     def masked(self, entries: list[HistoryEntry]) -> list[HistoryEntry]:
-        """The events as they may be shown."""
-        return entries
+        """Events of this run as they may be shown: with what is to be redacted masked."""
+        if not entries:
+            return entries
+        _, values = self.store.read(self.run_id, (fields.WORKFLOW, fields.VERSION))
+        return masked_history(entries, self._mask(values))
 
     def history(self, after: str = "0", limit: int = 1000) -> list[HistoryEntry]:
         """What happened, oldest first, after the event with this id."""
-        return self.store.history(self.run_id, after, limit)
+        return self.masked(self.store.history(self.run_id, after, limit))
 
     def follow(self, after: str = "0", timeout: float | None = None) -> Iterator[HistoryEntry]:
         """What happened after that event and what happens, until the run is over; WaitTimeout after so many seconds."""
@@ -93,7 +108,7 @@ class RunHandle:
             left_s = 1.0 if deadline is None else min(deadline - elapsed_s(), 1.0)
             if left_s <= 0 and not over:
                 raise WaitTimeout(f"run {self.run_id} is still {status}", run_id=self.run_id, status=status.value)
-            events = self.history(after) if over else self.store.wait_history(self.run_id, after, left_s)
+            events = self.history(after) if over else self.masked(self.store.wait_history(self.run_id, after, left_s))
             yield from events
             after = events[-1].id if events else after
             if over and not events:
@@ -155,7 +170,9 @@ class RunHandle:
 
     def undo_preview(self) -> UndoPreview:
         """What would be undone now, with inputs, and what cannot be."""
-        return self._operating.undo_preview()
+        found = self._operating.undo_preview()
+        view = self._operating.view()
+        return masked_preview(found, mask_of(self._operating.plan(view), self._settings, view))
 
     @contextmanager
     def _wish(self, verb: str, reason: str, by: str, step: str | None = None) -> Iterator[Wish]:
@@ -173,14 +190,28 @@ class RunHandle:
                 break
         return after
 
+    def _mask(self, values: Mapping[str, str | None]) -> Mask:
+        """What hides what is to be redacted in this run; the whole run is read only if there is something."""
+        key, version = values[fields.WORKFLOW], values[fields.VERSION]
+        if key is None or version is None:
+            return Mask()
+        plan = self.versions.plan(key, version)
+        if not redaction_of(plan, self._settings):
+            return Mask()
+        return mask_of(plan, self._settings, self._operating.view())
+
+    @property
+    def _settings(self) -> Settings:
+        settings: Settings = self.dispatcher.settings
+        return settings
+
     @property
     def _operating(self) -> Operating:
-        settings: Settings = self.dispatcher.settings
-        return Operating(self.run_id, settings, self.store, self.versions, self.dispatcher)
+        return Operating(self.run_id, self._settings, self.store, self.versions, self.dispatcher)
 
 
-def _failed(run_id: str, status: str, values: dict[str, str | None]) -> RunFailed:
-    error = json.loads(values[fields.ERROR] or "{}")
+def _failed(run_id: str, status: str, values: dict[str, str | None], mask: Mask) -> RunFailed:
+    error = masked_error(json.loads(values[fields.ERROR] or "{}"), mask)
     message = f"run {run_id} {status}: {error.get('code', '')} {error.get('message', '')}".rstrip()
     return RunFailed(
         message, run_id=run_id, status=status, error=error, compensation=values[fields.COMPENSATION] or "none"

@@ -12,6 +12,7 @@ from typing import Any
 from orchestrator import logs
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.inputs import checked_input, checked_json
+from orchestrator.client.masking import masked_refusal, redaction_of
 from orchestrator.client.versions import Versions
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, is_drain, parse_address, undo_of
@@ -37,6 +38,7 @@ from orchestrator.engine.verbs import Wish, may_skip, pause, ready_steps, resume
 from orchestrator.engine.view import RunView
 from orchestrator.errors import (
     Conflict,
+    InvalidInput,
     InvalidRequest,
     NotRetriable,
     RunGoesOn,
@@ -158,7 +160,11 @@ class Operating:
                 raise NotRetriable(message, run_id=self.run_id, incarnation=int(view.incarnation))
             self._check_retriable(view)
             limit = self.settings.max_payload_bytes
-            text = None if new_input is None else checked_input(new_input, plan.input_schema, limit)
+            try:
+                text = None if new_input is None else checked_input(new_input, plan.input_schema, limit)
+            except InvalidInput as error:
+                redaction = redaction_of(plan, self.settings)
+                raise masked_refusal(error, redaction, {"input": new_input}) from None
             move = retry(plan, view, self.terms(), wish, text)
             if step is not None:
                 self._check_goes_on_at(move, step)

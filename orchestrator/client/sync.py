@@ -7,7 +7,7 @@ import getpass
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import lru_cache
 from hashlib import blake2b
@@ -24,9 +24,10 @@ from orchestrator.client.doctor import Finding, examine
 from orchestrator.client.fleet import Stats, stats
 from orchestrator.client.handle import RunHandle
 from orchestrator.client.inputs import checked_input
+from orchestrator.client.masking import masked_refusal, redaction_of
 from orchestrator.client.publishing import Published, publish
 from orchestrator.client.receiving import correlations_of
-from orchestrator.client.search import Moment, Page, Query, search
+from orchestrator.client.search import Moment, Page, Query, RunSummary, search
 from orchestrator.client.traffic import VersionStatus, set_traffic, version_statuses
 from orchestrator.client.versions import Offer, Versions
 from orchestrator.engine import fields
@@ -34,7 +35,7 @@ from orchestrator.engine.commit import Answer, Commit
 from orchestrator.engine.indexes import Scalar
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import StartRequest, start
-from orchestrator.errors import InvalidRequest, InvalidSettings, RunConflict, UnknownRun, Unreachable
+from orchestrator.errors import InvalidInput, InvalidRequest, InvalidSettings, RunConflict, UnknownRun, Unreachable
 from orchestrator.plan.graph import Plan
 from orchestrator.settings import Settings
 from orchestrator.spec.durations import milliseconds, parse_duration
@@ -236,7 +237,14 @@ class Orchestrator:
 
     def find(self, query: Query, *, limit: int = 50, cursor: str | None = None) -> Page:
         """A page of the runs that a query describes."""
-        return search(self.store, query, limit=limit, cursor=cursor)
+        page = search(self.store, query, limit=limit, cursor=cursor)
+        return replace(page, runs=tuple(map(self._masked, page.runs)))
+
+    def _masked(self, run: RunSummary) -> RunSummary:
+        """A summary as it may be shown; its error is all that may hold values."""
+        if run.error is None or not redaction_of(self.catalogue.plan(run.workflow, run.version), self.settings):
+            return run
+        return replace(run, error=self.handle(run.run_id).describe().error)
 
     @property
     def approvals(self) -> Approvals:
@@ -277,10 +285,15 @@ class Orchestrator:
         given = one.input.model_dump(mode="json", by_alias=True) if isinstance(one.input, BaseModel) else one.input
         given, ctx = {} if given is None else given, {} if one.ctx is None else one.ctx
         plan = self._plan_for(one, run_id, {"input": given, "ctx": ctx}, offers)
+        try:
+            input_text = checked_input(given, plan.input_schema, limit)
+            ctx_text = checked_input(ctx, plan.ctx_schema, limit, name="ctx")
+        except InvalidInput as error:
+            raise masked_refusal(error, redaction_of(plan, self.settings), {"input": given, "ctx": ctx}) from None
         request = StartRequest(
             run_id=run_id,
-            input=checked_input(given, plan.input_schema, limit),
-            ctx=checked_input(ctx, plan.ctx_schema, limit, name="ctx"),
+            input=input_text,
+            ctx=ctx_text,
             started_by=self.audit.actor.user,
             timeout_ms=_timeout_ms(one.timeout),
         )

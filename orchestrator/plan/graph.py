@@ -286,6 +286,8 @@ class Plan:
     tags: tuple[str, ...] = ()
     search: Mapping[str, Expression] = field(default_factory=dict)
     """What runs can be found by: name -> expression over `input` and `ctx`."""
+    redact: tuple[str, ...] = ()
+    """Paths of values that are masked wherever they are shown."""
     sinks: Mapping[str, Node] = field(default_factory=dict)
     """Needs flow -> the step that decides how it ends."""
     successors: Mapping[str, str] = field(default_factory=dict)

@@ -66,6 +66,7 @@ def compile_plan(spec: WorkflowSpec, operations: Operations, *, digest: str) -> 
         limits=_quotas(spec.limits),
         tags=tuple(spec.meta.tags),
         search={name: expression(text) for name, text in spec.search.items()},
+        redact=tuple(spec.redact),
         undo_on_cancel=spec.compensation.on_cancel,
         undo_by_hand=spec.compensation.trigger == "manual",
         successors={step: usual for step, node in nodes.items() if (usual := _usual(node, nodes)) not in ENDINGS},

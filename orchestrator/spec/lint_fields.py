@@ -32,6 +32,7 @@ _FIELDS: Final[Mapping[StepKind, set[str]]] = {
 _KIND_FIELDS: Final = frozenset[str]().union(*_FIELDS.values())
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BRANCH: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,63}")
+_REDACT_ROOTS: Final = frozenset({"input", "ctx", "steps", "output", "error", "*", "**"})
 _REDACT: Final = re.compile(r"[^.\s]+(?:\.[^.\s]+)*")
 
 
@@ -42,6 +43,9 @@ def check_workflow(spec: WorkflowSpec, report: Report) -> None:
     for index, path in enumerate(spec.redact):
         if not _REDACT.fullmatch(path):
             message = f"`{path}` is not a path; write `input.card.number` or `**.password`"
+            report.error("invalid_redact_path", message, ("redact", index))
+        elif path.partition(".")[0] not in _REDACT_ROOTS:
+            message = f"`{path}` leads nowhere; paths begin with {', '.join(sorted(_REDACT_ROOTS))}"
             report.error("invalid_redact_path", message, ("redact", index))
     _check_limits(spec.limits, (), report)
     _check_triggers(spec, report)

@@ -16,8 +16,9 @@ from orchestrator.client.description import RunDescription
 from orchestrator.client.handle import RunHandle
 from orchestrator.client.search import Query as Wanted
 from orchestrator.client.sync import Start
+from orchestrator.engine.state import OVER
 from orchestrator.engine.undoing import UndoPreview
-from orchestrator.errors import InvalidRequest, RunConflict
+from orchestrator.errors import InvalidRequest, RunConflict, RunGoesOn
 
 router = APIRouter(tags=["runs"], responses=documented())
 
@@ -125,7 +126,9 @@ def show_history(
 def show_result(caller: Viewer, run_id: RunId) -> Outcome:
     """Its output or its error; `run_goes_on` while it has neither."""
     handle = caller.run(run_id)
-    handle.check_over()
+    status = handle.status()
+    if status not in OVER:
+        raise RunGoesOn(f"run {run_id} is {status}", run_id=run_id, status=status.value)
     return _outcome(handle)
 
 

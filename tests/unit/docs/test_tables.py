@@ -45,7 +45,6 @@ def test_fields_without_effect_are_named() -> None:
         steps=[{"id": "a", "operation": "do.write"}],
         sla={"max_duration": "1h"},
         triggers=[{"schedule": {"name": "hourly", "every": "1h"}}],
-        redact=["input.card"],
     )
     (named,) = re.findall(r"^(.+) are checked and stored; `publish` warns", README, re.MULTILINE)
 

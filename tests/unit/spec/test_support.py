@@ -58,6 +58,6 @@ def test_fields_without_effect_are_warned_about_once_each() -> None:
 
     warnings = without_effect(spec)
 
-    names = ["sla", "triggers", "redact", "steps.sla"]
+    names = ["sla", "triggers", "steps.sla"]
     assert [warning.path for warning in warnings] == names
     assert {warning.severity for warning in warnings} == {"warning"}
