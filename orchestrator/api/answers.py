@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from orchestrator.client.doctor import Finding
-from orchestrator.client.fleet import QueueStats, WorkerStats
 from orchestrator.client.jobs import Job
-from orchestrator.client.search import RunSummary
+from orchestrator.client.shown import Finding, OpenApproval, QueueStats, RunSummary, WorkerStats
+from orchestrator.errors import Problem
+from orchestrator.store.port import HistoryEntry
 
 
 class Started(BaseModel):
@@ -68,6 +68,27 @@ class History(BaseModel):
     after: str | None = Field(description="Where to go on.")
 
 
+def told(entry: HistoryEntry) -> dict[str, Any]:
+    """An event of a run's history as it is told: flat; an `id` of its own, such as a signal's, as `event_id`."""
+    own = {("event_id" if name == "id" else name): value for name, value in entry.event.items()}
+    return {"id": entry.id, "at_ms": entry.at_ms, **own}
+
+
+class ApprovalList(BaseModel):
+    """Open approvals, newest runs first."""
+
+    approvals: list[OpenApproval]
+
+
+class Link(BaseModel):
+    """What a link carries by which one person may decide one approval without a key."""
+
+    run_id: str
+    step: str
+    user: str
+    token: str
+
+
 class WorkflowList(BaseModel):
     """Workflows by key."""
 
@@ -109,7 +130,7 @@ class PublishedOne(BaseModel):
     version: str
     digest: str
     created: bool
-    warnings: list[str]
+    warnings: list[Problem]
 
 
 class PublishedMany(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
@@ -54,6 +55,10 @@ STATUSES: Final[Mapping[str, int]] = {
     "step_not_waiting": 409,
     "not_retriable": 409,
     "illegal_transition": 409,
+    "not_asked": 409,
+    "invalid_event": 422,
+    "invalid_schedule": 422,
+    "signal_not_expected": 409,
     "unreachable": 503,
 }
 """Code → status. Any other code is a fault of ours: 500."""
@@ -141,6 +146,8 @@ def response(path: str, error: OrchestratorError) -> Response:
     """The problem that an error is."""
     status = STATUSES.get(error.code, 500)
     details = {name: value for name, value in error.details.items() if name not in ("problems", "retry_after_ms")}
+    if isinstance(error, SpecInvalid):
+        details["problems"] = [asdict(one) for one in error.problems]
     headers = {}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"

@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.crowds import Crowd, with_crowds
-from orchestrator.client.description import RunDescription, StepDescription
-from orchestrator.client.search import RunSummary
+from orchestrator.client.shown import RunDescription, RunSummary, StepDescription
 from orchestrator.engine.undoing import Kept, PlannedUndo
 from orchestrator.errors import Problem
 

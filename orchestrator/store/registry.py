@@ -109,6 +109,10 @@ class RedisRegistry:
         self._keys = Keys(settings.namespace, settings.shards)
         self._connection = Connection(url)
 
+    def close(self) -> None:
+        """Close the sockets; the next call opens new ones."""
+        self._connection.close()
+
     def publish(self, definition: Definition) -> bool:
         """Whether it is new; False if it was there already, VersionConflict if with another digest."""
         place = self._keys.definitions(definition.key)

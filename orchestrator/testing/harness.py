@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.client.publishing import publish
-from orchestrator.client.sync import Orchestrator
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.client.versions import Versions
 from orchestrator.engine import fields
 from orchestrator.plan.plan import operation_references
@@ -49,7 +49,9 @@ class Harness:
         performer = Performer(self._book_of, executor, self.elapsed)
         events = MemoryEvents(self.settings, self._clock)
         self._world = World(self.settings, self._clock, store, Versions(registry), performer, events)
-        self._client = Orchestrator(self.settings, store, registry, Post(self.settings, self._world.deliver), events)
+        self._client = RedisOrchestrator(
+            self.settings, store, registry, Post(self.settings, self._world.deliver), events
+        )
 
     def __call__(self, spec: WorkflowSpec | str | Path, key: str | None = None) -> Flow:
         """The flow of a spec, or of the file that holds it; of several in a file, the one with that key.

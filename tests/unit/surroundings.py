@@ -9,9 +9,9 @@ from typing import Any
 
 from orchestrator.broker.app import make_app
 from orchestrator.broker.dispatch import Dispatcher
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.publishing import publish
-from orchestrator.client.sync import Orchestrator
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.engine.effects import Ending
 from orchestrator.errors import Unreachable
 from orchestrator.plan.canvas import Region
@@ -113,7 +113,7 @@ class Surroundings:
         self.store = MemoryStore(self.settings, self.clock)
         self.registry = MemoryRegistry(self.clock)
         self.dispatcher = RecordingDispatcher(self.settings)
-        self.client = Orchestrator(self.settings, self.store, self.registry, self.dispatcher)
+        self.client = RedisOrchestrator(self.settings, self.store, self.registry, self.dispatcher)
         self.operations = OperationRegistry()
         for key in ("do.write", "undo.write"):
             self.operations.register(made(key, self.behaviour.get(key, echo)))
@@ -126,11 +126,11 @@ class Surroundings:
         given = steps or ({"id": "a", "operation": "do.write"},)
         publish(self.registry, define_workflow(meta=meta, steps=given, **more), operations=self.operations)
 
-    def start(self, **options: Any) -> RunHandle:
+    def start(self, **options: Any) -> RedisRunHandle:
         """Start a run of it."""
         return self.client.start(WORKFLOW, **options)
 
-    def work(self, run: RunHandle, address: str) -> Ending:
+    def work(self, run: RedisRunHandle, address: str) -> Ending:
         """Let a worker work off one message, and those steps that it goes on with."""
         worker = Worker(self.settings, self.store, self.client.catalogue, self.dispatcher, self.operations)
         request = SimpleNamespace(delivery_info={"routing_key": DEFAULT_QUEUE}, chain=None, args=None)
@@ -140,6 +140,6 @@ class Surroundings:
         finally:
             worker.heartbeat.stop()
 
-    def types(self, run: RunHandle) -> list[str]:
+    def types(self, run: RedisRunHandle) -> list[str]:
         """What happened in a run."""
         return [str(entry.event["type"]) for entry in run.history()]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.engine.commit import Commit, Reply
 from orchestrator.errors import RunConflict, UnknownRun
 from orchestrator.runtime import retention as retentions
@@ -27,7 +27,7 @@ def around(monkeypatch: pytest.MonkeyPatch) -> Surroundings:
     return around
 
 
-def completed(around: Surroundings, count: int = 1) -> list[RunHandle]:
+def completed(around: Surroundings, count: int = 1) -> list[RedisRunHandle]:
     """Runs that are over now."""
     runs = [around.start() for _ in range(count)]
     for run in runs:
@@ -40,7 +40,7 @@ def retention(around: Surroundings, **changed: int) -> Retention:
     return Retention(around.settings.model_copy(update=changed), around.store)
 
 
-def exists(around: Surroundings, run: RunHandle) -> bool:
+def exists(around: Surroundings, run: RedisRunHandle) -> bool:
     """Whether the run is known."""
     try:
         around.client.get(run.run_id)
