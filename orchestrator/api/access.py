@@ -66,9 +66,8 @@ class Caller:
 class Admission:
     """Lets a request in with a key, or without one where access is off; then only from this machine itself."""
 
-    def __init__(self, app: ASGIApp, client: RedisOrchestrator) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.client = client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its caller, or answer it with 401 or 429."""
@@ -84,18 +83,19 @@ class Admission:
         await self.app(scope, receive, send)
 
     async def _caller(self, scope: Scope) -> Caller:
+        client: RedisOrchestrator = scope["app"].state.client
         headers = Headers(scope=scope)
         source, agent = source_of(scope)
-        if not self.client.settings.access:
+        if not client.settings.access:
             _check_local(headers)
-            actor = Actor(self.client.audit.actor.user, "", source, agent)
-            return Caller(self.client.acting_for(actor), Role.ADMIN, actor.user)
+            actor = Actor(client.audit.actor.user, "", source, agent)
+            return Caller(client.acting_for(actor), Role.ADMIN, actor.user)
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or self.client.audit.access is None:
+        if scheme.lower() != "bearer" or client.audit.access is None:
             raise Unauthenticated
-        record = await run_in_threadpool(admit, self.client.audit.access, self.client.settings, token.strip())
+        record = await run_in_threadpool(admit, client.audit.access, client.settings, token.strip())
         actor = Actor(record.user, record.id, source, agent)
-        return Caller(self.client.acting_for(actor), Role(record.role), record.user, record.groups, record.workflows)
+        return Caller(client.acting_for(actor), Role(record.role), record.user, record.groups, record.workflows)
 
 
 def source_of(scope: MutableMapping[str, Any]) -> tuple[str, str]:

@@ -52,6 +52,6 @@ def create_app(client: RedisOrchestrator) -> FastAPI:
     install(app)
     describe(app)
     # the last to be added is the first to be asked
-    app.add_middleware(Admission, client=client)
+    app.add_middleware(Admission)
     app.add_middleware(BodyLimit, limit=client.settings.max_body_bytes)
     return app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
@@ -192,7 +193,8 @@ def install(app: FastAPI) -> None:
         return _answer(document(error.status_code, code, str(error.detail), request.url.path), headers)
 
     def unforeseen(request: Request, error: Exception) -> Response:
-        log.error("request_failed", path=request.url.path, code="internal_error", exc_info=error)
+        trace = "".join(traceback.format_exception(error))  # without the frames' values: there are secrets among them
+        log.error("request_failed", path=request.url.path, code="internal_error", exception=trace)
         return _answer(document(500, "internal_error", "this should not have happened", request.url.path))
 
     app.add_exception_handler(OrchestratorError, of_ours)

@@ -7,6 +7,7 @@ import pytest
 
 from orchestrator.local.redis_server import LocalRedis
 from orchestrator.settings import Settings
+from orchestrator.store.access import Access, MemoryAccess, RedisAccess
 from orchestrator.store.memory import MemoryStore
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
@@ -67,6 +68,15 @@ def registry(request: pytest.FixtureRequest, settings: Settings) -> Registry:
         return MemoryRegistry(MovableClock())
     server: LocalRedis = request.getfixturevalue("redis_server")
     return RedisRegistry(server.url(), settings)
+
+
+@pytest.fixture(params=["memory", "redis"])
+def access(request: pytest.FixtureRequest, settings: Settings) -> Access:
+    """Each law is tried on both stores of keys."""
+    if request.param == "memory":
+        return MemoryAccess(MovableClock())
+    server: LocalRedis = request.getfixturevalue("redis_server")
+    return RedisAccess(server.url(), settings)
 
 
 def _waiting(store: Store) -> Callable[[int], None]:

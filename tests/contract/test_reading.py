@@ -182,6 +182,23 @@ def test_the_newest_runs_of_all_shards_are_paged_through(arena: Arena) -> None:
     assert arena.store.newest("none", None, 7) == []
 
 
+def test_the_oldest_runs_of_all_shards_are_paged_through(arena: Arena) -> None:
+    """The same order, from its other end."""
+    arena.store.apply_many([start(f"run-{n}", index={"all": True}) for n in range(60)])
+    arena.pass_ms(2)
+    arena.store.apply_many([start(f"root/{n}", index={"all": True}) for n in range(60)])
+    found, after = list[tuple[int, str]](), None
+
+    while page := arena.store.oldest("all", after, 20):
+        assert len(page) <= 20
+        found += page
+        after = page[-1]
+
+    assert found == sorted(found)
+    assert len(set(found)) == len(found) == 120
+    assert arena.store.oldest("none", None, 7) == []
+
+
 def test_a_store_says_what_it_is(arena: Arena) -> None:
     """Enough to judge whether it may hold runs."""
     server = arena.store.server()

@@ -1,0 +1,67 @@
+"""Keys, rates and the audit log, on both stores."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.errors import UnknownKey
+from orchestrator.store.access import Access, AuditEntry, KeyRecord
+
+KEY = KeyRecord("k1", "hash", "ada", "operator", ("ops",), ("pay.*",), expires_at=5)
+
+
+def test_a_key_is_kept_as_it_was_made(access: Access) -> None:
+    """With the moment of it."""
+    made = access.add(KEY)
+
+    assert made.created_at > 0
+    assert access.all_keys() == [made] == [replace(KEY, created_at=made.created_at)]
+
+
+def test_a_key_is_admitted_with_its_own_secret_only(access: Access) -> None:
+    """Of a wrong one nothing is told, and it costs the key none of its rate."""
+    made = access.add(KEY)
+
+    wrong = [access.admit(key_id, secret, 1, 1) for key_id, secret in (("k1", "other"), ("k2", "hash"))]
+    right = access.admit("k1", "hash", 1, 1)
+
+    assert [found.record for found in wrong] == [None, None]
+    assert (right.record, right.wait_ms) == (made, 0)
+
+
+def test_a_key_over_its_rate_is_told_how_long_to_wait(access: Access) -> None:
+    """As many at once as the bucket holds, then one in the time that a token takes."""
+    access.add(KEY)
+
+    waits = [access.admit("k1", "hash", 0.1, 3).wait_ms for _ in range(5)]
+
+    assert waits[:3] == [0, 0, 0]
+    assert all(9_000 < wait <= 10_000 for wait in waits[3:])
+
+
+def test_a_revoked_key_stays_listed(access: Access) -> None:
+    """Twice is once; what is not there cannot be revoked."""
+    access.add(KEY)
+
+    first, second = access.revoke("k1"), access.revoke("k1")
+
+    assert first == second
+    assert first.revoked_at is not None
+    assert access.admit("k1", "hash", 1, 1).record == first
+    with pytest.raises(UnknownKey):
+        access.revoke("k2")
+
+
+def test_the_audit_log_is_read_newest_first_in_pages(access: Access) -> None:
+    """Without a gap and without a double."""
+    for number in range(7):
+        access.write(AuditEntry("cancel", f"runs/{number}", "ada", "done", reason="why"))
+
+    first = access.read(None, 4)
+    rest = access.read(first[-1].id, 4)
+
+    assert [entry.target for entry in (*first, *rest)] == [f"runs/{number}" for number in reversed(range(7))]
+    assert first[0].at_ms > 0
+    assert (first[0].user, first[0].reason, first[0].outcome) == ("ada", "why", "done")
