@@ -9,7 +9,7 @@ from time import perf_counter
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.spec.calendar import Calendar, jittered
@@ -28,7 +28,7 @@ ZONES = (
     "Africa/Cairo",  # at midnight
     "Asia/Kathmandu",  # none, 5:45 from UTC
 )
-REAL_TIME = ("*/20 * * * *", "30 */2 * * *", "0 * 13 * FRI", "15 * L FEB,MAR,OCT *", "*/7 */5 * 3-11/2 SUN")
+REAL_TIME = ("25,55 * * * *", "30 */2 * * *", "0 * 13 * FRI", "15 * L FEB,MAR,OCT *", "*/7 */5 * 3-11/2 SUN")
 WALL_TIMES = (
     "0 0 * * *",
     "30 2 * * *",
@@ -196,6 +196,13 @@ def test_a_leap_day_is_waited_for() -> None:
     assert list(slots) == [at("2096-02-29"), at("2104-02-29"), at("2108-02-29")]
 
 
+def test_a_slot_is_a_whole_second_wherever_one_asks_from() -> None:
+    """Also one that the jump of the clock leads to."""
+    calendar = Calendar(cron="0 */3 * * *", zone="Europe/Berlin")
+
+    assert calendar.after(at("2026-03-29T00:30:00.3")) == at("2026-03-29T01:00")
+
+
 def test_an_interval_counts_from_the_epoch() -> None:
     """In UTC, whatever the zone, before the epoch too."""
     calendar = Calendar(every=timedelta(hours=7), zone="Europe/Berlin")
@@ -279,6 +286,7 @@ NEAR_A_JUMP = st.builds(
 )
 
 
+@settings(deadline=None)  # some seek through years
 @given(CALENDARS, NEAR_A_JUMP)
 def test_slots_rise_and_none_lies_between_two(calendar: Calendar, moment: datetime) -> None:
     """`after` a slot or just before the next one gives that next one; `between` gives them all."""
@@ -290,6 +298,7 @@ def test_slots_rise_and_none_lies_between_two(calendar: Calendar, moment: dateti
     assert list(calendar.between(moment, slots[-1])) == slots
 
 
+@settings(deadline=None)  # some seek through years
 @given(CALENDARS, NEAR_A_JUMP)
 def test_what_fires_is_named(calendar: Calendar, moment: datetime) -> None:
     """Or the clock has just jumped over something that is."""
