@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from orchestrator.client.asynchronous import AsyncOrchestrator, AsyncRunHandle
     from orchestrator.client.surface import Orchestrator, RunHandle, Start
-    from orchestrator.errors import OperationError, OrchestratorError
+    from orchestrator.errors import OperationError, OrchestratorError, RunConflict, RunFailed, Unreachable, WaitTimeout
     from orchestrator.runtime.app import worker_app
     from orchestrator.settings import Settings
     from orchestrator.spec.kinds import Approval, Child, EventWait, Wait
@@ -51,6 +51,8 @@ __all__ = [
     "Parallel",
     "Retry",
     "RunCompensation",
+    "RunConflict",
+    "RunFailed",
     "RunHandle",
     "ScheduleTrigger",
     "Settings",
@@ -59,7 +61,9 @@ __all__ = [
     "Step",
     "StepContext",
     "Transition",
+    "Unreachable",
     "Wait",
+    "WaitTimeout",
     "WorkflowSpec",
     "define_workflow",
     "operation",
@@ -69,7 +73,7 @@ __all__ = [
 _MODULES = {
     "client.asynchronous": ("AsyncOrchestrator", "AsyncRunHandle"),
     "client.surface": ("Orchestrator", "RunHandle", "Start"),
-    "errors": ("OperationError", "OrchestratorError"),
+    "errors": ("OperationError", "OrchestratorError", "RunConflict", "RunFailed", "Unreachable", "WaitTimeout"),
     "runtime.app": ("worker_app",),
     "settings": ("Settings",),
     "spec.kinds": ("Approval", "Child", "EventWait", "Wait"),

@@ -13,6 +13,7 @@ from typing import Any
 import redis
 
 from orchestrator import Orchestrator, Settings, WorkflowSpec
+from orchestrator.client.access import create_key
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.shown import RunDescription
 from orchestrator.clock import elapsed_s
@@ -172,6 +173,12 @@ class System:
         self.fleet.stop(grace_s=0.0)
         self.client.dispatcher.app.close()
         self.broker.close()
+
+
+def token(system: System, role: str, *workflows: str, user: str = "ada", groups: Sequence[str] = ()) -> str:
+    """A key's token."""
+    client = system.client
+    return create_key(client.access, client.audit, user=user, role=role, groups=groups, workflows=workflows).token
 
 
 def ended(run: RedisRunHandle, timeout_s: float = DEADLINE_S) -> RunDescription:

@@ -22,9 +22,10 @@ WAIT_S: Final = 25.0
 """So long one request waits for a run's end."""
 SILENT_S: Final = 30.0
 """A stream in which so long not even a comment came is broken."""
-ATTEMPTS: Final = 6
-"""So often in a row a wait is taken up again after a broken connection; with the pauses, about eight seconds."""
+ATTEMPTS: Final = 9
+"""So often in a row a wait is tried before it is given up as unreachable; with the pauses, over 20 seconds."""
 _FIRST_PAUSE_S: Final = 0.25
+_LONGEST_PAUSE_S: Final = 5.0
 
 T = TypeVar("T")
 
@@ -211,7 +212,7 @@ def patient(verb: Callable[[], Steps[T]]) -> Steps[T]:
 
 
 def _pause_s(broken: int) -> float:
-    return float(_FIRST_PAUSE_S * 2 ** (broken - 1))
+    return float(min(_FIRST_PAUSE_S * 2 ** (broken - 1), _LONGEST_PAUSE_S))
 
 
 def _entry_of(event: Event) -> HistoryEntry:
