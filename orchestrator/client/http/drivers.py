@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from typing import Any, Final, TypeVar
 
@@ -29,8 +29,9 @@ def configured(url: str, api_key: str | None) -> dict[str, Any]:
 class Driver:
     """Runs verbs, and blocks."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: httpx.Client, pause: Callable[[float], object] = time.sleep) -> None:
         self._client = client
+        self._pause = pause
 
     def run(self, steps: Steps[T]) -> T:
         """What a verb returns."""
@@ -55,18 +56,18 @@ class Driver:
                         case Emit():
                             yield action
                         case Pause():
-                            time.sleep(action.seconds)
+                            self._pause(action.seconds)
                         case Request():
                             course.reply = _answer(self._client.send(_request(self._client, action)))
                         case Open():
                             opened.close()
                             response = self._client.send(_stream(self._client, action), stream=True)
                             opened.callback(response.close)
-                            if _is_stream(response):
+                            if follows := _is_stream(response):
                                 lines = response.iter_lines()
                             else:
                                 response.read()
-                            course.reply = _answer(response)
+                            course.reply = _answer(response, follows=follows)
                         case Line():
                             course.reply = next(lines, None)
                 except httpx.HTTPError as error:
@@ -77,8 +78,9 @@ class Driver:
 class AsyncDriver:
     """Runs verbs on the event loop."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, pause: Callable[[float], Awaitable[object]] = asyncio.sleep) -> None:
         self._client = client
+        self._pause = pause
 
     async def run(self, steps: Steps[T]) -> T:
         """What a verb returns."""
@@ -108,18 +110,18 @@ class AsyncDriver:
                         case Emit():
                             yield action
                         case Pause():
-                            await asyncio.sleep(action.seconds)
+                            await self._pause(action.seconds)
                         case Request():
                             course.reply = _answer(await self._client.send(_request(self._client, action)))
                         case Open():
                             await opened.aclose()
                             response = await self._client.send(_stream(self._client, action), stream=True)
                             opened.push_async_callback(response.aclose)
-                            if _is_stream(response):
+                            if follows := _is_stream(response):
                                 lines = response.aiter_lines()
                             else:
                                 await response.aread()
-                            course.reply = _answer(response)
+                            course.reply = _answer(response, follows=follows)
                         case Line():
                             course.reply = None if lines is None else await anext(lines, None)
                 except httpx.HTTPError as error:
@@ -169,10 +171,9 @@ def _is_stream(response: httpx.Response) -> bool:
     return str(response.headers.get("content-type", "")).startswith("text/event-stream")
 
 
-def _answer(response: httpx.Response) -> Answer:
-    if not response.is_closed and _is_stream(response):
-        return Answer(response.status_code, response.headers, content_follows=True)
-    return Answer(response.status_code, response.headers, response.content)
+def _answer(response: httpx.Response, *, follows: bool = False) -> Answer:
+    content = b"" if follows else response.content
+    return Answer(response.status_code, response.headers, content, content_follows=follows)
 
 
 def _unreachable(error: httpx.HTTPError) -> Unreachable:
