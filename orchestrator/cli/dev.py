@@ -41,9 +41,9 @@ def run(
     with _until_stopped() as stopped, ExitStack() as stack:
         on_line = labelled(output.console)
         if _needs_redis(settings.redis_url):
-            port = urlsplit(settings.redis_url).port or 6379
+            redis_port = urlsplit(settings.redis_url).port or 6379
             DATA.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(LocalRedis(DATA, port=port, on_line=on_line))
+            stack.enter_context(LocalRedis(DATA, port=redis_port, on_line=on_line))
             _say(output, f"Redis at {settings.redis_url}, its data in {DATA}/")
         else:
             _say(output, f"Redis at {settings.redis_url} was there already")

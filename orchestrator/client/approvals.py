@@ -12,7 +12,9 @@ from typing_extensions import override
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.audit import Audit
 from orchestrator.client.inputs import checked_json
+from orchestrator.client.masking import mask_of
 from orchestrator.client.operating import Operating
+from orchestrator.client.redaction import Mask
 from orchestrator.client.shown import OpenApproval
 from orchestrator.client.surface import Approvals
 from orchestrator.client.versions import Versions
@@ -160,7 +162,7 @@ class RedisApprovals(Approvals):
         plan = operating.plan(view)
         for step in open_approvals(plan, view):
             if not is_halted(plan, view, step) and (user is None or refusal(plan, view, step, user, groups) is None):
-                yield _shown(plan, view, step)
+                yield _shown(plan, view, step, mask_of(plan, self.settings, view))
 
     def _runs(self, name: str) -> Iterator[str]:
         before: tuple[int, str] | None = None
@@ -176,21 +178,22 @@ def _target(run_id: str, step: str) -> str:
     return f"runs/{run_id}/steps/{step}"
 
 
-def _shown(plan: Plan, view: RunView, step: str) -> OpenApproval:
+def _shown(plan: Plan, view: RunView, step: str, mask: Mask) -> OpenApproval:
     approval, asked = approval_at(plan, step), view.json(fields.asked(step))
     levels = asked["levels"][: asked["level"]]
     due = view.moment(fields.deadline(step))
+    step_id = step.rpartition("/")[2].partition("#")[0]
     return OpenApproval(
         run_id=view.run_id,
         workflow=plan.key,
         version=plan.version,
         step=step,
-        title=plan.nodes[step.rpartition("/")[2].partition("#")[0]].title,
+        title=plan.nodes[step_id].title,
         mode=approval.mode,
         users=(*asked["users"], *(user for level in levels for user in level["users"])),
         groups=(*asked["groups"], *(group for level in levels for group in level["groups"])),
         asked_at=rfc3339(view.number(fields.started(step))),
         due_at=None if due is None else rfc3339(due),
-        decisions=tuple(view.json(fields.decisions(step)) or ()),
+        decisions=tuple(mask.value(view.json(fields.decisions(step)) or [], "steps", step_id, "output", "decisions")),
         form=None if approval.form is None else dict(approval.form),
     )

@@ -151,7 +151,7 @@ class RedisRunHandle(RunHandle):
     @override
     def signal(self, name: str, data: Any = None, *, id: str | None = None, by: str = "") -> None:
         with self.audit.acting("signal", f"runs/{self.run_id}/signals/{name}", by=by):
-            self._operating.signal(name, data, signal_id=id, source=by or self.audit.actor.user)
+            self._operating.signal(name, data, signal_id=id, source=by)
 
     @override
     def undo(self, reason: str = "", by: str = "") -> None:

@@ -18,8 +18,8 @@ from orchestrator.plan.graph import Plan
 from orchestrator.settings import Settings
 from orchestrator.store.port import HistoryEntry
 
-_TOLD = ("error", "reason", "output", "details")
-"""Of a history event: what may hold values."""
+_NAMES = frozenset({"type", "step", "steps", "undo", "workflow", "version", "compensation"})
+"""Of a history event: what holds names of the workflow's own."""
 
 
 def redaction_of(plan: Plan, settings: Settings) -> Redaction:
@@ -105,6 +105,7 @@ def _values(view: RunView) -> Iterator[tuple[tuple[str, ...], Any]]:
         for field in (fields.output, fields.late_output, fields.progress):
             yield (*at, "output"), view.json(field(address))
         yield (*at, "error"), view.json(fields.error(address))
+        yield (*at, "output", "decisions"), view.json(fields.decisions(address))
 
 
 def _step(step: StepDescription, mask: Mask) -> StepDescription:
@@ -114,7 +115,7 @@ def _step(step: StepDescription, mask: Mask) -> StepDescription:
 
 def _event(event: Mapping[str, Any], mask: Mask) -> dict[str, Any]:
     at = _at(event["step"]) if isinstance(event.get("step"), str) else ()
-    return {name: mask.value(value, *at, name) if name in _TOLD else value for name, value in event.items()}
+    return {name: value if name in _NAMES else mask.value(value, *at, name) for name, value in event.items()}
 
 
 def _at(address: str) -> tuple[str, ...]:

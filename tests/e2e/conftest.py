@@ -34,6 +34,7 @@ def start_dev(folder: Path) -> Dev:
         settings=str(ROOT / "orchestrator.toml"),
         provider_db=str(folder / "provider.sqlite"),
         outbox=str(folder / "outbox"),
+        api_port=free_port(),
     )
     env["PYTHONPATH"] = os.pathsep.join([str(ROOT), env.get("PYTHONPATH", "")])
     process = ManagedProcess("dev", [str(SCRIPT), "dev", str(ROOT / "specs")], env=env, cwd=folder)

@@ -25,7 +25,7 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, d
     """A folder with the README's file, and `orchestrator dev` running in it as the README says."""
     folder = tmp_path_factory.mktemp("newcomer")
     (folder / "greetings.py").write_text(block(README, "file: greetings.py"))
-    env = environment(f"redis://127.0.0.1:{free_port()}/0", operations=["greetings"])
+    env = environment(f"redis://127.0.0.1:{free_port()}/0", operations=["greetings"], api_port=free_port())
     env["PYTHONPATH"] = str(ROOT)
     (dev,) = commands(README, "orchestrator", "dev greetings.py")
     process = ManagedProcess("dev", [str(SCRIPT), *dev], env=env, cwd=folder)

@@ -75,8 +75,8 @@ def test_every_command_that_a_page_shows_exists_with_its_options(page: Path) -> 
     wrong = []
     for name, arguments in WRITTEN.findall(page.read_text()):
         command: click.Command | None = COMMANDS.get(name)
-        if subcommands := getattr(command, "commands", None):
-            command = subcommands.get(arguments.split()[0])
+        if command is not None and (inner := getattr(command, "commands", None)):
+            command = inner.get(arguments.strip().partition(" ")[0], command)
         known = {option for parameter in command.params for option in parameter.opts} if command else set()
         given = set(re.findall(r"(?<=\s)--[a-z-]+", arguments.partition(" #")[0]))
         wrong += [f"{name} {option}" for option in given - known] if command else [name]
