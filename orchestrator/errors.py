@@ -18,11 +18,14 @@
     │   ├── UnknownRun
     │   ├── UnknownStep
     │   ├── UnknownOperation
+    │   ├── UnknownEvent
+    │   ├── UnknownSchedule
     │   ├── UnknownJob
     │   └── UnknownKey
     ├── Conflict                  the state does not allow it                    (exit 1)
     │   ├── VersionConflict       that version is published with other content
     │   ├── RunConflict           that run id belongs to another start
+    │   ├── ScheduleRetired       no version that new runs take has that schedule any more
     │   ├── RunOver               the run has ended
     │   ├── RunGoesOn             the run has not ended yet
     │   ├── SignalNotExpected    no step of the run waits for such a signal
@@ -196,6 +199,18 @@ class UnknownStep(NotFound):
     code = "unknown_step"
 
 
+class UnknownSchedule(NotFound):
+    """The workflow has no schedule of that name; `orchestrator schedules list` shows those that there are."""
+
+    code = "unknown_schedule"
+
+
+class UnknownEvent(NotFound):
+    """No dead event has that id; `events dead` lists those that there are."""
+
+    code = "unknown_event"
+
+
 class UnknownOperation(NotFound):
     """No module of the setting `operations` and no live worker has that operation."""
 
@@ -254,6 +269,12 @@ class RunConflict(Conflict):
     """This run id or idempotency key was used before: for another workflow or input, or for a run that is deleted."""
 
     code = "run_conflict"
+
+
+class ScheduleRetired(Conflict):
+    """No version that new runs take has this schedule any more; publish one that has."""
+
+    code = "schedule_retired"
 
 
 class RunOver(Conflict):

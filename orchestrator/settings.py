@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     events_dedupe_ms: int = Field(
         86_400_000, ge=0, description="So long a second event with the same key starts no run."
     )
+    events_claim_ms: int = Field(15_000, ge=50, description="A listener that is silent for so long loses its events.")
     log_json: bool | None = Field(None, description="JSON logs; by default unless stderr is a terminal.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 

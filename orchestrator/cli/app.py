@@ -12,6 +12,7 @@ import typer
 
 from orchestrator.cli.approvals import approvals
 from orchestrator.cli.arguments import Json, RunId, StepAddress
+from orchestrator.cli.events import events
 from orchestrator.cli.schedules import schedules
 
 app = typer.Typer(
@@ -291,6 +292,23 @@ def skip(
 
 
 @app.command(rich_help_panel=_CHANGES)
+def signal(
+    run: RunId,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The signal's name, as the spec has it.")],
+    *,
+    data: Annotated[str | None, typer.Option("--data", "-d", metavar="JSON|@FILE|-", help="What it says.")] = None,
+    signal_id: Annotated[str | None, typer.Option("--id", help="Two signals with one id are one.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Give a run a signal: to the step that waits for it, or to the first that will."""
+    from orchestrator.cli import operate
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        operate.signal(output, run, name, data=data, signal_id=signal_id)
+
+
+@app.command(rich_help_panel=_CHANGES)
 def undo(
     run: RunId,
     *,
@@ -321,11 +339,22 @@ def waive(run: RunId, step: StepAddress, *, reason: Reason = "", as_json: Json =
 
 app.add_typer(approvals, rich_help_panel=_CHANGES)
 app.add_typer(schedules, rich_help_panel=_FLEET)
+app.add_typer(events, rich_help_panel=_FLEET)
+
+
+@app.command(rich_help_panel=_FLEET)
+def listen() -> None:
+    """Take external events in, until SIGTERM or Ctrl-C: start runs, and hand events to the runs that wait for them."""
+    from orchestrator.cli import intake
+    from orchestrator.cli.output import answering
+
+    with answering() as output:
+        intake.listen(output)
 
 
 @app.command(rich_help_panel=_FLEET)
 def stats(*, as_json: Json = False) -> None:
-    """Show runs by status, queues, workers and beats."""
+    """Show runs by status, queues, workers, beats and listeners."""
     from orchestrator.cli import fleet
     from orchestrator.cli.output import answering
 
@@ -418,7 +447,7 @@ def dev(
     queue: Annotated[list[str] | None, typer.Option("--queue", "-q", help="Queues of the worker.")] = None,
     concurrency: Annotated[int, typer.Option("--concurrency", "-c", min=1, help="Processes of the worker.")] = 2,
 ) -> None:
-    """Run a worker, beat and the HTTP API, and a Redis if none is there, until Ctrl-C."""
+    """Run a worker, beat, a listener and the HTTP API, and a Redis if none is there, until Ctrl-C."""
     from orchestrator.cli import dev as development
     from orchestrator.cli.output import answering
 

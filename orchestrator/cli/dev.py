@@ -1,4 +1,4 @@
-"""`orchestrator dev`: Redis, a worker, beat and the HTTP API in one terminal, until Ctrl-C."""
+"""`orchestrator dev`: Redis, a worker, beat, a listener and the HTTP API in one terminal, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -21,7 +21,16 @@ from orchestrator.cli.session import import_operations, load_specs, read_setting
 from orchestrator.cli.specs import published_line
 from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.errors import InvalidSettings, ProcessFailed
-from orchestrator.local import Fleet, LocalRedis, api_command, beat_command, environment, labelled, worker_command
+from orchestrator.local import (
+    Fleet,
+    LocalRedis,
+    api_command,
+    beat_command,
+    environment,
+    labelled,
+    listener_command,
+    worker_command,
+)
 from orchestrator.settings import Settings
 
 DATA: Final = Path(".orchestrator/redis")
@@ -52,9 +61,11 @@ def run(
         fleet = stack.enter_context(Fleet(env=environment(settings.redis_url), on_line=on_line))
         worker = fleet.start("worker", worker_command(queues, concurrency=concurrency))
         beat = fleet.start("beat", beat_command())
+        listener = fleet.start("listener", listener_command())
         address = _start_api(output, fleet, settings, port or settings.api_port)
         worker.wait_for_line("ready.")
         beat.wait_for_line("beat: Starting")
+        listener.wait_for_line("listening")
         for one in loaded:
             _say(output, published_line(client.publish(one.spec)))
         _say_ready(output, client, settings, address)

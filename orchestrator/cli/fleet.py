@@ -29,7 +29,8 @@ def stats(output: Output) -> None:
         headed("Runs", _runs(found.runs)),
         headed("Queues", _queues(found.queues)),
         headed("Workers", _workers(found.workers)),
-        headed("Beats", _beats(found.beats)),
+        headed("Beats", _beats(found.beats, found.leader)),
+        headed("Listeners", _beats(found.listeners, None)),
     )
 
 
@@ -90,11 +91,13 @@ def _workers(workers: Sequence[WorkerStats]) -> Table | Text:
     )
 
 
-def _beats(beats: Sequence[WorkerStats]) -> Table | Text:
+def _beats(beats: Sequence[WorkerStats], leader: str | None) -> Table | Text:
     if not beats:
         return Text("none", style="dim")
-    rows = ((Text(beat.name), str(beat.pid), moment(beat.seen_at)) for beat in beats)
-    return _table(("name", "pid", "seen (UTC)"), rows)
+    rows = (
+        (Text(beat.name), str(beat.pid), moment(beat.seen_at), "leads" if beat.name == leader else "") for beat in beats
+    )
+    return _table(("name", "pid", "seen (UTC)", ""), rows)
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[Text | str]]) -> Table:

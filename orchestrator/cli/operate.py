@@ -1,4 +1,4 @@
-"""Commands that change a run: cancel, pause, resume, retry, skip, undo, waive."""
+"""Commands that change a run: cancel, pause, resume, retry, skip, signal, undo, waive."""
 
 from __future__ import annotations
 
@@ -51,6 +51,13 @@ def skip(output: Output, run_id: str, step: str, *, result: str | None, reason: 
     """Go on behind a step that waits."""
     handle = connect().get(run_id)
     handle.skip(step, reason, by=user_name(), output=None if result is None else json_argument(result, "--output"))
+    _answer(output, handle)
+
+
+def signal(output: Output, run_id: str, name: str, *, data: str | None, signal_id: str | None) -> None:
+    """Give a run a signal."""
+    handle = connect().get(run_id)
+    handle.signal(name, None if data is None else json_argument(data, "--data"), id=signal_id, by=user_name())
     _answer(output, handle)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
+from orchestrator.cli.awaited import signals, waited_for
 from orchestrator.cli.crowds import FEW, is_told, kind_of
 from orchestrator.cli.views import error_text, several, style_of, took
 from orchestrator.engine.address import is_lane, is_undo, undone_by
@@ -34,7 +35,9 @@ _TELLERS: Final[Mapping[str, Callable[[Event], tuple[str, str]]]] = {
     "run_failed": lambda event: (f"run failed{_undone(event)}", "bold red"),
     "run_cancelled": lambda event: (f"run cancelled{_undone(event)}", "bold magenta"),
     "step_started": lambda event: (f"{_step(event)} started{_attempt(event)}", style_of("running")),
-    "step_waiting": lambda event: (f"{_step(event)} waits {took(event['for_ms'])}", style_of("waiting")),
+    "step_waiting": lambda event: (f"{_step(event)} waits {_what_for(event)}", style_of("waiting")),
+    "event_received": lambda event: (f"{_step(event)} takes event {event['id']} from {event['source']}", "bold"),
+    "signal_received": lambda event: (f"signal {event['signal']} has come{_wish(event)}", "bold"),
     "step_limited": lambda event: (f"{_step(event)} waits for its turn at a limit", style_of("waiting")),
     "flows_started": lambda event: (f"{_step(event)} begins {several(event['number'], 'flow')}", style_of("waiting")),
     "items_completed": lambda event: (
@@ -121,6 +124,12 @@ def _step(event: Event) -> str:
 
 def _attempt(event: Event) -> str:
     return "" if event["attempt"] == 1 else f", attempt {event['attempt']}"
+
+
+def _what_for(event: Event) -> str:
+    if "for_ms" in event:
+        return took(event["for_ms"])
+    return f"for {signals(event['signals']) if 'signals' in event else waited_for(event)}"
 
 
 def _error(event: Event) -> str:

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.cli.awaited import missed, waited_for
 from orchestrator.cli.crowds import Crowd, with_crowds
 from orchestrator.client.shown import RunDescription, RunSummary, StepDescription
 from orchestrator.engine.undoing import Kept, PlannedUndo
@@ -288,7 +289,13 @@ def _step_result(step: StepDescription) -> Text:
         return Text("" if step.output is None else compact(step.output), style="dim")
     if step.error:
         return Text(f"{until}{' after ' if until else ''}{error_text(step.error)}", style=style_of(step.state))
+    if step.waits_for:
+        return Text(f"for {waited_for(step.waits_for)}{_missed(step)}", style="yellow")
     return Text(until, style="yellow")
+
+
+def _missed(step: StepDescription) -> str:
+    return f"; {missed(step.near_miss)}" if step.near_miss else ""
 
 
 def undo_style(compensation: str) -> str:

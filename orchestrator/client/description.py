@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from orchestrator.client.shown import RunDescription, StepDescription
 from orchestrator.engine import fields
 from orchestrator.engine.address import flow_of, is_drain, is_lane, is_undo, parse_address, undone_by
+from orchestrator.engine.awaiting import is_awaiting
 from orchestrator.engine.places import node_at, work_at
 from orchestrator.engine.roots import rfc3339
 from orchestrator.engine.state import StepState
@@ -75,7 +78,24 @@ def _step(plan: Plan, view: RunView, address: str) -> StepDescription:
         error=view.json(fields.error(address)),
         undoes=undone_by(address) if is_undo(address) else None,
         waived_by=view[fields.waived(address)],
+        waits_for=_waits_for(plan, view, address) if state is StepState.WAITING else None,
+        near_miss=view.json(fields.near_miss(address)) if state is StepState.WAITING else None,
     )
+
+
+def _waits_for(plan: Plan, view: RunView, address: str) -> dict[str, Any] | None:
+    if not is_awaiting(plan, address):
+        return None
+    awaited = node_at(plan, address).awaited
+    if awaited is None or awaited.signals:
+        return None if awaited is None else {"signals": list(awaited.signals)}
+    terms = {
+        "event": awaited.type,
+        "source": awaited.source,
+        "filter": awaited.filter and awaited.filter.text,
+        "correlation": view.json(fields.correlated_to(address)),
+    }
+    return {name: value for name, value in terms.items() if value is not None}
 
 
 def _output(view: RunView, address: str) -> str:

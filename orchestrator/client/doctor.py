@@ -17,6 +17,8 @@ from orchestrator.engine.state import OVER, RunStatus
 from orchestrator.errors import Unreachable
 from orchestrator.plan.plan import DEFAULT_QUEUE
 from orchestrator.spec.operations import OperationInfo
+from orchestrator.store.events import Events, Miss
+from orchestrator.store.leadership import Leader
 from orchestrator.store.port import Server, Store
 from orchestrator.store.registry import Registry, WorkerRecord
 
@@ -26,7 +28,9 @@ SAMPLE: Final = 200
 """Live runs, the newest of each status, whose ledger is looked at."""
 
 
-def examine(store: Store, registry: Registry, versions: Versions, dispatcher: Dispatcher) -> list[Finding]:
+def examine(
+    store: Store, registry: Registry, versions: Versions, dispatcher: Dispatcher, events: Events
+) -> list[Finding]:
     """Everything that the doctor finds, in the order in which it is best mended."""
     found = list(_examine_broker(lambda: depths(dispatcher.app, [DEFAULT_QUEUE])))
     try:
@@ -37,10 +41,12 @@ def examine(store: Store, registry: Registry, versions: Versions, dispatcher: Di
         state = [
             *check_server(server),
             *check_clock(skew_ms),
-            *check_beats(registry.beats()),
+            *check_beats(registry.beats(), registry.leadership.leader()),
+            *check_listeners(used, registry.listeners()),
             *check_workers(workers),
             *check_operations(used, workers),
             *check_ledger(unwatched(store)),
+            *check_events(events.dead_count(), events.misses()),
         ]
     except Unreachable as error:
         advice = "start it, or say where it is: setting `redis_url` (ORCHESTRATOR_REDIS_URL)"
@@ -81,13 +87,47 @@ def check_clock(skew_ms: int) -> Iterator[Finding]:
     yield Finding(Level.WARNING, "clock_skew", message, "have both machines set their clocks by NTP")
 
 
-def check_beats(beats: Sequence[WorkerRecord]) -> Iterator[Finding]:
-    """Somebody sweeps."""
+def check_beats(beats: Sequence[WorkerRecord], leader: Leader | None = None) -> Iterator[Finding]:
+    """Somebody sweeps, and one of them fires the schedules."""
     if beats:
         yield Finding(Level.OK, "beat", f"beat runs: {_names(beats)}")
+        if leader is not None:
+            yield Finding(Level.OK, "leader", f"{leader.holder} leads: it fires the schedules")
+        else:
+            message = "none of the beats leads: no schedule fires"
+            yield Finding(Level.WARNING, "no_leader", message, "one takes over within 10 s; else look in their logs")
     else:
         message = "no beat has been seen in 20 s: no timer fires, no retry comes, nothing that got lost is sent again"
         yield Finding(Level.ERROR, "no_beat", message, "start one: `celery -A workers beat`")
+
+
+def check_listeners(used: Iterable[InUse], listeners: Sequence[WorkerRecord]) -> Iterator[Finding]:
+    """Somebody listens, if external events start runs or steps wait for some."""
+    concerned = [version for version in used if version.listens]
+    if listeners:
+        yield Finding(Level.OK, "listener", f"a listener runs: {_names(listeners)}")
+    elif concerned:
+        level, why = _urgency(concerned)
+        message = f"no listener has been seen in 20 s: no external event is taken in, which {why} wait for"
+        yield Finding(level, "no_listener", message, "start one: `orchestrator listen`")
+    else:
+        yield Finding(Level.OK, "listener", "no published workflow waits for external events")
+
+
+def check_events(dead: int, misses: Sequence[Miss]) -> Iterator[Finding]:
+    """Nothing was given up, and every filter had an answer."""
+    if dead:
+        message = f"{dead} external events were given up"
+        yield Finding(
+            Level.WARNING, "dead_events", message, "look why: `orchestrator events dead`, then replay or discard"
+        )
+    for miss in misses:
+        message = f"the filter of trigger {miss.trigger!r} had no answer for event {miss.entry_id}: {miss.error}"
+        yield Finding(
+            Level.WARNING, "filter_without_answer", message, "let it ask with `has(…)` for what may be missing"
+        )
+    if not dead and not misses:
+        yield Finding(Level.OK, "events", "no external event was given up")
 
 
 def check_workers(workers: Sequence[WorkerRecord]) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What runs where: queues, workers and beats from the register, runs by status, versions that are in use."""
+"""What runs where: queues, workers, beats and listeners from the register, runs by status, versions that are in use."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from orchestrator.engine.indexes import PAUSED_RUNS, live_index, status_index
 from orchestrator.engine.roots import rfc3339
 from orchestrator.engine.state import RunStatus
 from orchestrator.plan.graph import Plan
+from orchestrator.spec.canonical import from_canonical
+from orchestrator.spec.flows import flows_of
 from orchestrator.spec.operations import OperationInfo
 from orchestrator.spec.versions import latest_stable
 from orchestrator.store.port import Store
@@ -34,6 +36,13 @@ class InUse:
         return frozenset(OperationInfo.from_json(info).reference for info in self.definition.operations.values())
 
     @property
+    def listens(self) -> bool:
+        """Whether external events start its runs, or its steps wait for some."""
+        spec = from_canonical(self.definition.canonical)
+        steps = (step.event for flow in flows_of(spec) for step in flow.steps)
+        return any(one.event for one in spec.triggers) or any(one is not None and one.type is not None for one in steps)
+
+    @property
     def queues(self) -> frozenset[str]:
         """Where its steps and undos are sent."""
         works = (work for node in self.plan.nodes.values() for work in (node.work, node.undo))
@@ -42,7 +51,7 @@ class InUse:
 
 def stats(store: Store, registry: Registry, versions: Versions, dispatcher: Dispatcher) -> Stats:
     """What the register, the indexes and the broker say now."""
-    workers = registry.workers()
+    workers, leader = registry.workers(), registry.leadership.leader()
     named = {queue for worker in workers for queue in worker.queues}
     named |= {queue for version in versions_in_use(store, registry, versions) for queue in version.queues}
     waiting = depths(dispatcher.app, sorted(named))
@@ -51,6 +60,8 @@ def stats(store: Store, registry: Registry, versions: Versions, dispatcher: Disp
         queues=tuple(QueueStats(name, count, _consumers(workers, name)) for name, count in waiting.items()),
         workers=tuple(map(_shown, workers)),
         beats=tuple(map(_shown, registry.beats())),
+        leader=None if leader is None else leader.holder,
+        listeners=tuple(map(_shown, registry.listeners())),
     )
 
 

@@ -22,6 +22,7 @@ from orchestrator.engine.awaiting import (
     Signal,
     hand_over,
     has_come,
+    have_look_back,
     note_misses,
     receive_signal,
     signal_problem,
@@ -122,16 +123,20 @@ class Operating:
         given_id = signal_id or secrets.token_hex(12)
 
         def decide(plan: Plan, view: RunView) -> Move | None:
-            sent_at = rfc3339(self.going_on(view).now_ms)
-            signal = Signal(given_id, name, json.loads(text), source, sent_at)
-            if not has_come(view, signal) and (problem := signal_problem(plan, view, signal)):
+            signal = Signal(given_id, name, json.loads(text), source, rfc3339(view.now_ms))
+            if has_come(view, signal):
+                return None
+            if problem := signal_problem(plan, self.going_on(view), signal):
                 raise SignalNotExpected(f"signal {name!r} to run {self.run_id}: {problem}", run_id=self.run_id)
             return receive_signal(plan, view, signal, self.terms())
 
         self.settle(decide)
 
     def receive(self, event: Event) -> int:
-        """Hand an event to each step of the run that waits for it; how many took it."""
+        """Hand an event to each step of the run that waits for it; how many took it.
+
+        Steps that have yet to look back are not among them: those find it in the log.
+        """
         taken, misses = 0, dict[str, NearMiss]()
 
         def decide(plan: Plan, view: RunView) -> Move | None:
@@ -139,6 +144,8 @@ class Operating:
             move, misses = hand_over(plan, view, event, self.terms())
             return move
 
+        while self.settle(lambda plan, view: have_look_back(plan, view, event)):
+            pass
         while self.settle(decide):
             taken += 1
         self.settle(lambda _, view: note_misses(view, misses))
@@ -229,7 +236,8 @@ class Operating:
     def terms(self) -> Terms:
         """What the decisions of clients are made with: they claim nothing."""
         timing = Timing(self.settings.lease_ms, self.settings.resend_ms)
-        return Terms(timing, secrets.token_hex(8), 0.0, fuses=lambda _: False)
+        most = self.settings.max_payload_bytes
+        return Terms(timing, secrets.token_hex(8), 0.0, fuses=lambda _: False, max_bytes=most)
 
     def going_on(self, view: RunView) -> RunView:
         """The same view; RunOver if the run has ended."""

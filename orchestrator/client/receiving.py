@@ -55,6 +55,12 @@ class Receiving:
     versions: Versions
     dispatcher: Dispatcher
 
+    def awaited(self, names: Iterable[str]) -> frozenset[str]:
+        """Those of the names under which runs wait now: looking once for many events is cheaper than for each."""
+        asked = {name: event_index(name) for name in names}
+        sizes = self.store.index_sizes(list(asked.values()))
+        return frozenset(name for name, index in asked.items() if sizes[index])
+
     def deliver(self, event: Event, names: Iterable[str]) -> int:
         """Hand an event to every step that waits for it under one of the names; how many took it.
 

@@ -113,8 +113,8 @@ def search(store: Store, query: Query, *, limit: int, cursor: str | None = None)
 
 def fixed(query: Query, now_ms: int) -> Query:
     """The query with moments instead of how long ago, and with nothing of what comes later."""
-    since = None if query.since is None else rfc3339(_moment_ms(query.since, now_ms, "since"))
-    until_ms = now_ms if query.until is None else min(now_ms, _moment_ms(query.until, now_ms, "until"))
+    since = None if query.since is None else rfc3339(moment_ms(query.since, now_ms, "since"))
+    until_ms = now_ms if query.until is None else min(now_ms, moment_ms(query.until, now_ms, "until"))
     return replace(query, since=since, until=rfc3339(until_ms))
 
 
@@ -128,8 +128,8 @@ class _Span:
 
     @staticmethod
     def of(query: Query, now_ms: int) -> _Span:
-        since_ms = 0 if query.since is None else _moment_ms(query.since, now_ms, "since")
-        until_ms = None if query.until is None else _moment_ms(query.until, now_ms, "until")
+        since_ms = 0 if query.since is None else moment_ms(query.since, now_ms, "since")
+        until_ms = None if query.until is None else moment_ms(query.until, now_ms, "until")
         return _Span(since_ms, until_ms, query.oldest_first)
 
     def start(self, cursor: _Position | None) -> _Position | None:
@@ -233,7 +233,8 @@ def _position(cursor: str) -> _Position:
         raise InvalidRequest(f"{cursor!r} is not a cursor; take the one that the page before gave") from None
 
 
-def _moment_ms(moment: Moment, now_ms: int, name: str) -> int:
+def moment_ms(moment: Moment, now_ms: int, name: str) -> int:
+    """The moment as a number; InvalidRequest, which says which, if it is none."""
     if isinstance(moment, str):
         moment = _read_moment(moment, name)
     if isinstance(moment, timedelta):

@@ -28,6 +28,10 @@ class StepDescription:
     undoes: str | None
     waived_by: str | None = None
     """Of an undo that was done by hand: who said so."""
+    waits_for: Mapping[str, Any] | None = None
+    """Of a step that waits for something from outside: `event`, `source`, `filter`, `correlation`; or `signals`."""
+    near_miss: Mapping[str, Any] | None = None
+    """Why the latest event of the right type was not for it: `event` (its id), `part`, `wanted`, `found`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class QueueStats:
 
 @dataclass(frozen=True, slots=True)
 class WorkerStats:
-    """One live worker or beat, as it said at `seen_at`."""
+    """One live worker, beat or listener, as it said at `seen_at`."""
 
     name: str
     host: str
@@ -88,6 +92,9 @@ class Stats:
     queues: tuple[QueueStats, ...]
     workers: tuple[WorkerStats, ...]
     beats: tuple[WorkerStats, ...]
+    leader: str | None = None
+    """The beat that fires the schedules."""
+    listeners: tuple[WorkerStats, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""

@@ -48,6 +48,10 @@ class Start:
     idempotency_key: str | None = None
     timeout: timedelta | str | int | None = None
     """The run's limit, if it is to be shorter than the workflow's: a duration as in specs."""
+    started_by: str | None = None
+    """Who starts it; by default whom the client acts for, and over HTTP always the key's user."""
+    scheduled_at_ms: int | None = None
+    """The slot that it is for, which expressions see as `run.scheduled_at`; not over HTTP."""
 
 
 class RunHandle(ABC):
@@ -323,7 +327,7 @@ class Orchestrator(ABC):
 
     @abstractmethod
     def stats(self) -> Stats:
-        """Runs by status, queues, workers and beats."""
+        """Runs by status, queues, workers, beats and listeners."""
 
     @abstractmethod
     def doctor(self) -> list[Finding]:

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -22,12 +22,15 @@ from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.approvals import RedisApprovals
 from orchestrator.client.audit import Actor, Audit
 from orchestrator.client.doctor import examine
+from orchestrator.client.events import ExternalEvents
+from orchestrator.client.firing import Fire
 from orchestrator.client.fleet import stats
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.inputs import checked_input
 from orchestrator.client.masking import masked_refusal, redaction_of
 from orchestrator.client.publishing import publish
 from orchestrator.client.receiving import correlations_of
+from orchestrator.client.schedules import Schedules
 from orchestrator.client.search import Query, search
 from orchestrator.client.shown import Finding, Page, Published, RunSummary, Stats, VersionStatus
 from orchestrator.client.surface import Moment, Orchestrator, Start
@@ -119,7 +122,19 @@ class RedisOrchestrator(Orchestrator):
         """This client as somebody else: whose runs those are that it starts, and who did what, by the audit log."""
         other = copy.copy(self)
         other.audit = Audit(self.audit.access, actor)
+        for name in ("schedules", "events"):
+            other.__dict__.pop(name, None)  # made anew when they are asked for, for whom this client acts
         return other
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """The schedules of all workflows: what they did and will do, and changing that."""
+        return Schedules(self.store, self.catalogue, self.settings, start=self._fire, cancel=self._cancel)
+
+    @cached_property
+    def events(self) -> ExternalEvents:
+        """External events: emit, tail, and those that were given up."""
+        return ExternalEvents(self.settings, self.event_store)
 
     @override
     def publish(self, spec: WorkflowSpec) -> Published:
@@ -127,7 +142,9 @@ class RedisOrchestrator(Orchestrator):
         with self.audit.acting("publish", _version(spec.meta.key, spec.meta.version)):
             for type_, texts in correlations_of(spec).items():
                 self.event_store.add_correlations(type_, texts)
-            return publish(self.registry, spec)
+            published = publish(self.registry, spec)
+            self.schedules.reconcile(spec.meta.key)
+            return published
 
     @override
     def versions(self, workflow: str) -> list[VersionStatus]:
@@ -137,6 +154,7 @@ class RedisOrchestrator(Orchestrator):
     def deprecate(self, workflow: str, version: str, *, undo: bool = False, reason: str = "") -> None:
         with self.audit.acting("undeprecate" if undo else "deprecate", _version(workflow, version), reason):
             self.registry.deprecate(workflow, version, undo=undo)
+            self.schedules.reconcile(workflow)
 
     @override
     def traffic(
@@ -242,7 +260,24 @@ class RedisOrchestrator(Orchestrator):
 
     @override
     def doctor(self) -> list[Finding]:
-        return examine(self.store, self.registry, self.catalogue, self.dispatcher)
+        return examine(self.store, self.registry, self.catalogue, self.dispatcher, self.event_store)
+
+    def _fire(self, fire: Fire) -> bool:
+        """Start the run that a schedule decided on, unless it exists or has been; whether it did not."""
+        wanted = Start(
+            fire.workflow,
+            fire.input,
+            version=fire.version,
+            run_id=fire.run_id,
+            started_by=fire.started_by,
+            scheduled_at_ms=fire.slot_ms,
+        )
+        accepted, existing = self._store([self._prepare(wanted, {})])
+        self._send(accepted)
+        return not existing
+
+    def _cancel(self, run_id: str, reason: str, by: str) -> None:
+        self.get(run_id).cancel(reason, by)
 
     def _store(self, prepared: list[tuple[Plan, Commit]]) -> tuple[list[tuple[Plan, str, str]], list[Commit]]:
         """Store runs: what is to be sent for them, and the commits of those that exist already."""
@@ -279,8 +314,9 @@ class RedisOrchestrator(Orchestrator):
             run_id=run_id,
             input=input_text,
             ctx=ctx_text,
-            started_by=self.audit.actor.user,
+            started_by=self.audit.actor.user if one.started_by is None else one.started_by,
             timeout_ms=_timeout_ms(one.timeout),
+            scheduled_at_ms=one.scheduled_at_ms,
         )
         return plan, start(plan, request, self._timing)
 

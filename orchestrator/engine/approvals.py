@@ -22,7 +22,7 @@ from orchestrator.engine.ends import validator
 from orchestrator.engine.indexes import event_index
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.outcome import Failure
-from orchestrator.engine.places import node_at
+from orchestrator.engine.places import flow_goes_on, node_at
 from orchestrator.engine.roots import roots_for
 from orchestrator.engine.settle import Ground, complete_step, fail_attempt, fail_waiting
 from orchestrator.engine.stages import event
@@ -292,7 +292,10 @@ def visit_approval(plan: Plan, view: RunView, address: str, terms: Terms) -> Mov
         changes = Changes(set={fields.remind_at(address): str(reminds)}, events=(told,))
     moments = [moment for moment in (limit, escalates, reminds) if moment is not None]
     changes |= Changes(entries={address: Due(at_ms=min(moments, default=None))})
-    guards = {fields.state(address): StepState.WAITING.value, fields.asked(address): view[fields.asked(address)]}
+    guards = flow_goes_on(plan, address) | {
+        fields.state(address): StepState.WAITING.value,
+        fields.asked(address): view[fields.asked(address)],
+    }
     return Move(Commit(view.run_id, view.incarnation, (Stage(guards, changes, due=(address,)),)))
 
 

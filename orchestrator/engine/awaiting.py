@@ -2,25 +2,27 @@
 
 A step that waits for an event is found by an index: that of the event's type or, if it is correlated, that of type and
 value. Whoever takes an event in notes it in the log of those names first and looks into the indexes then; a step goes
-into its index first and looks back into the log then: so one of the two sees the other. An event is for every step that
-it fits, and each takes it once. A signal is kept in its run until a step takes it; the oldest is taken first.
+into its index first and looks back into the log then: so one of the two sees the other. What comes while a step looks
+back has it look again, for it takes the oldest. An event is for every step that it fits, and each takes it once. A
+signal is kept in its run until a step takes it; the oldest is taken first.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import is_drain, is_lane, is_undo, parse_address, within
+from orchestrator.engine.address import is_drain, is_lane, is_undo
 from orchestrator.engine.commit import Changes, Commit, Due, Stage
-from orchestrator.engine.ends import validator
+from orchestrator.engine.ends import not_too_large, validator
 from orchestrator.engine.indexes import event_index, text_of_value
 from orchestrator.engine.onward import Move, Onward, Terms
 from orchestrator.engine.outcome import Failure
-from orchestrator.engine.places import going_on, node_at
+from orchestrator.engine.places import flow_goes_on, node_at
 from orchestrator.engine.roots import roots_for
 from orchestrator.engine.settle import Ground, complete_step, fail_attempt, fail_waiting
 from orchestrator.engine.stages import event as history_event
@@ -35,6 +37,8 @@ Event = Mapping[str, Any]
 
 _OUTPUT: Final = ("id", "type", "source", "time", "data")
 """What of an event is the output of the step that took it."""
+_TOLD: Final = 200
+"""Characters of a value that a near miss tells at most."""
 
 
 @value
@@ -64,8 +68,13 @@ class NearMiss:
     found: Any
 
     def to_json(self) -> dict[str, Any]:
-        """As it is kept beside the step."""
-        return {"event": self.event, "part": self.part, "wanted": self.wanted, "found": self.found}
+        """As it is kept beside the step; of long values, the beginning."""
+        return {
+            "event": self.event,
+            "part": self.part,
+            "wanted": _shortened(self.wanted),
+            "found": _shortened(self.found),
+        }
 
 
 # Names: what events are looked for by.
@@ -86,15 +95,16 @@ def _name(type_: str, correlated_by: Any) -> str:
     return f"{type_}={digest}"
 
 
-def _names(plan: Plan, view: RunView, address: str, awaited: Awaited) -> tuple[str, ...]:
+def _names(awaited: Awaited, wanted: Any) -> tuple[str, ...]:
     if awaited.type is None:
         return ()
     if awaited.of_run is None:
         return (awaited.type,)
-    return (_name(awaited.type, _correlation(plan, view, address, awaited)), all_correlated(awaited.type))
+    return (_name(awaited.type, wanted), all_correlated(awaited.type))
 
 
 def _correlation(plan: Plan, view: RunView, address: str, awaited: Awaited) -> Any:
+    """What an event is to be correlated to, as it is when the step begins to wait."""
     if awaited.of_run is None:
         return None
     found = awaited.of_run.evaluate(roots_for(plan, view, (awaited.of_run,), address=address))
@@ -116,9 +126,10 @@ def awaiting_reads(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
     return view.missing(name for number in _kept(view) for name in (fields.signal(number), fields.taken_by(number)))
 
 
-def took_reads(address: str, events: Sequence[Event]) -> tuple[str, ...]:
-    """The fields that say which of these events the step, or an earlier visit of it, has taken."""
-    return tuple(_took(address, event) for event in events)
+def look_back_reads(address: str, events: Sequence[Event] = ()) -> tuple[str, ...]:
+    """The fields that a look back takes: before it, what is wanted and what came meanwhile; then who took these."""
+    took = (_took(address, event) for event in events)
+    return (fields.correlated_to(address), fields.came_meanwhile(address), *took)
 
 
 def is_awaiting(plan: Plan, address: str) -> bool:
@@ -147,20 +158,24 @@ def begin_waiting(plan: Plan, view: RunView, address: str, ground: Ground, terms
     if awaited is None:
         raise ValueError(f"{address} waits for nothing from outside")
     try:
-        names = _names(plan, view, address, awaited)
+        wanted = _correlation(plan, view, address, awaited)
     except ExpressionError as error:
         return fail_attempt(plan, view, address, Failure(error.code, error.message, retryable=False), ground, terms)
     counted: dict[str, str | None] = {fields.SIGNALS: view[fields.SIGNALS]} if awaited.signals else {}
     ground = ground.with_guards(counted)
-    number = next((n for n in _kept(view) if _is_for(awaited, view.json(fields.signal(n)))), None)
+    kept = list(_kept(view)) if awaited.signals else []
+    number = next((n for n in kept if _is_for(awaited, view.json(fields.signal(n)))), None)
     if number is not None:
         return _take_kept(plan, view, address, number, ground, terms)
+    names = _names(awaited, wanted)
     limit = awaited.timeout_ms
     soon = Due(within_ms=min(terms.timing.resend_ms, limit or terms.timing.resend_ms))
     changes = Changes(
         set={
             fields.state(address): move_step(StepState.READY, StepHappening.WAIT),
             **({fields.waits_for(address): json.dumps(names)} if names else {}),
+            **({} if awaited.of_run is None else {fields.correlated_to(address): json.dumps(wanted)}),
+            **(_first_of(view, kept) if awaited.signals else {}),
         },
         delete=(fields.looked_back(address), fields.resends(address)),
         stamp={fields.started(address): 0, **({} if limit is None else {fields.deadline(address): limit})},
@@ -186,9 +201,10 @@ def first_fitting(
     return missed
 
 
-def wait_for_more(view: RunView, address: str, missed: NearMiss | None) -> Move:
-    """None of the events that came before fits: the step waits for those to come."""
-    guards = {fields.state(address): StepState.WAITING.value, fields.looked_back(address): None}
+def wait_for_more(plan: Plan, view: RunView, address: str, missed: NearMiss | None) -> Move:
+    """None of the events that came before fits, and none came meanwhile: the step waits for those to come."""
+    came = fields.came_meanwhile(address)
+    guards = _still_looks_back(plan, address) | {came: view[came]}
     changes = Changes(
         set={fields.looked_back(address): "1", **({} if missed is None else _missed(address, missed))},
         entries={address: Due(at_ms=view.moment(fields.deadline(address)))},
@@ -196,9 +212,24 @@ def wait_for_more(view: RunView, address: str, missed: NearMiss | None) -> Move:
     return Move(Commit(view.run_id, view.incarnation, (Stage(guards, changes),)))
 
 
-def waiting_for(plan: Plan, view: RunView, type_: str) -> list[str]:
-    """The steps that wait for events of a type; needs the whole run."""
-    return [one for one, awaited in _waiting(plan, view) if awaited.type == type_]
+def have_look_back(plan: Plan, view: RunView, event: Event) -> Move | None:
+    """The move that has a step look back once more, if it has yet to and may have passed the event; None if none has.
+
+    It takes the oldest of those that came, which an event that is handed over need not be. Needs the whole run.
+    """
+    for address, awaited in _waiting(plan, view):
+        came = fields.came_meanwhile(address)
+        owes = awaited.type == event["type"] and view[fields.looked_back(address)] is None
+        if owes and view[came] != _key(event):
+            stage = Stage(_still_looks_back(plan, address), Changes(set={came: _key(event)}))
+            return Move(Commit(view.run_id, view.incarnation, (stage,)), to=address)
+    return None
+
+
+def _still_looks_back(plan: Plan, address: str) -> dict[str, str | None]:
+    """The guards of whatever hangs on a step that has yet to look back."""
+    waits = {fields.state(address): StepState.WAITING.value, fields.looked_back(address): None}
+    return {**waits, **flow_goes_on(plan, address)}
 
 
 def mismatch(plan: Plan, view: RunView, address: str, event: Event) -> NearMiss | None:
@@ -209,8 +240,9 @@ def mismatch(plan: Plan, view: RunView, address: str, event: Event) -> NearMiss 
     if awaited.source is not None and event["source"] != awaited.source:
         return NearMiss(event["id"], "source", awaited.source, event["source"])
     if awaited.of_event is not None:
+        wanted = view.json(fields.correlated_to(address))
         try:
-            wanted, found = _correlation(plan, view, address, awaited), awaited.of_event.evaluate({"event": event})
+            found = awaited.of_event.evaluate({"event": event})
         except ExpressionError as error:
             return NearMiss(event["id"], "correlation", awaited.of_event.text, error.message)
         if not isinstance(found, str | int | float) or text_of_value(found) != text_of_value(wanted):
@@ -229,19 +261,23 @@ def mismatch(plan: Plan, view: RunView, address: str, event: Event) -> NearMiss 
 def take_event(plan: Plan, view: RunView, address: str, event: Event, terms: Terms) -> Move:
     """The move by which a waiting step takes an event; a pause does not keep it from that."""
     ground = ground_of_waiting(plan, view, address, terms).with_guards({_took(address, event): None})
+    output = not_too_large(_output(event), terms)
+    if isinstance(output, Failure):
+        return fail_attempt(plan, view, address, output, ground, terms)
     told = history_event("event_received", address, id=event["id"], source=event["source"])
-    more = Onward(changes=Changes(add=((_took_set(address), _key(event)),), events=(told,)))
-    return complete_step(plan, view, address, _output(event), ground, terms, more=more)
+    more = Onward(changes=Changes(set={_took(address, event): address}, events=(told,)))
+    return complete_step(plan, view, address, output, ground, terms, more=more)
 
 
 def hand_over(plan: Plan, view: RunView, event: Event, terms: Terms) -> tuple[Move | None, dict[str, NearMiss]]:
     """The move by which the next waiting step of a run takes an event, if one does, and whom it was not for.
 
-    Needs the whole run.
+    Those that have yet to look back will find it then. Needs the whole run.
     """
     misses = dict[str, NearMiss]()
-    for address in waiting_for(plan, view, event["type"]):
-        if view[_took(address, event)] is None:
+    waiting = (one for one, awaited in _waiting(plan, view) if awaited.type == event["type"])
+    for address in waiting:
+        if view[fields.looked_back(address)] is not None and view[_took(address, event)] is None:
             missed = mismatch(plan, view, address, event)
             if missed is None:
                 return take_event(plan, view, address, event, terms), misses
@@ -250,11 +286,15 @@ def hand_over(plan: Plan, view: RunView, event: Event, terms: Terms) -> tuple[Mo
 
 
 def note_misses(view: RunView, misses: Mapping[str, NearMiss]) -> Move | None:
-    """The move that keeps the latest near miss beside each step that it was of; None if there is none."""
-    if not misses:
+    """The move that keeps the latest near miss beside each step that it was of and that still waits; None if none does.
+
+    Needs the whole run.
+    """
+    missed = {one: miss for one, miss in misses.items() if view.state(one) is StepState.WAITING}
+    if not missed:
         return None
-    changes = Changes(set={name: text for one, miss in misses.items() for name, text in _missed(one, miss).items()})
-    guards = {fields.STATUS: view.status.value}
+    changes = Changes(set={name: text for one, miss in missed.items() for name, text in _missed(one, miss).items()})
+    guards = {fields.state(one): StepState.WAITING.value for one in missed}
     return Move(Commit(view.run_id, view.incarnation, (Stage(guards, changes),)))
 
 
@@ -312,23 +352,27 @@ def time_out_waiting(plan: Plan, view: RunView, address: str, terms: Terms) -> M
 
 def ground_of_waiting(plan: Plan, view: RunView, address: str, terms: Terms) -> Ground:
     """The ground on which something from outside settles a step that waits: it does, and its flow goes on."""
-    return Ground.of_waiting(view, address, terms).with_guards(_flow_goes_on(plan, address))
+    return Ground.of_waiting(view, address, terms).with_guards(flow_goes_on(plan, address))
 
 
 def _take_kept(plan: Plan, view: RunView, address: str, number: int, ground: Ground, terms: Terms) -> Move:
     """A signal that had come before the step took it."""
-    others = (n for n in _kept(view) if n != number)
-    first = next(others, view.number(fields.SIGNALS) + 1)
-    kept = {fields.taken_by(number): address, fields.FIRST_SIGNAL: str(first)}
+    kept = {fields.taken_by(number): address, **_first_of(view, [n for n in _kept(view) if n != number])}
     ground = ground.with_guards({fields.taken_by(number): None})
+    came = Changes(set=kept, stamp={fields.started(address): 0})
     output = _output(view.json(fields.signal(number)))
-    return complete_step(plan, view, address, output, ground, terms, more=Onward(changes=Changes(set=kept)))
+    return complete_step(plan, view, address, output, ground, terms, more=Onward(changes=came))
 
 
 def _kept(view: RunView) -> Iterator[int]:
     """The signals that no step has taken, oldest first, as far as they have been read."""
     numbers = range(view.number(fields.FIRST_SIGNAL, 1), view.number(fields.SIGNALS) + 1)
     return (number for number in numbers if view[fields.taken_by(number)] is None)
+
+
+def _first_of(view: RunView, kept: Sequence[int]) -> dict[str, str]:
+    """Where the next step begins to look for signals, if these are all that are kept."""
+    return {fields.FIRST_SIGNAL: str(kept[0] if kept else view.number(fields.SIGNALS) + 1)}
 
 
 def _is_for(awaited: Awaited, signal: Any) -> bool:
@@ -342,13 +386,8 @@ def _waiting(plan: Plan, view: RunView) -> Iterator[tuple[str, Awaited]]:
     waiting = [one for one in view.addresses() if view.state(one) is StepState.WAITING and is_awaiting(plan, one)]
     for address in sorted(waiting, key=lambda one: (view.number(fields.started(one)), one)):
         awaited = node_at(plan, address).awaited
-        if awaited is not None and all(view[name] == text for name, text in _flow_goes_on(plan, address).items()):
+        if awaited is not None and all(view[name] == text for name, text in flow_goes_on(plan, address).items()):
             yield address, awaited
-
-
-def _flow_goes_on(plan: Plan, address: str) -> dict[str, str | None]:
-    """The guards of what a pause does not hold up."""
-    return {name: text for name, text in going_on(plan, address).items() if name != fields.PAUSED}
 
 
 def _missed(address: str, miss: NearMiss) -> dict[str, str]:
@@ -366,16 +405,21 @@ def _output(event: Event) -> str:
     return json.dumps({name: event.get(name) for name in _OUTPUT}, separators=(",", ":"))
 
 
-def _took_set(address: str) -> str:
-    here = parse_address(address)
-    return fields.took_set(within(here.flow, here.step))
+def _shortened(found: Any) -> Any:
+    text = json.dumps(found)
+    return found if len(text) <= _TOLD else f"{text[:_TOLD]}…"
 
 
 def _took(address: str, event: Event) -> str:
-    return fields.member_of(_took_set(address), _key(event))
+    return fields.took_event(_VISITS.sub("", address), _key(event))
+
+
+_VISITS: Final = re.compile(r"#[0-9]+(?=[/[]|$)")
+"""The visits in an address: all visits of a step, and of what it lies inside of, are one to an event."""
 
 
 def _key(event: Event) -> str:
+    """What tells an event from all others."""
     return _digest(f"{event['source']}\0{event['id']}")
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from orchestrator.engine.address import container_of_lane, flow_of, scopes_around
-from orchestrator.engine.commit import CREATED_AT, INCARNATION, PAUSED, count_field, member_field
+from orchestrator.engine.commit import CREATED_AT, INCARNATION, PAUSED, count_field
 
 __all__ = ["CREATED_AT", "INCARNATION", "PAUSED"]
 
@@ -22,6 +22,7 @@ CTX: Final = "ctx"  # JSON
 OUTPUT: Final = "output"  # JSON
 ERROR: Final = "error"  # JSON
 STARTED_BY: Final = "started_by"
+SCHEDULED_AT: Final = "scheduled_at"  # the slot that the run is for, if a schedule started it
 ENDED_AT: Final = "ended_at"
 RUN_DEADLINE: Final = "deadline"
 RUN_LIMIT: Final = "limit"  # ms that the run may take, if it has a limit
@@ -229,7 +230,10 @@ def signal(number: int) -> str:
 
 def taken_by(number: int) -> str:
     """The address of the step that has taken a signal."""
-    return f"signal_by.{number}"
+    return f"{TAKEN_BY}{number}"
+
+
+TAKEN_BY: Final = "signal_by."
 
 
 def signal_seen(digest: str) -> str:
@@ -282,14 +286,22 @@ def waiting_set(name: str) -> str:
     return f"waiting:{name}"
 
 
-def took_set(step: str) -> str:
-    """The set of the events that a step has taken, in all its visits; by the address of its first."""
-    return f"took:{step}"
+def correlated_to(address: str) -> str:
+    """JSON: what an event must be correlated to, as it was when the step began to wait."""
+    return f"{address}:value"
 
 
-def member_of(members: str, member: str) -> str:
-    """The field that says that something is in a set."""
-    return member_field(members, member)
+def came_meanwhile(address: str) -> str:
+    """The event that came last while the step had yet to look back."""
+    return f"{address}:came"
+
+
+def took_event(step: str, event: str) -> str:
+    """Which visit of a step has taken an event; by the step's address without any visits, and the event's digest."""
+    return f"{step}:{TOOK}{event}"
+
+
+TOOK: Final = "took."
 
 
 # Scopes: a container, or the flow of a branch or an item, by its address.

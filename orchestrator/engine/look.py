@@ -318,7 +318,7 @@ def _wait(plan: Plan, view: RunView, address: str, ground: Ground, terms: Terms)
     hurry = Then({fields.STOPPING: "1", fields.state(address): waits}, Changes(entries={address: NOW}))
     changes = Changes(
         set={fields.state(address): waits},
-        stamp={fields.until(address): delay},
+        stamp={fields.until(address): delay, fields.started(address): 0},
         entries={address: Due(within_ms=look_ms)},
         events=(event("step_waiting", address, for_ms=delay),),
     )

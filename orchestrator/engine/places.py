@@ -112,6 +112,11 @@ def going_on(plan: Plan, address: str) -> dict[str, str | None]:
     return guards
 
 
+def flow_goes_on(plan: Plan, address: str) -> dict[str, str | None]:
+    """The guards of whatever hangs on nothing around an address stopping, and that a pause does not hold up."""
+    return {name: text for name, text in going_on(plan, address).items() if name != fields.PAUSED}
+
+
 def seen_from(plan: Plan, flow: str, step: str) -> str | None:
     """The address, without a visit, of the step that a flow sees under an id; None if it sees none."""
     wanted = plan.nodes[step].flow

@@ -83,6 +83,7 @@ _RUN_FIELDS = (
     fields.ENDED_AT,
     fields.PAUSED_AT,
     fields.SLOT,
+    fields.FIRST_SIGNAL,
     fields.flow_state(""),
     fields.output(""),
     fields.closed(""),
@@ -287,6 +288,8 @@ class _Reset:
 
     def _stays(self, name: str) -> bool:
         owner, _, field = name.rpartition(":")
+        if name.startswith(fields.TAKEN_BY) or field.startswith(fields.TOOK):
+            return self._belongs(self.view[name] or "")  # else others may take it
         _, _, rest = name.partition(":")
         if name == fields.LIVE_COUNT or ":" in rest:  # a member or the number of a set, not a field of a step
             members_of, _, rest = rest.partition(":")

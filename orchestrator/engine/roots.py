@@ -15,7 +15,7 @@ from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import Node, Plan
 from orchestrator.spec.expressions import Expression, step_root
 
-_RUN_FIELDS = (fields.CREATED_AT, fields.STARTED_BY)
+_RUN_FIELDS = (fields.CREATED_AT, fields.STARTED_BY, fields.SCHEDULED_AT)
 
 _SHOWN_STATUS: Mapping[StepState, str] = {
     StepState.COMPLETED: "completed",
@@ -118,13 +118,14 @@ def rfc3339(moment_ms: int) -> str:
 
 
 def _run_root(plan: Plan, view: RunView) -> dict[str, Any]:
+    scheduled_at = view.moment(fields.SCHEDULED_AT)
     return {
         "id": view.run_id,
         "key": plan.key,
         "version": plan.version,
         "started_at": rfc3339(view.number(fields.CREATED_AT)),
         "started_by": view[fields.STARTED_BY],
-        "scheduled_at": None,
+        "scheduled_at": None if scheduled_at is None else rfc3339(scheduled_at),
     }
 
 

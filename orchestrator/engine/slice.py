@@ -13,7 +13,7 @@ from typing import Any
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_drain, is_lane, is_undo, scope_of, undo_of, undone_by
-from orchestrator.engine.awaiting import first_fitting, owes_look_back, took_reads, wait_for_more
+from orchestrator.engine.awaiting import first_fitting, look_back_reads, owes_look_back, wait_for_more
 from orchestrator.engine.commit import Answer, Changes, Commit, Reply
 from orchestrator.engine.effects import (
     Acquire,
@@ -162,14 +162,15 @@ class _Slice:
     def look_back(self, log: str, address: str, here: Terms) -> Generator[Effect, Any, Move]:
         """What a step that waits for an event makes of those that came before: it takes one, or none fits."""
         after, missed = "", None
+        yield from self.learn(self.view.missing(look_back_reads(address)))
         while page := (yield Recall(log, self.view.number(fields.CREATED_AT), after)):
             events = [event for _, event in page]
-            yield from self.learn(self.view.missing(took_reads(address, events)))
+            yield from self.learn(self.view.missing(look_back_reads(address, events)))
             found = first_fitting(self.plan, self.view, address, events, here)
             if isinstance(found, Move):
                 return found
             after, missed = page[-1][0], found or missed
-        return wait_for_more(self.view, address, missed)
+        return wait_for_more(self.plan, self.view, address, missed)
 
     def execute(self, address: str, token: str) -> Steps:
         """Execute claimed steps one after the other, each settled and the next one claimed by one commit."""

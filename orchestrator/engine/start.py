@@ -29,6 +29,7 @@ class StartRequest:
     ctx: str
     started_by: str
     timeout_ms: int | None = None
+    scheduled_at_ms: int | None = None
 
 
 def start(plan: Plan, request: StartRequest, timing: Timing) -> Commit:
@@ -51,6 +52,7 @@ def start(plan: Plan, request: StartRequest, timing: Timing) -> Commit:
             fields.STARTED_BY: request.started_by,
             INDEXES: json.dumps(stays_in),
             **({fields.RUN_LIMIT: str(min(limits))} if limits else {}),
+            **({} if request.scheduled_at_ms is None else {fields.SCHEDULED_AT: str(request.scheduled_at_ms)}),
         },
         stamp={fields.CREATED_AT: 0, **({fields.RUN_DEADLINE: min(limits)} if limits else {})},
         entries={RUN: Due(within_ms=min(limits)) if limits else NEVER},

@@ -46,7 +46,7 @@ class StepState(StrEnum):
     PENDING = "pending"  # not reached
     READY = "ready"  # to be claimed
     RUNNING = "running"  # claimed: an attempt holds a token and a lease
-    WAITING = "waiting"  # for a moment: a timer, the next attempt
+    WAITING = "waiting"  # for a moment, the next attempt, or something from outside
     COMPLETED = "completed"
     FAILED = "failed"
     SKIPPED = "skipped"
@@ -64,7 +64,7 @@ class StepHappening(StrEnum):
 
     REACH = "reach"  # the flow came to it
     CLAIM = "claim"
-    WAIT = "wait"  # a timer, or the delay before the next attempt
+    WAIT = "wait"  # a timer, the delay before the next attempt, something from outside
     WAKE = "wake"  # the moment has come
     COMPLETE = "complete"
     FAIL = "fail"

@@ -14,7 +14,7 @@ from orchestrator.engine.lanes import give_back
 from orchestrator.engine.look import cancel_step, is_halted, judge, waken
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.outcome import Failure
-from orchestrator.engine.places import is_container, is_waited_for, work_at
+from orchestrator.engine.places import flow_goes_on, is_container, is_waited_for, work_at
 from orchestrator.engine.quotas import RENEW_MS
 from orchestrator.engine.reads import container_reads, reads_for
 from orchestrator.engine.retries import MAX_LOSSES
@@ -135,7 +135,7 @@ def _end_wait(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
         return _queue_timeout(plan, view, address, terms)
     until = view.moment(fields.until(address))
     if until is not None and view.now_ms < until:
-        return _put_off(view, address, until)
+        return Visit(_put_off(plan, view, address, until))
     if work_at(plan, address) is None:
         return _send_again(view, address, terms)
     guards: Guards = {fields.state(address): StepState.WAITING}
@@ -151,21 +151,20 @@ def _visit_container(plan: Plan, view: RunView, address: str, terms: Terms) -> V
     more = begin_more(plan, view, address, terms)
     if more is not None:
         return _sent(more)
-    later = Changes(entries={address: Due(at_ms=limit)})
-    stage = Stage({fields.state(address): StepState.WAITING}, later, due=(address,))
-    return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), send=address)
+    return Visit(_put_off(plan, view, address, limit), send=address)
 
 
 def _visit_awaiting(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
-    """A step that waits for something from outside: its time is over, or it has yet to look back."""
+    """A step that waits for something from outside: it has yet to look back, or its time is over.
+
+    What came in time is not lost to it because no worker was there to look back.
+    """
+    if owes_look_back(plan, view, address) is not None:
+        return _send_again(view, address, terms)
     limit = view.moment(fields.deadline(address))
     if limit is not None and view.now_ms >= limit:
         return _sent(time_out_waiting(plan, view, address, terms))
-    if owes_look_back(plan, view, address) is not None:
-        return _send_again(view, address, terms, no_later_than_ms=limit)
-    later = Changes(entries={address: Due(at_ms=limit)})
-    stage = Stage({fields.state(address): StepState.WAITING}, later, due=(address,))
-    return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))))
+    return Visit(_put_off(plan, view, address, limit))
 
 
 def _renew_slots(view: RunView) -> Visit | None:
@@ -177,11 +176,15 @@ def _renew_slots(view: RunView) -> Visit | None:
     return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), renews=True)
 
 
-def _put_off(view: RunView, address: str, until_ms: int) -> Visit:
-    """A stop looks at everything that waits at once, but the delay of an undo's retry stands."""
-    guards: Guards = {fields.state(address): StepState.WAITING, fields.until(address): str(until_ms)}
+def _put_off(plan: Plan, view: RunView, address: str, until_ms: int | None) -> Move:
+    """What made the entry due was not its own moment; a stop meanwhile is, but for the delay of an undo's retry."""
+    guards: dict[str, str | None] = {
+        fields.state(address): StepState.WAITING,
+        fields.until(address): view[fields.until(address)],
+        **({} if is_undo(address) else flow_goes_on(plan, address)),
+    }
     stage = Stage(guards=guards, due=(address,), changes=Changes(entries={address: Due(at_ms=until_ms)}))
-    return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))))
+    return Move(Commit(view.run_id, view.incarnation, (stage,)))
 
 
 def _queue_timeout(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
@@ -198,9 +201,9 @@ def _is_untaken(view: RunView, address: str) -> bool:
     return limit is not None and view.now_ms >= limit
 
 
-def _send_again(view: RunView, address: str, terms: Terms, *, no_later_than_ms: int | None = None) -> Visit:
+def _send_again(view: RunView, address: str, terms: Terms) -> Visit:
     resends = view.number(fields.resends(address))
-    limit = view.moment(fields.queue_deadline(address)) if no_later_than_ms is None else no_later_than_ms
+    limit = view.moment(fields.queue_deadline(address))
     changes = Changes(
         set={fields.resends(address): str(resends + 1)},
         entries={address: Due(within_ms=terms.timing.resend(resends + 1), at_ms=limit)},

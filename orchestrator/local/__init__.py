@@ -1,6 +1,6 @@
-"""A fleet on one machine: a Redis of our own, workers and beat as child processes; for `dev`, demo and tests."""
+"""A fleet on one machine: a Redis of our own, workers, beat, listener as child processes; for `dev`, demo and tests."""
 
-from orchestrator.local.commands import api_command, beat_command, environment, worker_command
+from orchestrator.local.commands import api_command, beat_command, environment, listener_command, worker_command
 from orchestrator.local.labels import labelled
 from orchestrator.local.processes import Fleet, ManagedProcess, OnLine
 from orchestrator.local.redis_server import LocalRedis
@@ -14,5 +14,6 @@ __all__ = [
     "beat_command",
     "environment",
     "labelled",
+    "listener_command",
     "worker_command",
 ]

@@ -35,6 +35,11 @@ def api_command(host: str, port: int) -> list[str]:
     return [sys.executable, "-m", "orchestrator.api", host, str(port)]
 
 
+def listener_command() -> list[str]:
+    """`orchestrator listen`; prints a line with `listening` when it begins to take events in."""
+    return [sys.executable, "-c", "from orchestrator.cli import main; main()", "listen"]
+
+
 def environment(redis_url: str, **settings: object) -> dict[str, str]:
     """This process's environment with `ORCHESTRATOR_REDIS_URL` and each setting by its name: `lease_ms=1000`."""
     ours = {f"ORCHESTRATOR_{name.upper()}": _as_text(value) for name, value in settings.items()}

@@ -12,7 +12,6 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 from urllib.parse import unquote
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
 
 from orchestrator.errors import InvalidEvent
 
@@ -35,35 +34,36 @@ Problems: TypeAlias = list[dict[str, str]]
 
 def _no_control(value: str) -> str:
     if _CONTROL.search(value):
-        raise PydanticCustomError("event_text", "has a character that no attribute may have")
+        raise ValueError("has a character that no attribute may have")
     return value
 
 
 def _uri_reference(value: str) -> str:
     if _NO_URI.search(value):
-        raise PydanticCustomError("event_uri", "is not a URI or a part of one")
+        raise ValueError("is not a URI or a part of one")
     return value
 
 
 def _uri(value: str) -> str:
     if _NO_URI.search(value) or not _SCHEME.match(value):
-        raise PydanticCustomError("event_uri", "is not an absolute URI")
+        raise ValueError("is not an absolute URI")
     return value
 
 
 def _moment(value: str) -> str:
+    wrong = ValueError("is not an RFC 3339 moment with its offset")
+    if not _MOMENT.fullmatch(value):
+        raise wrong
     try:
-        if _MOMENT.fullmatch(value):
-            datetime.fromisoformat(value.upper())
-            return value
+        datetime.fromisoformat(value.upper())
     except ValueError:
-        pass
-    raise PydanticCustomError("event_time", "is not an RFC 3339 moment with its offset")
+        raise wrong from None
+    return value
 
 
 def _media_type(value: str) -> str:
     if not _MEDIA_TYPE.fullmatch(value):
-        raise PydanticCustomError("event_media_type", "is not a media type such as application/json")
+        raise ValueError("is not a media type such as application/json")
     return value
 
 
@@ -126,7 +126,7 @@ def parse_batch(events: str | bytes | Iterable[Any]) -> list[CloudEvent]:
     """Events in the JSON batch format; InvalidEvent lists every problem of every one, and then none is taken."""
     loaded = _loaded(events)
     if not isinstance(loaded, list | tuple):
-        raise _refused([_problem("", "a batch is a JSON list of events")])
+        raise _refused([_wrong("", "a batch is a JSON list of events")])
     found: Problems = []
     parsed = [_one(event, f"[{index}]", found) for index, event in enumerate(loaded)]
     if found:
@@ -144,7 +144,7 @@ def parse_binary(headers: Mapping[str, str], body: bytes) -> CloudEvent:
     }
     found: Problems = []
     if "datacontenttype" in attributes:
-        found.append(_problem("datacontenttype", "belongs in the header Content-Type"))
+        found.append(_wrong("datacontenttype", "belongs in the header Content-Type"))
     attributes.pop("datacontenttype", None)
     if given.get("content-type"):
         attributes["datacontenttype"] = given["content-type"]
@@ -160,12 +160,12 @@ def is_json(content_type: str | None) -> bool:
 
 def _one(event: Any, place: str, found: Problems) -> CloudEvent | None:
     if not isinstance(event, Mapping):
-        found.append(_problem(place, "an event is a JSON object"))
+        found.append(_wrong(place, "an event is a JSON object"))
         return None
     given = {str(name): value for name, value in event.items() if value is not None}
     packed = given.pop("data_base64", None)
     if packed is not None and "data" in given:
-        found.append(_problem(_at(place, "data_base64"), "stands beside `data`; an event has one of them"))
+        found.append(_wrong(_at(place, "data_base64"), "stands beside `data`; an event has one of them"))
     elif packed is not None:
         _unpack(given, packed, place, found)
     return _built(given, place, found)
@@ -175,7 +175,7 @@ def _unpack(attributes: dict[str, Any], packed: Any, place: str, found: Problems
     try:
         body = base64.b64decode(packed if isinstance(packed, str) else b"!", validate=True)
     except (binascii.Error, ValueError):
-        found.append(_problem(_at(place, "data_base64"), "is not Base64"))
+        found.append(_wrong(_at(place, "data_base64"), "is not Base64"))
         return
     _read_bytes(attributes, body, place, found)
 
@@ -192,7 +192,7 @@ def _read_bytes(attributes: dict[str, Any], body: bytes, place: str, found: Prob
             attributes["data"] = body.decode()
             return
     except (ValueError, RecursionError) as error:
-        found.append(_problem(_at(place, "data"), f"is not {'JSON' if is_json(named) else 'UTF-8'}: {error}"))
+        found.append(_wrong(_at(place, "data"), f"is not {'JSON' if is_json(named) else 'UTF-8'}: {error}"))
         return
     attributes["data"] = base64.b64encode(body).decode()
     attributes["is_base64"] = True
@@ -204,19 +204,19 @@ def _built(given: dict[str, Any], place: str, found: Problems) -> CloudEvent | N
     extensions = {name: value for name, value in given.items() if name not in own and name not in data}
     before = len(found)
     if "specversion" not in own:
-        found.append(_problem(_at(place, "specversion"), "is missing"))
+        found.append(_wrong(_at(place, "specversion"), "is missing"))
     for name, value in extensions.items():
         if problem := _wrong_extension(name, value):
-            found.append(_problem(_at(place, name), problem))
+            found.append(_wrong(_at(place, name), problem))
     if "data" in data and (problem := _wrong_json(data["data"])):
-        found.append(_problem(_at(place, "data"), problem))
+        found.append(_wrong(_at(place, "data"), problem))
     sound = len(found) == before
     try:
         return CloudEvent(**own, **data, extensions=extensions if sound else {})
     except ValidationError as error:
         for one in error.errors(include_url=False, include_context=False):
             name = str(one["loc"][0]) if one["loc"] else ""
-            found.append(_problem(_at(place, name), _MESSAGES.get(one["type"], one["msg"])))
+            found.append(_wrong(_at(place, name), _MESSAGES.get(one["type"], one["msg"].removeprefix("Value error, "))))
     return None
 
 
@@ -252,7 +252,7 @@ def _loaded(value: Any) -> Any:
     try:
         return _json(value)
     except (ValueError, RecursionError) as error:
-        raise _refused([_problem("", f"not JSON: {error}")]) from error
+        raise _refused([_wrong("", f"not JSON: {error}")]) from error
 
 
 def _json(text: str | bytes) -> Any:
@@ -273,7 +273,7 @@ def _at(place: str, name: str) -> str:
     return f"{place}.{name}" if place else name
 
 
-def _problem(path: str, message: str) -> dict[str, str]:
+def _wrong(path: str, message: str) -> dict[str, str]:
     return {"path": path, "message": message}
 
 

@@ -35,6 +35,6 @@ def without_effect(spec: WorkflowSpec) -> list[Problem]:
 
 
 def _idle_fields(spec: WorkflowSpec) -> Iterator[str]:
-    yield from (name for name in ("sla", "triggers") if getattr(spec, name))
+    yield from (name for name in ("sla",) if getattr(spec, name))
     if any(step.sla for flow in flows_of(spec) for step in flow.steps):
         yield "steps.sla"

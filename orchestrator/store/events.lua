@@ -34,6 +34,13 @@ function verbs.claim()
   return claimed
 end
 
+-- KEYS: stream. ARGV: group, consumer, ids. JUSTID: that somebody is still at an entry is no delivery.
+function verbs.keep()
+  local args = {unpack(ARGV, 4)}
+  args[#args + 1] = 'JUSTID'
+  redis.call('XCLAIM', KEYS[1], ARGV[2], ARGV[3], 0, unpack(args))
+end
+
 -- KEYS: stream. ARGV: group, least time since a consumer was last heard of. A consumer that owes something stays.
 function verbs.tidy()
   for _, flat in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[2])) do

@@ -6,6 +6,7 @@ acknowledged, or claimed by another because it has been silent for too long. All
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -70,6 +71,15 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True)
+class Miss:
+    """An event that the filter of a trigger (`workflow/trigger`) had no answer for, and why."""
+
+    trigger: str
+    entry_id: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A run that an event would start, under a dedupe key."""
 
@@ -97,8 +107,8 @@ class Events(Protocol):
     def after(self, entry_id: str, limit: int, block_ms: int = 0) -> list[Delivery]:
         """Entries that came after one, oldest first, for whoever only looks; waits so long until there is one."""
 
-    def last(self) -> str:
-        """The id of the newest entry; `0-0` if there is none."""
+    def newest(self, count: int) -> list[Delivery]:
+        """The newest entries, oldest of them first."""
 
     def note(self, entries: Sequence[tuple[str, str]]) -> None:
         """Put (entry id, type) into the logs of their types; what is there already stays as it is."""
@@ -121,6 +131,9 @@ class Events(Protocol):
     def claim(self, consumer: str, idle_ms: int, limit: int) -> list[Delivery]:
         """Entries that another, or this one, got so long ago and has not acknowledged; now they are the consumer's."""
 
+    def keep(self, consumer: str, entry_ids: Sequence[str]) -> None:
+        """The consumer is still at these, which nobody is to claim yet."""
+
     def ack(self, entry_ids: Sequence[str]) -> None:
         """These are done with."""
 
@@ -132,6 +145,12 @@ class Events(Protocol):
 
     def settle(self, started: Sequence[tuple[str, str]]) -> None:
         """The runs of these (key, run id) have been started."""
+
+    def miss(self, miss: Miss) -> None:
+        """Remember it as the last one of its trigger."""
+
+    def misses(self) -> list[Miss]:
+        """The last one of each trigger that had any, for as long as events are kept; by trigger."""
 
     def bury(self, burials: Sequence[Burial]) -> None:
         """Give events up. An entry is buried once, or once for each trigger."""
@@ -168,10 +187,10 @@ class RedisEvents:
         found = self._connection.execute("XREAD", "COUNT", limit, *block, "STREAMS", self._keys.events(), entry_id)
         return _deliveries(found)
 
-    def last(self) -> str:
-        """The id of the newest entry; `0-0` if there is none."""
-        newest = self._connection.execute("XREVRANGE", self._keys.events(), "+", "-", "COUNT", 1)
-        return _text(newest[0][0]) if newest else "0-0"
+    def newest(self, count: int) -> list[Delivery]:
+        """The newest entries, oldest of them first."""
+        found = self._connection.execute("XREVRANGE", self._keys.events(), "+", "-", "COUNT", count)
+        return [_delivery(*entry) for entry in reversed(found)]
 
     def note(self, entries: Sequence[tuple[str, str]]) -> None:
         """Put (entry id, type) into the logs of their types; what is there already stays as it is."""
@@ -192,10 +211,13 @@ class RedisEvents:
         since = f"{since_ms}-0"
         least = f"({_padded(after)}" if after and entry_key(after) >= entry_key(since) else f"[{_padded(since)}"
         log = self._keys.event_log(type_)
-        members = self._connection.execute("ZRANGEBYLEX", log, least, "+", "LIMIT", 0, limit)
-        ids = ["{}-{}".format(*entry_key(_text(member))) for member in members]
-        found = self._connection.execute_many([("XRANGE", self._keys.events(), one, one) for one in ids])
-        return roots([_delivery(*entries[0]) for entries in found if entries])
+        while members := self._connection.execute("ZRANGEBYLEX", log, least, "+", "LIMIT", 0, limit):
+            ids = ["{}-{}".format(*entry_key(_text(member))) for member in members]
+            found = self._connection.execute_many([("XRANGE", self._keys.events(), one, one) for one in ids])
+            if page := roots([_delivery(*entries[0]) for entries in found if entries]):
+                return page
+            least = f"({_text(members[-1])}"  # the stream holds none of these any more
+        return []
 
     def correlations(self, type_: str) -> list[str]:
         """The CEL texts by which steps of published versions correlate events of a type, sorted."""
@@ -217,6 +239,12 @@ class RedisEvents:
         call = ((self._keys.events(),), ("claim", GROUP, consumer, idle_ms, limit))
         claimed = self._grouped(lambda: self._connection.run(_EVENTS, *call))
         return [_delivery(entry_id, _pairs(flat), int(count)) for entry_id, flat, count in claimed]
+
+    def keep(self, consumer: str, entry_ids: Sequence[str]) -> None:
+        """The consumer is still at these, which nobody is to claim yet."""
+        if entry_ids:
+            call = ((self._keys.events(),), ("keep", GROUP, consumer, *entry_ids))
+            self._grouped(lambda: self._connection.run(_EVENTS, *call))
 
     def ack(self, entry_ids: Sequence[str]) -> None:
         """These are done with."""
@@ -244,6 +272,17 @@ class RedisEvents:
     def settle(self, started: Sequence[tuple[str, str]]) -> None:
         """The runs of these (key, run id) have been started."""
         self._run_many([((self._keys.event_mark(key),), ("settle", run_id)) for key, run_id in started])
+
+    def miss(self, miss: Miss) -> None:
+        """Remember it as the last one of its trigger."""
+        place = self._keys.event_misses()
+        held = json.dumps({"entry_id": miss.entry_id, "error": miss.error})
+        self._connection.execute_many([("HSET", place, miss.trigger, held), ("PEXPIRE", place, self._kept_ms)])
+
+    def misses(self) -> list[Miss]:
+        """The last one of each trigger that had any, for as long as events are kept; by trigger."""
+        held = _texts(self._connection.execute("HGETALL", self._keys.event_misses()))
+        return [Miss(trigger, **json.loads(text)) for trigger, text in sorted(held.items())]
 
     def bury(self, burials: Sequence[Burial]) -> None:
         """Give events up. An entry is buried once, or once for each trigger."""

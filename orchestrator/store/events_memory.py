@@ -17,6 +17,7 @@ from orchestrator.store.events import (
     Claim,
     DeadLetter,
     Delivery,
+    Miss,
     Reserved,
     entry_key,
     roots,
@@ -55,6 +56,7 @@ class MemoryEvents:
         self._read_to = (0, 0)
         self._pending: dict[str, _Pending] = {}
         self._marks: dict[str, _Mark] = {}
+        self._misses: dict[str, Miss] = {}
         self._dead: dict[str, DeadLetter] = {}
         self._buried: dict[tuple[str, str], int] = {}
         self._last_letter = (0, 0)
@@ -70,10 +72,10 @@ class MemoryEvents:
         with self._changed:
             return self._wait(lambda: self._from(entry_key(entry_id))[:limit], block_ms)
 
-    def last(self) -> str:
-        """The id of the newest entry; `0-0` if there is none."""
+    def newest(self, count: int) -> list[Delivery]:
+        """The newest entries, oldest of them first."""
         with self._changed:
-            return max(self._stream, key=entry_key, default="0-0")
+            return list(self._stream.values())[-count:]
 
     def note(self, entries: Sequence[tuple[str, str]]) -> None:
         """Put (entry id, type) into the logs of their types; what is there already stays as it is."""
@@ -87,7 +89,7 @@ class MemoryEvents:
         with self._changed:
             wanted = [one for one in self._logs[type_] if entry_key(one)[0] >= since_ms]
             later = sorted((one for one in wanted if entry_key(one) > entry_key(after or "0-0")), key=entry_key)
-            return roots([self._stream[one] for one in later[:limit] if one in self._stream])
+            return roots([self._stream[one] for one in later if one in self._stream])[:limit]
 
     def correlations(self, type_: str) -> list[str]:
         """The CEL texts by which steps of published versions correlate events of a type, sorted."""
@@ -122,6 +124,14 @@ class MemoryEvents:
                 claimed.append(Delivery(entry.id, entry.body, entry.only, held.deliveries + 1))
             return claimed
 
+    def keep(self, consumer: str, entry_ids: Sequence[str]) -> None:
+        """The consumer is still at these, which nobody is to claim yet."""
+        with self._changed:
+            for entry_id in entry_ids:
+                if entry_id in self._pending:
+                    held = self._pending[entry_id]
+                    self._pending[entry_id] = _Pending(consumer, self._clock(), held.deliveries)
+
     def ack(self, entry_ids: Sequence[str]) -> None:
         """These are done with."""
         with self._changed:
@@ -143,6 +153,16 @@ class MemoryEvents:
                 mark = self._marks.get(key)
                 if mark is not None and mark.run_id == run_id:
                     mark.started = True
+
+    def miss(self, miss: Miss) -> None:
+        """Remember it as the last one of its trigger."""
+        with self._changed:
+            self._misses[miss.trigger] = miss
+
+    def misses(self) -> list[Miss]:
+        """The last one of each trigger that had any, for as long as events are kept; by trigger."""
+        with self._changed:
+            return [miss for _, miss in sorted(self._misses.items())]
 
     def bury(self, burials: Sequence[Burial]) -> None:
         """Give events up. An entry is buried once, or once for each trigger."""

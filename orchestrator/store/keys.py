@@ -85,6 +85,10 @@ class Keys:
         """HASH: `traffic`, `deprecated:VERSION`, and `revision`, another with each change or publication. For ever."""
         return f"{self.namespace}:{{registry}}:marks:{workflow}"
 
+    def revision(self) -> str:
+        """STRING, another with each change of any workflow's marks, and each publication. For ever."""
+        return f"{self.namespace}:{{registry}}:revision"
+
     def workers(self) -> str:
         """ZSET, worker's name → when it was last seen. For ever; names not seen for a day are taken out."""
         return f"{self.namespace}:{{registry}}:workers"
@@ -104,6 +108,10 @@ class Keys:
     def audit(self) -> str:
         """STREAM, `entry`: who changed what, or was not let. For ever; the oldest entries are cut off."""
         return f"{self.namespace}:{{access}}:audit"
+
+    def leader(self) -> str:
+        """HASH: `holder`, `fence` and `until` of the beat that leads. For ever, so that no number comes twice."""
+        return f"{self.namespace}:{{registry}}:leader"
 
     def payloads(self, run_id: str) -> str:
         """HASH, digest → bytes: what is kept beside a run. Until the run is deleted."""
@@ -150,6 +158,10 @@ class Keys:
     def dead_events(self) -> str:
         """STREAM, `event`, `only`, `entry`, `reason`, `attempts`, `at`: events given up. Cut off by age."""
         return f"{self._events}:dead"
+
+    def event_misses(self) -> str:
+        """HASH, `workflow/trigger` → JSON: the last event that its filter had no answer for. Until none has for 7 d."""
+        return f"{self._events}:misses"
 
     def buried(self, name: str) -> str:
         """STRING, empty: this is among the dead events already. For as long as those are kept."""

@@ -61,6 +61,7 @@ class MemoryStore:
         self._clock = clock
         self._state = _state or _State()
         self._changed = threading.Condition()
+        self._siblings: dict[str, MemoryStore] = {}
 
     def copy(self) -> MemoryStore:
         """A store that holds the same and goes its own way."""
@@ -138,6 +139,11 @@ class MemoryStore:
                     return self.history(run_id, after)
         return found
 
+    def trim_history(self, run_id: str, length: int) -> None:
+        """Let a history that goes on for ever keep about so many events, the newest."""
+        with self._changed:
+            del self._state.histories.get(run_id, [])[:-length]
+
     def feed(self, shard: int, after: str = "0", limit: int = 1000) -> list[FeedEntry]:
         """Events of a shard that came after the one with this id, oldest first."""
         with self._changed:
@@ -188,6 +194,13 @@ class MemoryStore:
 
     def ping(self) -> None:
         """Return: it is always there."""
+
+    def sibling(self, name: str) -> MemoryStore:
+        """The store of another kind of records beside this one, in one shard; the same name, the same records."""
+        with self._changed:
+            if name not in self._siblings:
+                self._siblings[name] = MemoryStore(self._settings.model_copy(update={"shards": 1}), self._clock)
+            return self._siblings[name]
 
     def _shard_of(self, run_id: str) -> int:
         return shard_of(run_id, self._settings.shards)

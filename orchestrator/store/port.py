@@ -86,6 +86,9 @@ class Store(Protocol):
     def wait_history(self, run_id: str, after: str, timeout_s: float) -> list[HistoryEntry]:
         """As `history`, but wait until there is one; empty if none came in time."""
 
+    def trim_history(self, run_id: str, length: int) -> None:
+        """Let a history that goes on for ever keep about so many events, the newest."""
+
     def feed(self, shard: int, after: str = "0", limit: int = 1000) -> list[FeedEntry]:
         """Events of a shard that came after the one with this id, oldest first."""
 
@@ -115,3 +118,6 @@ class Store(Protocol):
 
     def ping(self) -> None:
         """Return if the store answers."""
+
+    def sibling(self, name: str) -> Store:
+        """The store of another kind of records beside this one, in one shard; the same name, the same records."""

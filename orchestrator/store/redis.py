@@ -37,6 +37,7 @@ class RedisStore:
         self._feed_length = settings.feed_length
         self._connection = Connection(url)
         self._payloads = open_payloads(settings.model_copy(update={"redis_url": url}))
+        self._url, self._settings = url, settings
 
     def apply(self, commit: Commit) -> Reply:
         """Apply a commit atomically."""
@@ -103,6 +104,10 @@ class RedisStore:
             if found:
                 return [history_entry(*entry) for entry in found[0][1]]
         return self.history(run_id, after)
+
+    def trim_history(self, run_id: str, length: int) -> None:
+        """Let a history that goes on for ever keep about so many events, the newest."""
+        self._connection.execute("XTRIM", self.keys.history(run_id), "MAXLEN", "~", length)
 
     def feed(self, shard: int, after: str = "0", limit: int = 1000) -> list[FeedEntry]:
         """Events of a shard that came after the one with this id, oldest first."""
@@ -188,6 +193,11 @@ class RedisStore:
     def close(self) -> None:
         """Close the sockets; the next call opens new ones."""
         self._connection.close()
+
+    def sibling(self, name: str) -> RedisStore:
+        """The store of another kind of records beside this one, in one shard; the same name, the same records."""
+        own = {"namespace": f"{self._settings.namespace}:{name}", "shards": 1}
+        return RedisStore(self._url, self._settings.model_copy(update=own))
 
     def _whole(self, commit: Commit, reply: Reply) -> Reply:
         """The reply with the texts that are kept beside the run; and nothing is kept of a run that was deleted."""

@@ -15,6 +15,7 @@ from orchestrator.settings import Settings
 from orchestrator.spec.traffic import Traffic
 from orchestrator.store.connection import Connection
 from orchestrator.store.keys import WORKER_LIFETIME_MS, Keys
+from orchestrator.store.leadership import Leadership, MemoryLeadership, RedisLeadership
 
 _DAY_MS = 86_400_000
 _REVISION = "revision"
@@ -50,7 +51,7 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class WorkerRecord:
-    """What a live worker, or a live beat, says of itself."""
+    """What a live worker, beat or listener says of itself."""
 
     name: str
     queues: tuple[str, ...]
@@ -60,13 +61,17 @@ class WorkerRecord:
     host: str
     concurrency: int = 0
     """How many steps it executes at once."""
-    role: Literal["worker", "beat"] = "worker"
+    role: Literal["worker", "beat", "listener"] = "worker"
     seen_at: int = 0
     """Filled in by `announce`."""
 
 
 class Registry(Protocol):
-    """Holds definitions and the register of workers."""
+    """Holds definitions and the register of workers; and knows which beat leads."""
+
+    @property
+    def leadership(self) -> Leadership:
+        """Which beat leads."""
 
     def publish(self, definition: Definition) -> bool:
         """Whether it is new; False if it was there already, VersionConflict if with another digest."""
@@ -77,8 +82,8 @@ class Registry(Protocol):
     def versions(self, key: str) -> list[Definition]:
         """All versions of a workflow, in the order of publication."""
 
-    def revision(self, key: str) -> str:
-        """Another text after each publication and each mark: what is cheap to ask for at every start."""
+    def revision(self, key: str | None = None) -> str:
+        """Another text after each publication and each mark, of one workflow or of any: cheap to ask for every time."""
 
     def marks(self, key: str) -> Marks:
         """What operators say of a workflow's versions."""
@@ -101,6 +106,9 @@ class Registry(Protocol):
     def beats(self) -> list[WorkerRecord]:
         """The live beats, by name."""
 
+    def listeners(self) -> list[WorkerRecord]:
+        """The live listeners, by name."""
+
 
 class RedisRegistry:
     """The registry in Redis."""
@@ -108,6 +116,7 @@ class RedisRegistry:
     def __init__(self, url: str, settings: Settings) -> None:
         self._keys = Keys(settings.namespace, settings.shards)
         self._connection = Connection(url)
+        self.leadership: Leadership = RedisLeadership(self._connection, self._keys)
 
     def close(self) -> None:
         """Close the sockets; the next call opens new ones."""
@@ -117,12 +126,12 @@ class RedisRegistry:
         """Whether it is new; False if it was there already, VersionConflict if with another digest."""
         place = self._keys.definitions(definition.key)
         record = replace(definition, published_at_ms=self._connection.time_ms())
-        created, _, kept, _ = self._connection.execute_many(
+        created, _, kept, *_ = self._connection.execute_many(
             [
                 ("HSETNX", place, definition.version, json.dumps(asdict(record))),
                 ("SADD", self._keys.workflows(), definition.key),
                 ("HGET", place, definition.version),
-                self._new_revision(definition.key),
+                *self._new_revisions(definition.key),
             ],
             atomically=True,
         )
@@ -141,8 +150,10 @@ class RedisRegistry:
         records = self._connection.execute("HVALS", self._keys.definitions(key))
         return sorted((Definition(**json.loads(record)) for record in records), key=_publication)
 
-    def revision(self, key: str) -> str:
-        """Another text after each publication and each mark: what is cheap to ask for at every start."""
+    def revision(self, key: str | None = None) -> str:
+        """Another text after each publication and each mark, of one workflow or of any: cheap to ask for every time."""
+        if key is None:
+            return self._connection.execute("GET", self._keys.revision()) or ""
         return self._connection.execute("HGET", self._keys.marks(key), _REVISION) or ""
 
     def marks(self, key: str) -> Marks:
@@ -157,7 +168,7 @@ class RedisRegistry:
         self.get(key, version)
         place, mark = self._keys.marks(key), _DEPRECATED + version
         change = ("HDEL", place, mark) if undo else ("HSETNX", place, mark, self._connection.time_ms())
-        self._connection.execute_many([change, self._new_revision(key)], atomically=True)
+        self._connection.execute_many([change, *self._new_revisions(key)], atomically=True)
 
     def route(self, key: str, traffic: Traffic | None) -> None:
         """Share new runs out like this; None: no longer. UnknownWorkflow if one of the versions is not published."""
@@ -166,7 +177,7 @@ class RedisRegistry:
         change = (
             ("HDEL", place, _TRAFFIC) if traffic is None else ("HSET", place, _TRAFFIC, json.dumps(asdict(traffic)))
         )
-        self._connection.execute_many([change, self._new_revision(key)], atomically=True)
+        self._connection.execute_many([change, *self._new_revisions(key)], atomically=True)
 
     def workflows(self) -> list[str]:
         """The keys of all workflows, sorted."""
@@ -192,6 +203,10 @@ class RedisRegistry:
         """The live beats, by name."""
         return [record for record in self._live() if record.role == "beat"]
 
+    def listeners(self) -> list[WorkerRecord]:
+        """The live listeners, by name."""
+        return [record for record in self._live() if record.role == "listener"]
+
     def _live(self) -> list[WorkerRecord]:
         names = sorted(self._connection.execute("ZRANGE", self._keys.workers(), 0, -1))
         if not names:
@@ -199,9 +214,10 @@ class RedisRegistry:
         records = self._connection.execute("MGET", *(self._keys.worker(name) for name in names))
         return [_worker(record) for record in records if record is not None]
 
-    def _new_revision(self, key: str) -> tuple[str, ...]:
+    def _new_revisions(self, key: str) -> list[tuple[str, ...]]:
         """Drawn, not counted: a count that a crash of Redis set back would come to stand for something else."""
-        return ("HSET", self._keys.marks(key), _REVISION, secrets.token_hex(8))
+        drawn = secrets.token_hex(8)
+        return [("HSET", self._keys.marks(key), _REVISION, drawn), ("SET", self._keys.revision(), drawn)]
 
 
 class MemoryRegistry:
@@ -210,6 +226,7 @@ class MemoryRegistry:
     def __init__(self, clock: Callable[[], int]) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        self.leadership: Leadership = MemoryLeadership(clock)
         self._definitions: dict[str, dict[str, Definition]] = {}
         self._marks: dict[str, Marks] = {}
         self._revisions: dict[str, int] = {}
@@ -237,10 +254,10 @@ class MemoryRegistry:
         with self._lock:
             return sorted(self._definitions.get(key, {}).values(), key=_publication)
 
-    def revision(self, key: str) -> str:
-        """Another text after each publication and each mark: what is cheap to ask for at every start."""
+    def revision(self, key: str | None = None) -> str:
+        """Another text after each publication and each mark, of one workflow or of any: cheap to ask for every time."""
         with self._lock:
-            return str(self._revisions.get(key, ""))
+            return str(sum(self._revisions.values()) if key is None else self._revisions.get(key, ""))
 
     def marks(self, key: str) -> Marks:
         """What operators say of a workflow's versions."""
@@ -283,6 +300,10 @@ class MemoryRegistry:
     def beats(self) -> list[WorkerRecord]:
         """The live beats, by name."""
         return [record for record in self._live() if record.role == "beat"]
+
+    def listeners(self) -> list[WorkerRecord]:
+        """The live listeners, by name."""
+        return [record for record in self._live() if record.role == "listener"]
 
     def _live(self) -> list[WorkerRecord]:
         with self._lock:

@@ -72,7 +72,10 @@ class Harness:
         return timedelta(milliseconds=self._clock.now_ms - _ms(FIRST_MOMENT))
 
     def emit(self, type: str, data: Any = None, *, source: str = "/test", id: str | None = None) -> int:  # noqa: A002
-        """An external event comes, for all that wait for it; how many steps took it."""
+        """An external event comes, for all that wait for it; how many steps took it at once.
+
+        A step that has yet to look back takes it when the run goes on.
+        """
         event = CloudEvent(id=id or f"event-{next(self._numbers)}", type=type, source=source, data=data)
         return self._world.emit(event)
 

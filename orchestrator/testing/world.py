@@ -105,7 +105,7 @@ class World:
         self.delivered[run_id] += copies
 
     def emit(self, event: CloudEvent) -> int:
-        """An event comes: it is noted in the logs, and handed to every step that waits for it; how many took it."""
+        """An event comes: it is noted in the logs, and handed to all that wait for it; how many took it at once."""
         root = event.root(rfc3339(self.clock.now_ms))
         names = names_by(root, self.events.correlations(event.type))
         (entry,) = self.events.append([event.text()])

@@ -11,7 +11,7 @@ from celery.beat import Scheduler as CeleryScheduler
 from orchestrator import logs
 from orchestrator.broker.app import SETTINGS_KEY
 from orchestrator.broker.dispatch import Dispatcher
-from orchestrator.client.versions import Versions
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.clock import elapsed_s
 from orchestrator.errors import Unreachable
 from orchestrator.runtime.register import INTERVAL_S, beat_record
@@ -20,6 +20,7 @@ from orchestrator.runtime.sweeper import Sweeper
 from orchestrator.settings import Settings
 from orchestrator.store.redis import RedisStore
 from orchestrator.store.registry import RedisRegistry
+from orchestrator.triggers.schedules import ScheduleKeeper
 
 log = logs.get("beat")
 
@@ -46,7 +47,7 @@ class Chore:
 
 
 class Scheduler(CeleryScheduler):
-    """Keeps the app's own periodic tasks going, and sweeps once an interval. Any number of beats may run."""
+    """Keeps the app's own periodic tasks going, sweeps and, if it leads, fires schedules. Any number may run."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -54,10 +55,14 @@ class Scheduler(CeleryScheduler):
         self._interval_s = settings.sweep_ms / 1000
         store = RedisStore(settings.redis_url, settings)
         registry = RedisRegistry(settings.redis_url, settings)
-        sweeper = Sweeper(settings, store, Versions(registry), Dispatcher(self.app, settings))
+        client = RedisOrchestrator(settings, store, registry, Dispatcher(self.app, settings))
+        sweeper = Sweeper(settings, store, client.catalogue, client.dispatcher)
+        self._record = beat_record()
+        self._keeper = ScheduleKeeper(client.schedules, registry, self._record.name)
         self._chores = (
             Chore(sweeper.sweep, 0),
-            Chore(lambda: registry.announce(beat_record()), INTERVAL_S),
+            Chore(self._keeper.keep, 0),
+            Chore(lambda: registry.announce(self._record), INTERVAL_S),
             Chore(Retention(settings, store).expire, EXPIRY_INTERVAL_S),
             Chore(sweeper.scan, SCAN_INTERVAL_S, elapsed_s() + SCAN_INTERVAL_S),
         )
@@ -71,3 +76,11 @@ class Scheduler(CeleryScheduler):
         except Unreachable as error:
             log.warning("sweep_failed", error=str(error))
         return float(min(wait_s or self._interval_s, self._interval_s))
+
+    def close(self) -> None:
+        """End; another beat leads at once."""
+        try:
+            self._keeper.resign()
+        except Unreachable as error:
+            log.warning("not_resigned", error=str(error))
+        super().close()

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.property.awaiting import NUMBERS, stories_from_outside, waiting_workflows
 from tests.property.behaviours import Behaviour
 from tests.property.faults import Act, live_through, stories
 from tests.property.nested import habits, nested_workflows
@@ -30,3 +31,19 @@ def test_every_run_of_flows_within_flows_ends_as_promised_after_a_long_story(
 ) -> None:
     """The laws of tests/property, in every scope of nested flows."""
     live_through(workflow, acts, flag=flag, fuses=fuses, habits=habits)
+
+
+@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    workflow=waiting_workflows(),
+    acts=stories_from_outside(20, 90),
+    flag=st.booleans(),
+    fuses=st.booleans(),
+    habits=habits(),
+    n=NUMBERS,
+)
+def test_every_run_that_waits_for_something_from_outside_ends_as_promised_after_a_long_story(
+    workflow: dict[str, Any], acts: list[Act], flag: bool, fuses: bool, habits: dict[str, Behaviour], n: float | str
+) -> None:
+    """The laws of tests/property, where events and signals come early, doubled, and half delivered."""
+    live_through(workflow, acts, flag=flag, fuses=fuses, habits=habits, n=n)

@@ -11,7 +11,7 @@ import pytest
 from orchestrator.local.redis_server import LocalRedis
 from orchestrator.settings import Settings
 from orchestrator.store.connection import Connection
-from orchestrator.store.events import Burial, Claim, Events, RedisEvents, entry_key
+from orchestrator.store.events import Burial, Claim, Events, Miss, RedisEvents, entry_key
 from orchestrator.store.events_memory import MemoryEvents
 from orchestrator.store.keys import Keys
 
@@ -107,6 +107,21 @@ def test_what_is_acknowledged_is_claimed_by_nobody(intake: Intake) -> None:
     intake.events.ack([])
 
 
+def test_what_a_listener_is_still_at_is_claimed_by_nobody(intake: Intake) -> None:
+    """Saying so is no delivery; what was acknowledged meanwhile stays so."""
+    first, second = intake.take("a", "b")
+    intake.events.read("slow", 10, 0)
+    intake.events.ack([second])
+    intake.pass_ms(60)
+
+    intake.events.keep("slow", [first, second])
+    intake.events.keep("slow", [])
+
+    assert intake.events.claim("heir", 50, 10) == []
+    intake.pass_ms(60)
+    assert [(one.id, one.deliveries) for one in intake.events.claim("heir", 50, 10)] == [(first, 2)]
+
+
 def test_claiming_before_anything_was_read_finds_nothing(intake: Intake) -> None:
     """The first listener of all comes to a stream that is not there."""
     assert intake.events.claim("one", 0, 10) == []
@@ -142,6 +157,17 @@ def test_a_log_is_read_from_a_moment_and_in_pages(intake: Intake) -> None:
     assert intake.events.recall("order.created", since_ms + 60_000, 9) == []
 
 
+def test_what_is_no_event_any_more_does_not_end_a_log(intake: Intake) -> None:
+    """Before: a page of nothing else was taken for the log's end, and what came later was never found."""
+    gone = intake.events.append(["no event", "nor this", "nor that"])
+    intake.events.note([(entry_id, "order.created") for entry_id in gone])
+    (kept,) = intake.take("a")
+
+    recalled = intake.events.recall("order.created", 0, 2)
+
+    assert [entry_id for entry_id, _ in recalled] == [kept]
+
+
 def test_an_event_without_a_time_has_that_of_its_arrival(intake: Intake) -> None:
     """The root says when it came in."""
     intake.take("a")
@@ -164,10 +190,11 @@ def test_correlations_are_a_set(intake: Intake) -> None:
 
 def test_whoever_only_looks_takes_nothing(intake: Intake) -> None:
     """The stream can be followed beside the listeners."""
-    assert intake.events.last() == "0-0"
+    assert intake.events.newest(3) == []
     first, second = intake.take("a", "b")
 
-    assert intake.events.last() == second
+    assert [one.id for one in intake.events.newest(1)] == [second]
+    assert [one.id for one in intake.events.newest(9)] == [first, second]
     assert [one.id for one in intake.events.after(first, 10, 5)] == [second]
     assert [one.body for one in intake.events.after("0-0", 1)] == [body("a")]
     assert len(intake.events.read("one", 10, 0)) == 2
@@ -244,6 +271,15 @@ def test_a_dead_letter_can_be_removed(intake: Intake) -> None:
 
     assert intake.events.remove(letter.id)
     assert not intake.events.remove(letter.id)
+
+
+def test_the_last_miss_of_a_trigger_is_remembered(intake: Intake) -> None:
+    """Whatever its workflow is called."""
+    first, last, other = Miss("a.b/t", "1-0", "no total"), Miss("a.b/t", "2-0", "é"), Miss("a.a/t", "1-0", "no")
+    for miss in (first, last, other):
+        intake.events.miss(miss)
+
+    assert intake.events.misses() == [other, last]
 
 
 def test_entries_are_cut_off_by_age(redis_server: LocalRedis, settings: Settings) -> None:

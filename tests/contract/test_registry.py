@@ -103,13 +103,15 @@ def test_a_worker_was_seen_when_it_announced_itself(registry: Registry) -> None:
     assert registry.workers()[0].seen_at >= before_ms > 7
 
 
-def test_beats_are_listed_apart(registry: Registry) -> None:
+def test_beats_and_listeners_are_listed_apart(registry: Registry) -> None:
     """They take from no queue, so nobody counts them among those who do."""
     registry.announce(WORKER)
     registry.announce(replace(WORKER, name="beat@host", role="beat"))
+    registry.announce(replace(WORKER, name="listener@host", role="listener"))
 
     assert [worker.name for worker in registry.workers()] == [WORKER.name]
     assert [beat.name for beat in registry.beats()] == ["beat@host"]
+    assert [listener.name for listener in registry.listeners()] == ["listener@host"]
 
 
 def test_nobody_works_where_nobody_announced_himself(registry: Registry) -> None:
@@ -149,7 +151,7 @@ def test_a_silent_worker_leaves_the_register_of_redis_after_20_s(redis_server: L
 
 def test_each_change_has_another_revision(registry: Registry) -> None:
     """What a process keeps of a workflow is good while its revision stands; others' changes do not touch it."""
-    revisions = [registry.revision("payment.flow")]
+    revisions, of_all = [registry.revision("payment.flow")], [registry.revision()]
     changes: list[Callable[[], object]] = [
         lambda: registry.publish(PAYMENT),
         lambda: registry.deprecate("payment.flow", "1.0.0"),
@@ -160,9 +162,12 @@ def test_each_change_has_another_revision(registry: Registry) -> None:
     for change in changes:
         change()
         revisions.append(registry.revision("payment.flow"))
+        of_all.append(registry.revision())
     registry.publish(replace(PAYMENT, key="other.flow"))
 
     assert len(set(revisions)) == len(revisions)
+    assert revisions[-1] == registry.revision("payment.flow")
+    assert len({*of_all, registry.revision()}) == len(of_all) + 1
     assert registry.revision("payment.flow") == revisions[-1]
 
 

@@ -183,6 +183,22 @@ def test_a_failed_run_is_retried_with_another_input(command: Command) -> None:
     assert "[run_over]" in command("retry", run).stderr
 
 
+def test_a_signal_reaches_the_step_that_waits_for_it(command: Command) -> None:
+    """What it waits for is shown; a name that no step has is refused; the same id again changes nothing."""
+    run = new_id()
+    ada = '{"user_email": "ada@example.com"}'
+    command("start", "order.follow", "--input", '{"order": "o-1"}', "--ctx", ada, "--run-id", run)
+    until(lambda: "for event order.shipped of o-1" in command("show", run).stdout, "the run waits")
+    command("skip", run, "shipped", "--output", '{"data": {"tracking": "T1"}}')
+
+    refused = command("signal", run, "eaten")
+    sent = [command("signal", run, "arrived", "--data", '{"by": "Ada"}', "--id", "parcel-7") for _ in range(2)]
+
+    assert (refused.code, "[signal_not_expected]" in refused.stderr) == (1, True)
+    assert [one.code for one in sent] == [0, 0]
+    assert command("watch", run).stdout.count("signal arrived has come") == 1
+
+
 def test_a_step_that_waits_is_skipped_with_an_output(command: Command) -> None:
     """The run goes on behind it at once."""
     run = waiting(command)

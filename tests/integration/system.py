@@ -15,12 +15,25 @@ import redis
 from orchestrator import Orchestrator, Settings, WorkflowSpec
 from orchestrator.client.access import create_key
 from orchestrator.client.handle import RedisRunHandle
+from orchestrator.client.receiving import Receiving, names_by
 from orchestrator.client.shown import RunDescription
 from orchestrator.clock import elapsed_s
+from orchestrator.engine.roots import rfc3339
 from orchestrator.errors import RunFailed
-from orchestrator.local import Fleet, LocalRedis, ManagedProcess, api_command, beat_command, environment, worker_command
+from orchestrator.local import (
+    Fleet,
+    LocalRedis,
+    ManagedProcess,
+    api_command,
+    beat_command,
+    environment,
+    listener_command,
+    worker_command,
+)
 from orchestrator.local.redis_server import free_port
+from orchestrator.spec.cloudevents import CloudEvent
 from orchestrator.spec.loader import load_path
+from orchestrator.store.events import entry_key
 from workers.operations.provider import Call, Charge, Kind, Provider, Refund
 
 ROOT = Path(__file__).parents[2]
@@ -117,6 +130,11 @@ class System:
         self.fleet.start(name, api_command("127.0.0.1", port), env=self._env | _variables(settings))
         return f"http://127.0.0.1:{port}/api/v1"
 
+    def start_listener(self, name: str = "listener") -> ManagedProcess:
+        """Begin to start a listener; `ready` waits for it."""
+        self._lines[name] = "listening"
+        return self.fleet.start(name, listener_command())
+
     def ready(self) -> System:
         """Start again whoever has ended, and wait until all are at work."""
         for process in self.fleet.ended():
@@ -134,6 +152,16 @@ class System:
         """Start `payment.flow`; a receipt to `nobody@invalid` fails for good."""
         given = {"amount": 1250, "payment_method_id": method}
         return self.client.start("payment.flow", given, ctx={"user_id": "u-1", "user_email": email}, **options)
+
+    def emit(self, type: str, data: Any, *, id: str | None = None) -> int:  # noqa: A002
+        """An external event comes, for all that wait for it; how many steps took it at once."""
+        client = self.client
+        event = CloudEvent(id=id or secrets.token_hex(8), type=type, source="/test", data=data)
+        (entry,) = client.event_store.append([event.text()])
+        root = event.root(rfc3339(entry_key(entry)[0]))
+        names = names_by(root, client.event_store.correlations(type))
+        client.event_store.note([(entry, name) for name in names])
+        return Receiving(client.settings, client.store, client.catalogue, client.dispatcher).deliver(root, names)
 
     def gate(self) -> Gate:
         """A gate that no other test knows."""

@@ -100,6 +100,22 @@ def test_map_fails_when_more_fail_than_it_tolerates(system: System) -> None:
     assert held(system, run) == []
 
 
+def test_order_shipped_goes_on_with_the_word_on_its_order(system: System) -> None:
+    """The word on another order is not for it; somebody closes it when the parcel has arrived."""
+    run = system.client.start("order.follow", {"order": "o-17"}, ctx={"user_email": "ada@example.com"})
+    for order in ("o-18", "o-17"):
+        system.emit("order.shipped", {"order": order, "tracking": f"T-{order}"})
+    run.signal("arrived", {"by": "Ada"})
+
+    over = ended(run)
+
+    assert over.status == "completed"
+    assert executions(run) == ["tell"]
+    assert over.output["data"] == {"by": "Ada"}
+    (shipped,) = (step for step in over.steps if step.address == "shipped")
+    assert shipped.output["data"]["tracking"] == "T-o-17"
+
+
 def test_dag_runs_each_step_when_what_it_needs_has_settled(system: System) -> None:
     """The report does without the rates, whose failure is allowed; nothing is published, nobody is alerted."""
     run, over = finished(system, "dag", {"rates": "lost-rates"})

@@ -10,6 +10,7 @@ from orchestrator.client.handle import RedisRunHandle
 from orchestrator.local import LocalRedis
 from tests.integration.conftest import MakeSystem
 from tests.integration.system import ended, happened, until
+from tests.integration.workflows import upper_step, workflow
 
 pytestmark = pytest.mark.integration
 
@@ -73,3 +74,22 @@ def test_runs_outlive_the_loss_of_every_message(make_system: MakeSystem) -> None
 
     assert [ended(run).status for run in runs] == ["completed"] * 20
     assert {len(system.charges(run)) for run in runs[:8]} == {1}
+
+
+def test_a_listener_waits_for_redis(make_system: MakeSystem, server: LocalRedis) -> None:
+    """While it is away nothing is handled, and nothing ends; when it is back the listener goes on."""
+    system = make_system()
+    trigger = {"event": {"name": "placed", "type": "order.created"}}
+    system.publish(workflow("placed", upper_step("shout"), triggers=[trigger]))
+    listener = system.start_listener()
+    system.ready()
+    system.client.events.emit(type="order.created", id="before")
+    until(lambda: len(system.client.runs(workflow="tests.placed")) == 1, "the listener is at work")
+
+    server.kill()
+    listener.wait_for_line("not_announced")
+    server.start()
+    system.client.events.emit(type="order.created", id="after")
+
+    until(lambda: len(system.client.runs(workflow="tests.placed")) == 2, "the listener goes on")
+    assert listener.running

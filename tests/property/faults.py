@@ -187,7 +187,7 @@ _BEHAVIOURS = st.sampled_from(
 )
 _GOES = st.builds(Go, _SEATS, st.integers(1, 10), _BEHAVIOURS)
 
-_ACTS: st.SearchStrategy[Act] = st.one_of(
+ACTS: st.SearchStrategy[Act] = st.one_of(
     *[_GOES] * 6,
     *[st.builds(Hold, _SEATS, st.integers(0, 5), _BEHAVIOURS)] * 2,
     st.builds(
@@ -206,7 +206,7 @@ _ACTS: st.SearchStrategy[Act] = st.one_of(
 @st.composite
 def stories(draw: st.DrawFn, least: int = 0, most: int = 60) -> list[Act]:
     """What happens to a run, one after the other; it is cancelled once at most."""
-    acts = draw(st.lists(_ACTS, min_size=least, max_size=most))
+    acts = draw(st.lists(ACTS, min_size=least, max_size=most))
     cancelled = draw(st.sampled_from([False, False, True]))
     place = draw(st.integers(0, len(acts))) if cancelled else 0
     return [*acts[:place], Cancel(draw(st.booleans())), *acts[place:]] if cancelled else acts
@@ -219,10 +219,11 @@ def live_through(
     flag: bool,
     fuses: bool,
     habits: Mapping[str, Behaviour] = MappingProxyType({}),
+    n: float | str = 2,
 ) -> World:
     """A run of that workflow, after all that happened to it and its end, held against every law."""
     terms = {name: value for name, value in workflow.items() if name != "steps"}
-    world = World(plan_of(*workflow["steps"], **terms), {"flag": flag}, fuses=fuses, habits=habits)
+    world = World(plan_of(*workflow["steps"], **terms), {"flag": flag, "n": n}, fuses=fuses, habits=habits)
     for act in acts:
         act.do(world)
     world.settle_down()

@@ -227,6 +227,13 @@ def _waits_for_outside(plan: Plan, address: str, values: Mapping[str, str]) -> b
         return not any(f"{address}:{moment}" in values for moment in ("deadline", "remind", "escalate"))
     if not is_awaiting(plan, address):
         return False
+    drains = [values.get(f"{drain_of(scope)}:state") for scope in scopes_around(address)]
+    if any(state in LIVE for state in drains):
+        return True  # the undo of what it lies inside of is looked at, and settles it
+    needs = node_at(plan, address).needs
+    closed = needs is not None and not needs.runs_when_closed and f"{flow_of(address)}:closed" in values
+    if closed or values["stopping"] == "1":
+        return False  # a scope that stops alone has an undo, or is on its way to stop what it lies inside of
     if f"{address}:waits" not in values:
         return True
     return values.get(f"{address}:looked") == "1" and f"{address}:deadline" not in values

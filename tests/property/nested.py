@@ -23,7 +23,7 @@ _RUN_IFS = st.sampled_from(["all_succeeded"] * 3 + ["all_done", "any_succeeded",
 _ITEMS = st.sampled_from(["[1, 2]", "[1, 2, 3]", "[1, 2, 3]", "[7]", "[]", "input.flag"])
 
 
-class _Author:
+class Author:
     """Writes one workflow; names its steps by single letters, so that no name ends as another does."""
 
     def __init__(self, draw: st.DrawFn) -> None:
@@ -181,7 +181,7 @@ class _Author:
 @st.composite
 def nested_workflows(draw: st.DrawFn) -> dict[str, Any]:
     """What `plan_of` takes, of flows within flows."""
-    steps = _Author(draw).flow(0, [])
+    steps = Author(draw).flow(0, [])
     workflow: dict[str, Any] = {"compensation": {"on_cancel": draw(st.sampled_from([True, True, False]))}}
     if draw(st.sampled_from([False, False, False, True])):
         workflow["timeout"] = "40s"

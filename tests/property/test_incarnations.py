@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -16,11 +17,16 @@ from orchestrator.engine.places import node_at
 from orchestrator.engine.roots import idempotency_key
 from orchestrator.engine.state import StepState
 from orchestrator.engine.view import RunView
-from orchestrator.testing import Harness, Run, always, ok
+from orchestrator.errors import RunOver, SignalNotExpected
+from orchestrator.testing import Harness, NothingMoves, Run, always, ok
+from tests.property.awaiting import waiting_workflows
+from tests.property.laws_of_awaiting import check_kept
 from tests.property.nested import nested_workflows
 
 LIVES = 6
 """So often a run is begun again, at most; in the last life, everything succeeds."""
+MOST_BRINGINGS = 40
+"""A loop of waits takes a few; no run needs more."""
 DOES = ("do.write", "do.once", "do.letter", "do.read")
 UNDOES = ("undo.write", "undo.once")
 
@@ -42,12 +48,12 @@ class World:
     """Effects that nobody will undo: waived, sealed by a pivot, or of a workflow that undoes nothing at a cancel."""
 
     def __post_init__(self) -> None:
-        harness = Harness()
-        flow = harness(define_workflow(meta={"key": "test.flow", "version": "1.0.0"}, **self.workflow))
+        self.harness = Harness()
+        flow = self.harness(define_workflow(meta={"key": "test.flow", "version": "1.0.0"}, **self.workflow))
         named = {call for call in (*DOES, *UNDOES) if call in flow.operations}
         for operation in named:
             flow.script(operation, always(ok(self.undo if operation in UNDOES else self.do)))
-        self.run: Run = flow.start({"flag": self.flag})
+        self.run: Run = flow.start({"flag": self.flag, "n": 2})
 
     def do(self, _given: Any) -> int:
         """Have an effect, or fail without."""
@@ -67,12 +73,31 @@ class World:
 
     def live(self) -> None:
         """Let the run come to its end, with somebody meddling; then see what there is of it."""
+        if self.chance.random() < 0.3:
+            self.bring()
         if self.chance.random() < 0.4:
             self.run.advance(self.chance.choice(["1s", "5s", "20s"]))
             if not self.run.over:
                 self.meddle()
-        self.run.finish()
+        self.finish()
         self.check()
+
+    def finish(self) -> None:
+        """Let the run come to its end; whatever it waits for comes when nothing else is left to happen."""
+        for _ in range(MOST_BRINGINGS):
+            with suppress(NothingMoves):
+                self.run.finish()
+                return
+            self.bring()
+        raise AssertionError(f"never over\n{self.run.story()}")
+
+    def bring(self) -> None:
+        """Events and signals come, for whoever waits for them."""
+        for n in (1, 2, 3):
+            self.harness.emit("came", {"n": n})
+        for name in ("go", "halt"):
+            with suppress(SignalNotExpected, RunOver):
+                self.run.signal(name, {"n": 2})
 
     def meddle(self) -> None:
         """Cancel the run, pause it for a while, or skip something that waits."""
@@ -100,18 +125,19 @@ class World:
                 handle.waive(first)
             else:
                 handle.undo()
-                self.run.finish()
+                self.finish()
             self.check()
         handle.retry()
 
     def check(self) -> None:
         """The run is over and nothing is left to look at; it knows of every effect that was not taken back."""
         view, handle = self.view(), self.run.handle
+        plan = handle.versions.plan(*view.pinned)
         assert view.over
         assert handle.store.entries(view.run_id) == {}
         assert view.number(fields.LIVE_COUNT) == 0
+        check_kept(plan, dict(view.items()))
         self.completed |= {self.key(one) for one in view.addresses() if view.state(one) is StepState.COMPLETED}
-        plan = handle.versions.plan(*view.pinned)
         for key, address in self.done.items():
             if node_at(plan, address).undo is None or key in self.left:
                 continue
@@ -148,14 +174,27 @@ def test_no_life_of_a_run_doubles_or_forgets_an_effect(
 ) -> None:
     """However often it fails and is begun again: each key is done once, undone once, and what stands is known."""
     workflow["compensation"]["trigger"] = "manual" if manual else "automatic"
-    world = World(workflow, flag, chance)
 
+    _live_many_lives(World(workflow, flag, chance))
+
+
+def _live_many_lives(world: World) -> None:
+    """The run fails and is begun again until it completes."""
     for life in range(LIVES):
         world.fails = 0.3 if life < LIVES - 1 else 0.0
         world.live()
         if world.run.status == "completed":
             break
         world.begin_again()
-    world.run.finish()
+    world.finish()
 
     world.check()
+
+
+@settings(max_examples=60, deadline=None)
+@given(workflow=waiting_workflows(), flag=st.booleans(), chance=st.randoms(use_true_random=False))
+def test_no_life_of_a_run_takes_anything_twice_or_waits_for_what_it_has(
+    workflow: dict[str, Any], flag: bool, chance: Random
+) -> None:
+    """What steps that are discarded took is free again, what kept steps took is not, and no life waits for ever."""
+    _live_many_lives(World(workflow, flag, chance))

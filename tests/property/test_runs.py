@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.property.awaiting import NUMBERS, stories_from_outside, waiting_workflows
 from tests.property.behaviours import Behaviour
 from tests.property.faults import Act, live_through, stories
 from tests.property.nested import habits, nested_workflows
@@ -30,3 +31,19 @@ def test_every_run_of_flows_within_flows_ends_as_promised(
 ) -> None:
     """Joins, maps, races, graphs, loops: the same laws, and those of flows, in every scope (laws_of_flows.py)."""
     live_through(workflow, acts, flag=flag, fuses=fuses, habits=habits)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    workflow=waiting_workflows(),
+    acts=stories_from_outside(),
+    flag=st.booleans(),
+    fuses=st.booleans(),
+    habits=habits(),
+    n=NUMBERS,
+)
+def test_every_run_that_waits_for_something_from_outside_ends_as_promised(
+    workflow: dict[str, Any], acts: list[Act], flag: bool, fuses: bool, habits: dict[str, Behaviour], n: float | str
+) -> None:
+    """Events and signals, early, doubled, half delivered: taken once by whom they are for (laws_of_awaiting.py)."""
+    live_through(workflow, acts, flag=flag, fuses=fuses, habits=habits, n=n)

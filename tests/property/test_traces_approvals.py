@@ -42,6 +42,20 @@ def test_of_two_who_decide_at_once_one_decides_again() -> None:
     assert [one["by"] for one in json.loads(world.values()["ask:out"])["decisions"]] == ["ann", "bob"]
 
 
+def test_a_cancel_that_meets_a_sweeper_which_looks_later_is_not_forgotten() -> None:
+    """Before: the sweeper's decision from before the cancel put the approval off until it would have reminded."""
+    world = world_of({**ask(remind="1d"), "timeout": "7d"})
+    waits(world, "ask")
+    world.pass_ms(86_400_000)
+    world.decide(0)
+
+    world.cancel(drops=False)
+    world.commit(0)
+    world.settle_down()
+
+    assert world.status is RunStatus.CANCELLED
+
+
 def test_a_decision_that_is_sent_twice_is_one() -> None:
     """The reply got lost, and the same commit comes again."""
     world = world_of(ask())

@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
+from orchestrator.engine.awaiting import hand_over, note_misses
 from orchestrator.engine.effects import Apply, Recall
+from orchestrator.engine.onward import Terms
 from orchestrator.engine.state import RunStatus, StepState
+from tests.property.behaviours import DECLINES
 from tests.property.scenes import mapped, parallel
 from tests.property.specs import write
-from tests.property.world import World, world_of
+from tests.property.world import TIMING, World, world_of
 
 pytestmark = pytest.mark.property
 
@@ -216,3 +219,155 @@ def test_signals_are_kept_and_taken_oldest_first_by_one_step_each() -> None:
     world.settle_down()
 
     assert [json.loads(world.values()[f"each[{n}]/go:out"])["id"] for n in (0, 1)] == ["s1", "s2"]
+
+
+def test_a_cancel_that_meets_the_end_of_a_look_back_is_not_forgotten() -> None:
+    """Before: the step's entry, which the cancel had made due, was put off for ever."""
+    world = world_of(EVENT, write("after"))
+    world.until(0, Recall)
+    world.go(0)
+
+    world.cancel(drops=False)
+    world.settle_down()
+
+    assert world.status is RunStatus.CANCELLED
+
+
+def test_a_cancel_that_meets_a_sweeper_which_puts_a_wait_off_is_not_forgotten() -> None:
+    """Before: the sweeper's decision from before the cancel put the step off for ever."""
+    world = world_of(
+        {"id": "bad", "operation": "do.write"},
+        {**EVENT, "needs": ["first"], "run_if": "all_done"},
+        {"id": "first", "operation": "do.read"},
+        habits={"bad": DECLINES},
+    )
+    world.take(0, "first")
+    world.finish(0)
+    world.take(0, "come")
+    world.finish(0)
+    world.take(0, "bad")
+    world.finish(0)
+    world.decide(0)
+
+    world.cancel(drops=False)
+    world.commit(0)
+    world.settle_down()
+
+    assert world.state("come") is StepState.CANCELLED
+
+
+def test_a_cancel_that_meets_a_sweeper_which_puts_a_container_off_is_not_forgotten() -> None:
+    """The same, for what waits for its branches: the run never ended."""
+    fork = parallel("both", [EVENT], [{**EVENT, "id": "too"}])
+    world = world_of(
+        {"id": "bad", "operation": "do.write"},
+        {**fork, "needs": ["first"], "run_if": "all_done"},
+        {"id": "first", "operation": "do.read"},
+        habits={"bad": DECLINES},
+    )
+    world.messages.remove("bad")
+    waits(world, "both[b0]/come", "both[b1]/too")
+    world.messages.append("bad")
+    world.go(0)
+    world.finish(0)
+    (due,) = world.store.due(0, 9)
+    world.decide(0, due.addresses.index("both"))
+
+    world.cancel(drops=False)
+    world.commit(0, sends=False)
+    world.messages.clear()
+    world.settle_down()
+
+    assert world.status is RunStatus.CANCELLED
+
+
+def test_an_older_event_is_taken_before_one_that_comes_while_the_step_has_yet_to_look_back() -> None:
+    """Before: who handed the younger over was quicker than the look back."""
+    world = world_of(EVENT)
+    world.note(1)
+    world.until(0, Recall)
+
+    world.note(2)
+    world.deliver()
+    world.settle_down()
+
+    assert taken(world) == ["e1"]
+
+
+def test_what_came_in_time_is_taken_though_no_worker_looked_back_until_the_wait_was_over() -> None:
+    """Before: the sweeper ended the wait without anybody having looked."""
+    world = world_of({**EVENT, "timeout": "10s"})
+    world.note(1)
+    world.until(0, Recall)
+    world.crash(0)
+
+    world.pass_ms(60_000)
+    world.sweep()
+    world.settle_down()
+
+    assert taken(world) == ["e1"]
+    assert world.status is RunStatus.COMPLETED
+
+
+def test_a_step_within_a_container_that_is_visited_again_takes_an_event_once_as_well() -> None:
+    """Before: its second address was that of another step."""
+    around = {"max_visits": 2, "on_success": "both", "on_failure": [{"errors": ["max_visits"], "to": "$end"}]}
+    world = world_of(parallel("both", [EVENT], [{**EVENT, "id": "too"}], more=around))
+    world.note(1)
+    waits(world, "both#2[b0]/come", "both#2[b1]/too")
+
+    world.note(2)
+    world.deliver()
+    world.settle_down()
+
+    assert sorted(taken(world)) == ["e1", "e1", "e2", "e2"]
+
+
+def test_a_step_waits_for_the_value_that_it_began_to_wait_with() -> None:
+    """Before: what it was correlated to was read anew, when a loop around it had gone on."""
+    correlated = {"type": "came", "correlation": {"event": "event.data.n", "value": "steps.draw.output.n"}}
+    world = world_of(
+        write("draw", max_visits=2, on_failure=[{"errors": ["max_visits"], "to": "$end"}], on_success="fork"),
+        parallel(
+            "fork",
+            [{"id": "come", "event": correlated}],
+            [{"id": "quick", "operation": "do.read"}],
+            join="any",
+            rest="continue",
+            more={"on_success": "draw"},
+        ),
+    )
+    waits(world, "fork[b0]/come", "fork#2[b0]/come")
+    values = [json.loads(world.values()[f"{fork}[b0]/come:value"]) for fork in ("fork", "fork#2")]
+    assert values[0] != values[1]
+
+    world.note(values[0])
+    world.deliver()
+
+    assert world.state("fork[b0]/come") is StepState.COMPLETED
+    assert world.state("fork#2[b0]/come") is StepState.WAITING
+
+
+def test_a_near_miss_does_not_touch_a_step_that_waits_no_more() -> None:
+    """The listener read the run before the step was over."""
+    world = world_of(FITTING, write("after"))
+    waits(world, "come")
+    world.note(1)
+    move, misses = hand_over(world.plan, world.view(), world.log[0][1], Terms(TIMING, "t"))
+    world.note(2)
+    world.deliver()
+
+    assert move is None
+    assert note_misses(world.view(), misses) is None
+
+
+def test_signals_that_steps_took_while_they_waited_are_not_read_again() -> None:
+    """A loop that takes many looks at those that are left only."""
+    world = world_of({**SIGNAL, "max_visits": 3, "on_success": "go", "on_failure": [{"errors": ["*"], "to": "$end"}]})
+    for number in (1, 2):
+        waits(world, "go" if number == 1 else "go#2")
+        world.signal("go", f"s{number}")
+
+    waits(world, "go#3")
+
+    assert world.values()["first_signal"] == "3"

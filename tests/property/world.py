@@ -18,6 +18,7 @@ from orchestrator.engine.address import DRAIN, RUN, is_undo, undone_by
 from orchestrator.engine.awaiting import (
     Signal,
     hand_over,
+    have_look_back,
     names_of_event,
     note_misses,
     receive_signal,
@@ -65,9 +66,12 @@ from orchestrator.store.memory import MemoryStore
 from tests.property.behaviours import OK, Behaviour, Trial
 from tests.property.endings import check_end
 from tests.property.laws import Record, check_begin, check_commit
+from tests.property.laws_of_awaiting import Takings, check_nothing_lies, check_takings
 from tests.property.specs import plan_of
 
 RUN_ID = "run"
+PAGE = 2
+"""Events that a look back is given at a time."""
 EPOCH_MS = 1_700_000_000_000
 TIMING = Timing(lease_ms=15_000, resend_ms=2_000)
 
@@ -127,6 +131,7 @@ class World:
     outside: list[tuple[str, str, Trial]] = field(default_factory=list)
     """("did" | "undid", idempotency key of the step, trial), in order."""
     record: Record = field(default_factory=Record)
+    takings: Takings = field(default_factory=Takings)
     log: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     """External events that came, with their ids in the log, oldest first."""
     now_ms: int = EPOCH_MS
@@ -180,6 +185,7 @@ class World:
         reply = self.store.apply(commit)
         after = self.store.read_all(commit.run_id)[1]
         check_commit(self.plan, self.record, self.store, commit, reply, before, after, entries)
+        check_takings(self.plan, self.takings, self.log, before, after)
         return reply
 
     def draw(self) -> str:
@@ -281,7 +287,7 @@ class World:
                 self.messages += addresses
                 self._send(worker, None)
             case Recall(name=name, after=after):
-                self._send(worker, [entry for entry in self.log if entry[0] > after and name in self.names(entry[1])])
+                self._send(worker, self.recall(name, after))
             case Take():
                 self._send(worker, self.messages.pop() if self.messages else None)
             case Acquire(slots=slots):
@@ -412,6 +418,10 @@ class World:
         """The names under which steps wait for an event; correlated ones are correlated by `event.data.n`."""
         return names_of_event(event, (event["data"]["n"],))
 
+    def recall(self, name: str, after: str) -> list[tuple[str, Mapping[str, Any]]]:
+        """What the log of a name holds after an entry, a page of it."""
+        return [one for one in self.log if one[0] > after and name in self.names(one[1])][:PAGE]
+
     def note(self, n: int) -> None:
         """A listener notes an event, and dies before it looks for those that wait for it."""
         number = len(self.log) + 1
@@ -426,6 +436,10 @@ class World:
         for _ in range(at_most):
             if self.view().over or not self._is_found_by(event):
                 return
+            told = have_look_back(self.plan, self.view(), event)
+            if told is not None:
+                self._move(told)
+                continue
             move, misses = hand_over(self.plan, self.view(), event, Terms(TIMING, self.draw(), 0.5, lambda _: False))
             told = move or note_misses(self.view(), misses)
             if told is not None:
@@ -433,14 +447,27 @@ class World:
             if move is None:
                 return
 
-    def signal(self, name: str, signal_id: str) -> None:
+    def signal(self, name: str, signal_id: str, n: int = 1) -> None:
         """Somebody sends the run a signal."""
-        signal = Signal(signal_id, name, {"n": 1}, "test", "t")
+        signal = Signal(signal_id, name, {"n": n}, "test", "t")
         if self.view().over or signal_problem(self.plan, self.view(), signal):
             return
         move = receive_signal(self.plan, self.view(), signal, Terms(TIMING, self.draw(), 0.5, lambda _: False))
         if move is not None:
             self._move(move)
+
+    def deliver_all(self) -> None:
+        """A healthy listener hands on everything that has come."""
+        for place in range(len(self.log)):
+            self.deliver(place, at_most=100)
+
+    def bring_more(self) -> None:
+        """Whatever the run waits for comes, once."""
+        for n in (1, 2, 3):
+            self.note(n)
+            self.deliver(at_most=100)
+        for name in ("go", "halt"):
+            self.signal(name, f"fresh{len(self.log)}{name}")
 
     def _is_found_by(self, event: Mapping[str, Any]) -> bool:
         """Whether the indexes lead to the run."""
@@ -464,6 +491,7 @@ class World:
         """No more faults: everything goes on until the run has ended, which it must in a bounded time."""
         began_ms = self.now_ms
         self.pause(on=False)
+        self.deliver_all()
         for _ in range(rounds):
             for seat in range(len(self.workers)):
                 self.finish(seat, behaviour)
@@ -472,6 +500,9 @@ class World:
                 self.finish(0, behaviour)
             if self.view().over:
                 break
+            if self.store.shard_entry(RUN_ID) == float("inf"):
+                check_nothing_lies(self.plan, self.takings, self.log, self.values())
+                self.bring_more()
             self.to_next_entry()
             self.sweep()
         assert self.view().over, f"never over: {self.values()}"

@@ -11,6 +11,7 @@ from orchestrator.broker.app import make_app
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.publishing import publish
+from orchestrator.client.receiving import correlations_of
 from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.engine.effects import Ending
 from orchestrator.errors import Unreachable
@@ -21,6 +22,7 @@ from orchestrator.runtime.worker import Worker
 from orchestrator.settings import Settings
 from orchestrator.spec.operations import Effect, Operation, OperationRegistry
 from orchestrator.spec.workflow import define_workflow
+from orchestrator.store.events_memory import MemoryEvents
 from orchestrator.store.memory import MemoryStore
 from orchestrator.store.registry import MemoryRegistry
 
@@ -113,18 +115,27 @@ class Surroundings:
         self.store = MemoryStore(self.settings, self.clock)
         self.registry = MemoryRegistry(self.clock)
         self.dispatcher = RecordingDispatcher(self.settings)
-        self.client = RedisOrchestrator(self.settings, self.store, self.registry, self.dispatcher)
+        self.events = MemoryEvents(self.settings, self.clock)
+        self.client = RedisOrchestrator(self.settings, self.store, self.registry, self.dispatcher, self.events)
         self.operations = OperationRegistry()
         for key in ("do.write", "undo.write"):
             self.operations.register(made(key, self.behaviour.get(key, echo)))
 
     def publish(
-        self, *steps: Mapping[str, Any], version: str = "1.0.0", stability: str = "stable", **more: Any
+        self,
+        *steps: Mapping[str, Any],
+        version: str = "1.0.0",
+        stability: str = "stable",
+        key: str = WORKFLOW,
+        **more: Any,
     ) -> None:
         """Publish a version of the test's workflow: by default one step `a`, without inputs."""
-        meta = {"key": WORKFLOW, "version": version, "stability": stability}
+        meta = {"key": key, "version": version, "stability": stability}
         given = steps or ({"id": "a", "operation": "do.write"},)
-        publish(self.registry, define_workflow(meta=meta, steps=given, **more), operations=self.operations)
+        spec = define_workflow(meta=meta, steps=given, **more)
+        for type_, texts in correlations_of(spec).items():
+            self.events.add_correlations(type_, texts)
+        publish(self.registry, spec, operations=self.operations)
 
     def start(self, **options: Any) -> RedisRunHandle:
         """Start a run of it."""
@@ -132,7 +143,8 @@ class Surroundings:
 
     def work(self, run: RedisRunHandle, address: str) -> Ending:
         """Let a worker work off one message, and those steps that it goes on with."""
-        worker = Worker(self.settings, self.store, self.client.catalogue, self.dispatcher, self.operations)
+        parts = self.settings, self.store, self.client.catalogue, self.dispatcher, self.operations
+        worker = Worker(*parts, events=self.events)
         request = SimpleNamespace(delivery_info={"routing_key": DEFAULT_QUEUE}, chain=None, args=None)
         task: Any = SimpleNamespace(request=request)
         try:

@@ -1,4 +1,4 @@
-"""schedules next: it needs no Redis."""
+"""schedules next, which needs no Redis, and the commands about schedules that are published, without a server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from orchestrator.cli import of_schedules
 from orchestrator.cli.app import app
+from orchestrator.triggers.schedules import ScheduleKeeper
+from tests.unit.surroundings import WORKFLOW, Surroundings
 
 
 def run(*arguments: str) -> Result:
@@ -99,3 +102,81 @@ def test_the_rules_that_were_broken_are_in_the_json_error() -> None:
 
     assert error["code"] == "invalid_schedule"
     assert error["details"] == {"rules": ["never_fires", "unknown_zone"]}
+
+
+@pytest.fixture
+def around(monkeypatch: pytest.MonkeyPatch) -> Surroundings:
+    """A workflow with two schedules is published, and the commands find them."""
+    around = Surroundings()
+    nightly = {"name": "nightly", "cron": "0 2 * * *", "zone": "Europe/Berlin"}
+    around.publish(triggers=[{"schedule": {"name": "tick", "every": "1s"}}, {"schedule": nightly}])
+    around.client.schedules.reconcile(WORKFLOW)
+    monkeypatch.setattr(of_schedules, "connect", lambda: around.client)
+    monkeypatch.setattr(of_schedules, "user_name", lambda: "ann")
+    return around
+
+
+def command(*arguments: str) -> Result:
+    """What the command line answers."""
+    return CliRunner(env={"COLUMNS": "140"}).invoke(app, ["schedules", *arguments])
+
+
+def fire(around: Surroundings) -> None:
+    """Let a beat fire what is due a second and a half later."""
+    around.clock.move(1_500)
+    ScheduleKeeper(around.client.schedules, around.registry, "beat").keep()
+
+
+def test_schedules_are_listed_with_their_next_fire_and_their_slots(around: Surroundings) -> None:
+    """One a line, by workflow and name."""
+    fire(around)
+
+    heads, nightly, tick = [line.split() for line in command("list").stdout.splitlines()]
+
+    assert heads == ["workflow", "name", "when", "state", "next", "(UTC)", "slots"]
+    assert nightly == [*f"{WORKFLOW} nightly 0 2 * * * Europe/Berlin active 2023-11-15 01:00:00".split()]
+    assert tick == [*f"{WORKFLOW} tick every 1s active 2023-11-14 22:13:22 1 started".split()]
+    assert json.loads(command("list", WORKFLOW, "--json").stdout)[1]["counts"] == {"started": 1}
+
+
+def test_a_schedule_is_shown_with_its_last_slots_and_next_fires(around: Surroundings) -> None:
+    """And with what its policies are, also those that nobody wrote."""
+    fire(around)
+    (run,) = around.client.runs()
+
+    shown = command("show", WORKFLOW, "tick", "--fires", "2").stdout
+
+    for text in ("overlap   skip", "catch up  10m", "2023-11-14 22:13:23", f"started  {run.run_id}"):
+        assert text in shown
+    assert "22:13:24" not in shown
+    document = json.loads(command("show", WORKFLOW, "tick", "--json").stdout)
+    assert document == json.loads(json.dumps(around.client.schedules.describe(WORKFLOW, "tick").to_json()))
+
+
+def test_a_schedule_is_paused_and_resumed_in_the_name_of_who_asks(around: Surroundings) -> None:
+    """The reason is shown while it lasts."""
+    paused = command("pause", WORKFLOW, "tick", "--reason", "holidays")
+    shown = command("show", WORKFLOW, "tick").stdout
+    resumed = json.loads(command("resume", WORKFLOW, "tick", "--json").stdout)
+
+    assert "paused" in paused.stdout
+    assert "since 2023-11-14 22:13:20 by ann (holidays)" in shown
+    assert (resumed["state"], resumed["paused"]) == ("active", None)
+
+
+def test_a_run_is_triggered_and_past_slots_are_filled_up(around: Surroundings) -> None:
+    """Each says what follows."""
+    triggered = json.loads(command("trigger", WORKFLOW, "tick", "--json").stdout)
+    filled = command("backfill", WORKFLOW, "tick", "--since", "5s", "--at-once")
+
+    assert around.client.get(triggered["run_id"]).describe().started_by == "schedule:tick"
+    assert filled.stdout.startswith("6 slots of tick, beside each other")
+    assert around.client.schedules.describe(WORKFLOW, "tick").backfills == 1
+
+
+def test_what_cannot_be_done_is_an_error_with_its_code(around: Surroundings) -> None:
+    """And exit code 1."""
+    answer = command("pause", WORKFLOW, "tik", "--json")
+
+    assert answer.exit_code == 1
+    assert json.loads(answer.stderr)["code"] == "unknown_schedule"

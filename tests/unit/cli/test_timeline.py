@@ -54,6 +54,11 @@ def test_every_event_that_the_engine_writes_has_words() -> None:
         ({"type": "from_the_future", "step": "charge"}, "from_the_future charge"),
         ({"type": "run_paused", "by": "ada", "reason": "bank is down"}, "run paused by ada: bank is down"),
         ({"type": "run_paused"}, "run paused"),
+        ({"type": "step_waiting", "step": "night", "for_ms": 30_000}, "night waits 30.0 s"),
+        ({"type": "step_waiting", "step": "come", "event": "order.shipped"}, "come waits for event order.shipped"),
+        ({"type": "step_waiting", "step": "go", "signals": ["go", "halt"]}, "go waits for signal go or halt"),
+        ({"type": "event_received", "step": "come", "id": "e1", "source": "/x"}, "come takes event e1 from /x"),
+        ({"type": "signal_received", "signal": "go", "id": "s1", "by": "ada"}, "signal go has come by ada"),
         ({"type": "run_resumed", "by": "ada"}, "run goes on by ada"),
         (
             {"type": "run_retried", "incarnation": 2, "steps": ["ship[3]/pack", "bill"], "by": "ada"},

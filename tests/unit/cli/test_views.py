@@ -151,6 +151,49 @@ def test_a_step_that_waits_says_until_when_and_why() -> None:
     assert "until 12:00:07 UTC after busy" in shown(steps_table(run(waiting), 80))[1]
 
 
+@pytest.mark.parametrize(
+    ("waits_for", "near", "words"),
+    [
+        ({"event": "order.shipped"}, None, "for event order.shipped"),
+        ({"signals": ["go", "halt"]}, None, "for signal go or halt"),
+        (
+            {"event": "paid", "source": "/bank", "filter": "event.data.n > 1", "correlation": 17},
+            None,
+            "for event paid from /bank of 17 where event.data.n > 1",
+        ),
+        (
+            {"event": "paid"},
+            {"event": "e1", "part": "filter", "wanted": "event.data.n > 1", "found": False},
+            "for event paid; not event e1: event.data.n > 1 is false",
+        ),
+        (
+            {"event": "paid"},
+            {"event": "e1", "part": "correlation", "wanted": 17, "found": "18"},
+            "for event paid; not event e1: it is of 18, not of 17",
+        ),
+        (
+            {"event": "paid"},
+            {"event": "e1", "part": "source", "wanted": "/bank", "found": "/shop"},
+            "for event paid; not event e1: it is from /shop, not /bank",
+        ),
+        (
+            {"event": "paid"},
+            {"event": "e1", "part": "data", "wanted": "data_schema", "found": "'n' is a required property"},
+            "for event paid; not event e1: its data: 'n' is a required property",
+        ),
+    ],
+)
+def test_a_step_that_waits_for_something_from_outside_says_for_what_and_what_nearly_was_it(
+    waits_for: dict[str, Any], near: dict[str, Any] | None, words: str
+) -> None:
+    """So that one sees at once why it still waits."""
+    waiting = step("come", kind="event", operation=None, state="waiting", output=None)
+
+    lines = shown(steps_table(run(dataclasses.replace(waiting, waits_for=waits_for, near_miss=near)), 140), 140)
+
+    assert words in lines[1]
+
+
 def test_the_status_line_says_why_and_whether_it_was_undone() -> None:
     """What one would ask first of a run that failed."""
     error = {"code": "declined", "message": "declined", "step": "charge"}

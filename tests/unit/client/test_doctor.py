@@ -12,6 +12,7 @@ from orchestrator.client.doctor import check_beats, check_clock, check_ledger, c
 from orchestrator.client.shown import Finding, Level
 from orchestrator.errors import Unreachable
 from orchestrator.spec.operations import Effect, OperationInfo
+from orchestrator.store.events import Burial, Miss
 from orchestrator.store.port import Server
 from orchestrator.store.registry import WorkerRecord
 from tests.unit.surroundings import Surroundings, made
@@ -37,6 +38,7 @@ def around(monkeypatch: pytest.MonkeyPatch, waiting: dict[str, int]) -> Surround
     )
     around.registry.announce(WorkerRecord("worker", ("default",), infos, pid=7, host="host"))
     around.registry.announce(WorkerRecord("beat", (), (), pid=8, host="host", role="beat"))
+    around.registry.leadership.lead("beat", 20_000)
     around.publish()
     return around
 
@@ -98,6 +100,15 @@ def test_a_clock_that_is_off_is_a_warning(skew_ms: int, code: str) -> None:
 def test_without_a_beat_or_a_worker_nothing_moves() -> None:
     """Both are errors."""
     assert levels([*check_beats([]), *check_workers([])]) == {"no_beat": Level.ERROR, "no_workers": Level.ERROR}
+
+
+def test_beats_of_which_none_leads_are_a_warning(around: Surroundings) -> None:
+    """Schedules wait meanwhile; the one that leads is named."""
+    assert "beat leads: it fires the schedules" in {one.message for one in around.client.doctor()}
+
+    around.registry.leadership.resign("beat")
+
+    assert wrong(around)["no_leader"].level is Level.WARNING
 
 
 def test_a_beat_that_is_silent_for_20_s_is_missed(around: Surroundings) -> None:
@@ -200,3 +211,39 @@ def test_a_broker_that_does_not_answer_is_named(around: Surroundings, monkeypatc
 def refuse(*_: object) -> NoReturn:
     """Not be there."""
     raise Unreachable("nobody answers")
+
+
+TRIGGER = {"event": {"name": "placed", "type": "order.created"}}
+WAIT = {"id": "paid", "event": {"type": "order.paid"}}
+
+
+def test_a_trigger_without_a_listener_is_found(around: Surroundings) -> None:
+    """New runs would not start; once one announces itself, all is well."""
+    around.publish(version="1.1.0", triggers=[TRIGGER])
+    assert wrong(around)["no_listener"].level is Level.WARNING
+
+    around.registry.announce(WorkerRecord("listener", (), (), pid=9, host="host", role="listener"))
+
+    assert wrong(around) == {}
+
+
+def test_a_run_that_waits_for_an_event_without_a_listener_gets_stuck(around: Surroundings) -> None:
+    """One that waits for a signal does not."""
+    around.publish({"id": "go", "event": {"signal": "go"}}, version="1.1.0")
+    around.start(version="1.1.0")
+    assert "no_listener" not in wrong(around)
+    around.publish(WAIT, version="1.2.0")
+    around.start(version="1.2.0")
+
+    assert wrong(around)["no_listener"].level is Level.ERROR
+
+
+def test_events_that_were_given_up_are_told(around: Surroundings) -> None:
+    """And filters that had no answer, each with the last event."""
+    around.events.bury([Burial("1-0", "nonsense", "no JSON")])
+    around.events.miss(Miss("test.flow/placed", "2-0", "there is no 'total'"))
+
+    found = wrong(around)
+
+    assert {"dead_events", "filter_without_answer"} == set(found)
+    assert "2-0: there is no 'total'" in found["filter_without_answer"].message

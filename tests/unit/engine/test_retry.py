@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import InvalidInput, NotRetriable, RunGoesOn, RunOver
-from orchestrator.testing import Run, always, delay, fail, ok
+from orchestrator.testing import Harness, Run, always, delay, fail, ok
 from tests.unit.engine.conftest import FlowOf, step, undoable, works
 
 NO = fail("declined", retryable=False)
@@ -401,3 +401,64 @@ def test_who_retried_a_run_and_why_is_in_its_history(flow_of: FlowOf) -> None:
 
     (told,) = [event for event in run.history if event["type"] == "run_retried"]
     assert told == {"type": "run_retried", "incarnation": 2, "steps": ["b"], "by": "ada", "reason": "bank is back"}
+
+
+EVENT: dict[str, Any] = {"id": "come", "event": {"type": "came"}}
+SIGNAL: dict[str, Any] = {"id": "go", "event": {"signal": "go"}}
+
+
+def taken(run: Run, target: str) -> list[str]:
+    """The ids of what the visits of a step took, in order."""
+    steps = (one for one in run.handle.describe().steps if one.address.partition("#")[0] == target)
+    return [one.output["id"] for one in steps if one.output is not None]
+
+
+def test_a_signal_that_a_kept_step_took_stays_its_own(flow_of: FlowOf) -> None:
+    """The next step that waits for one takes the next."""
+    flow = flow_of(SIGNAL, step("a"), {**SIGNAL, "id": "again"}).script("a", NO, ok())
+    run = flow.start()
+    run.signal("go", id="s1").signal("go", id="s2").finish()
+
+    assert retried(run) == ["a"]
+    assert (taken(run, "go"), taken(run, "again")) == (["s1"], ["s2"])
+
+
+def test_signals_that_discarded_steps_took_are_taken_again_oldest_first(flow_of: FlowOf) -> None:
+    """Those that nobody had taken come behind them."""
+    flow = works(flow_of(undoable("a"), SIGNAL, {**SIGNAL, "id": "again"}, step("b")), "a", "a~")
+    run = flow.script("b", NO, ok()).start()
+    run.signal("go", id="s1").signal("go", id="s2").signal("go", id="s3").finish()
+
+    retried(run)
+
+    assert (run.status, taken(run, "go"), taken(run, "again")) == ("completed", ["s1"], ["s2"])
+
+
+def test_an_event_that_a_discarded_step_took_is_found_again(flow_of: FlowOf, harness: Harness) -> None:
+    """It looks back to the run's start, as in its first life."""
+    flow = works(flow_of(undoable("a"), EVENT, step("b")), "a", "a~").script("b", NO, ok())
+    run = flow.start().until("come")
+    harness.emit("came", id="e1")
+    run.finish()
+
+    retried(run)
+
+    assert (run.status, taken(run, "come")) == ("completed", ["e1"])
+
+
+def test_of_a_loop_only_the_events_of_visits_that_are_discarded_are_free_again(
+    flow_of: FlowOf, harness: Harness
+) -> None:
+    """Before: all visits shared one set, and the second waited for an event that had come long ago."""
+    leaves = [{"when": "steps.come.output.data == 2", "to": "b"}]
+    loop = {**EVENT, "max_visits": 3, "on_success": "a"}
+    flow = flow_of(loop, undoable("a", transitions=leaves, on_success="come"), step("b", on_success="$end"))
+    run = works(flow, "a~").script("a", always(ok())).script("b", NO, ok()).start()
+    for number in (1, 2):
+        harness.emit("came", number, id=f"e{number}")
+    run.finish()
+    assert taken(run, "come") == ["e1", "e2"]
+
+    retried(run)
+
+    assert (run.status, taken(run, "come")) == ("completed", ["e1", "e2"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -44,6 +45,20 @@ class CountingSurroundings:
     def __init__(self, *parts: Any) -> None:
         self.announced: list[WorkerRecord] = []
         self.expiries = 0
+        self.resigned: list[str] = []
+
+    @property
+    def leadership(self) -> CountingSurroundings:
+        """Another beat leads."""
+        return self
+
+    def lead(self, holder: str, lease_ms: int) -> int | None:
+        """Not this one."""
+        return None
+
+    def resign(self, holder: str) -> None:
+        """Note it."""
+        self.resigned.append(holder)
 
     def announce(self, worker: WorkerRecord) -> None:
         """Note it."""
@@ -144,6 +159,22 @@ def test_runs_that_are_over_expire(clock: HandClock, sweeper: CountingSweeper, a
     beat.tick()
 
     assert (sweeper.sweeps, around.expiries) == (3, 2)
+
+
+def test_each_tick_sees_to_the_schedules_and_the_end_lets_another_beat_lead(
+    clock: HandClock, sweeper: CountingSweeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, not when its lease is over."""
+    told: list[str] = []
+    keeper = SimpleNamespace(keep=lambda: told.append("keeps"), resign=lambda: told.append("resigns"))
+    monkeypatch.setattr("orchestrator.triggers.beat.ScheduleKeeper", lambda *_: keeper)
+    beat = scheduler()
+
+    beat.tick()
+    beat.tick()
+    beat.close()
+
+    assert told == ["keeps", "keeps", "resigns"]
 
 
 def test_the_apps_settings_name_this_scheduler() -> None:
