@@ -11,6 +11,8 @@ def waited_for(terms: Mapping[str, Any]) -> str:
     """As a step's description has it: `event order.shipped from /carrier of 17`, `signal go or halt`."""
     if "signals" in terms:
         return signals(terms["signals"])
+    if "mode" in terms:
+        return f"a decision by {people(terms)}"
     source = f" from {terms['source']}" if "source" in terms else ""
     value = f" of {_plain(terms['correlation'])}" if "correlation" in terms else ""
     condition = f" where {terms['filter']}" if "filter" in terms else ""
@@ -20,6 +22,13 @@ def waited_for(terms: Mapping[str, Any]) -> str:
 def signals(names: Sequence[str]) -> str:
     """`signal go`, `signal go or halt`."""
     return f"signal {' or '.join(names)}"
+
+
+def people(terms: Mapping[str, Any]) -> str:
+    """`ann, bob or group board`: who is asked, by name and by group."""
+    named = [*terms.get("users", ()), *(f"group {group}" for group in terms.get("groups") or ())]
+    *others, last = named
+    return f"{', '.join(others)} or {last}" if others else str(last)
 
 
 def missed(near: Mapping[str, Any]) -> str:

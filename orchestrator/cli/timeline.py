@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from orchestrator.cli.awaited import signals, waited_for
+from orchestrator.cli.awaited import people, signals, waited_for
 from orchestrator.cli.crowds import FEW, is_told, kind_of
 from orchestrator.cli.views import error_text, several, style_of, took
 from orchestrator.engine.address import is_lane, is_undo, undone_by
@@ -38,6 +38,10 @@ _TELLERS: Final[Mapping[str, Callable[[Event], tuple[str, str]]]] = {
     "step_waiting": lambda event: (f"{_step(event)} waits {_what_for(event)}", style_of("waiting")),
     "event_received": lambda event: (f"{_step(event)} takes event {event['id']} from {event['source']}", "bold"),
     "signal_received": lambda event: (f"signal {event['signal']} has come{_wish(event)}", "bold"),
+    "approval_decision": lambda event: (f"{_step(event)}: {event['by']} has {_decided(event)}", "bold"),
+    "approval_delegated": lambda event: (f"{_step(event)}: {event['by']} has {event['to']} decide", "bold"),
+    "approval_reminder": lambda event: (f"{_step(event)} still waits for {people(event)}", "yellow"),
+    "approval_escalated": lambda event: (f"{_step(event)} asks {people(event)} as well", "yellow"),
     "step_limited": lambda event: (f"{_step(event)} waits for its turn at a limit", style_of("waiting")),
     "flows_started": lambda event: (f"{_step(event)} begins {several(event['number'], 'flow')}", style_of("waiting")),
     "items_completed": lambda event: (
@@ -129,7 +133,14 @@ def _attempt(event: Event) -> str:
 def _what_for(event: Event) -> str:
     if "for_ms" in event:
         return took(event["for_ms"])
+    if "users" in event:
+        return f"for a decision by {people(event)}"
     return f"for {signals(event['signals']) if 'signals' in event else waited_for(event)}"
+
+
+def _decided(event: Event) -> str:
+    said = str(event["decision"]).replace("changes_requested", "asked for changes")
+    return f"{said}: {event['comment']}" if event.get("comment") else said
 
 
 def _error(event: Event) -> str:

@@ -24,6 +24,7 @@ from orchestrator.engine.approvals import (
     Choice,
     Decision,
     approval_at,
+    asked_by,
     decide,
     delegate,
     form_problem,
@@ -179,8 +180,7 @@ def _target(run_id: str, step: str) -> str:
 
 
 def _shown(plan: Plan, view: RunView, step: str, mask: Mask) -> OpenApproval:
-    approval, asked = approval_at(plan, step), view.json(fields.asked(step))
-    levels = asked["levels"][: asked["level"]]
+    approval, asked = approval_at(plan, step), asked_by(plan, view, step)
     due = view.moment(fields.deadline(step))
     step_id = step.rpartition("/")[2].partition("#")[0]
     return OpenApproval(
@@ -190,8 +190,8 @@ def _shown(plan: Plan, view: RunView, step: str, mask: Mask) -> OpenApproval:
         step=step,
         title=plan.nodes[step_id].title,
         mode=approval.mode,
-        users=(*asked["users"], *(user for level in levels for user in level["users"])),
-        groups=(*asked["groups"], *(group for level in levels for group in level["groups"])),
+        users=tuple(asked["users"]),
+        groups=tuple(asked["groups"]),
         asked_at=rfc3339(view.number(fields.started(step))),
         due_at=None if due is None else rfc3339(due),
         decisions=tuple(mask.value(view.json(fields.decisions(step)) or [], "steps", step_id, "output", "decisions")),

@@ -7,6 +7,7 @@ from typing import Any
 from orchestrator.client.shown import RunDescription, StepDescription
 from orchestrator.engine import fields
 from orchestrator.engine.address import flow_of, is_drain, is_lane, is_undo, parse_address, undone_by
+from orchestrator.engine.approvals import asked_by, is_approval
 from orchestrator.engine.awaiting import is_awaiting
 from orchestrator.engine.places import node_at, work_at
 from orchestrator.engine.roots import rfc3339
@@ -84,6 +85,8 @@ def _step(plan: Plan, view: RunView, address: str) -> StepDescription:
 
 
 def _waits_for(plan: Plan, view: RunView, address: str) -> dict[str, Any] | None:
+    if is_approval(plan, address):
+        return asked_by(plan, view, address)
     if not is_awaiting(plan, address):
         return None
     awaited = node_at(plan, address).awaited

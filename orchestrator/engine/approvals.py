@@ -159,6 +159,15 @@ def open_approvals(plan: Plan, view: RunView) -> list[str]:
     return sorted(waiting, key=lambda one: (view.number(fields.started(one)), one))
 
 
+def asked_by(plan: Plan, view: RunView, address: str) -> dict[str, Any]:
+    """Whom an open approval asks, further people included, and how they decide: `{users, groups, mode}`."""
+    asked = view.json(fields.asked(address))
+    levels = asked["levels"][: asked["level"]]
+    users = [*asked["users"], *(user for level in levels for user in level["users"])]
+    groups = [*asked["groups"], *(group for level in levels for group in level["groups"])]
+    return {"users": users, "groups": groups, "mode": approval_at(plan, address).mode}
+
+
 def refusal(plan: Plan, view: RunView, address: str, by: str, groups: Collection[str]) -> str | None:
     """Why somebody may not decide an open approval, if so."""
     asked = view.json(fields.asked(address))

@@ -95,7 +95,7 @@ def test_a_problem_names_its_step_and_place(tmp_path: Path) -> None:
 
 def test_what_is_not_executed_yet_is_no_valid_spec(tmp_path: Path) -> None:
     """`validate` says what `publish` would."""
-    text = "meta: {key: a.b, version: 1.0.0}\nsteps: [{id: a, approval: {users: [ann]}}]"
+    text = "meta: {key: a.b, version: 1.0.0}\nsteps: [{id: a, workflow: b.c}]"
 
     result = run("validate", spec_file(tmp_path, text))
 

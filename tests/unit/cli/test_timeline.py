@@ -57,6 +57,24 @@ def test_every_event_that_the_engine_writes_has_words() -> None:
         ({"type": "step_waiting", "step": "night", "for_ms": 30_000}, "night waits 30.0 s"),
         ({"type": "step_waiting", "step": "come", "event": "order.shipped"}, "come waits for event order.shipped"),
         ({"type": "step_waiting", "step": "go", "signals": ["go", "halt"]}, "go waits for signal go or halt"),
+        (
+            {"type": "step_waiting", "step": "ask", "users": ["ann"], "groups": ["board"]},
+            "ask waits for a decision by ann or group board",
+        ),
+        (
+            {"type": "approval_decision", "step": "ask", "by": "ann", "decision": "rejected", "comment": "too dear"},
+            "ask: ann has rejected: too dear",
+        ),
+        (
+            {"type": "approval_decision", "step": "ask", "by": "ann", "decision": "changes_requested"},
+            "ask: ann has asked for changes",
+        ),
+        ({"type": "approval_delegated", "step": "ask", "by": "ann", "to": "bob"}, "ask: ann has bob decide"),
+        ({"type": "approval_reminder", "step": "ask", "users": ["ann", "bob"]}, "ask still waits for ann or bob"),
+        (
+            {"type": "approval_escalated", "step": "ask", "users": [], "groups": ["board"]},
+            "ask asks group board as well",
+        ),
         ({"type": "event_received", "step": "come", "id": "e1", "source": "/x"}, "come takes event e1 from /x"),
         ({"type": "signal_received", "signal": "go", "id": "s1", "by": "ada"}, "signal go has come by ada"),
         ({"type": "run_resumed", "by": "ada"}, "run goes on by ada"),

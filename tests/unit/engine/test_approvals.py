@@ -158,6 +158,15 @@ def test_a_form_that_is_not_filled_in_right_is_refused(harness: Harness) -> None
     assert run.error["code"] == "rejected"
 
 
+def test_an_open_approval_says_whom_it_asks(harness: Harness) -> None:
+    """Those whom an escalation asks are among them."""
+    run = asking(harness, users=["ann"], escalate=[{"after": "1h", "groups": ["board"]}])
+
+    run.advance("1h")
+
+    assert run.step("ask").waits_for == {"users": ["ann"], "groups": ["board"], "mode": "any"}
+
+
 def test_people_are_reminded_until_they_decide(harness: Harness) -> None:
     """Once an interval, those who have not decided."""
     run = asking(harness, users=["ann", "bob"], mode="all", remind="1h")
