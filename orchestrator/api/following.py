@@ -8,12 +8,15 @@ from typing import Any, Final
 
 from starlette.concurrency import run_in_threadpool
 
+from orchestrator import logs
 from orchestrator.api.answers import told
 from orchestrator.client.handle import ENDS, RedisRunHandle
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.state import OVER
 from orchestrator.errors import Unreachable
 from orchestrator.store.tail import Tail
+
+log = logs.get("api")
 
 HEARTBEAT_S: Final = 10.0
 """So often a comment goes through a stream in which nothing happens, so that nobody between takes it for dead."""
@@ -49,7 +52,8 @@ async def server_sent_events(tail: Tail, handle: RedisRunHandle, after: str) -> 
                 return
             else:
                 yield ": nothing new\n\n"
-    except Unreachable:
+    except Unreachable as error:
+        log.warning("stream_cut_off", run_id=handle.run_id, error=error.message)
         return  # the client connects again, and goes on behind the last event that it got
 
 

@@ -17,6 +17,8 @@ from orchestrator.store.keys import Keys
 from orchestrator.store.port import HistoryEntry
 from orchestrator.store.redis import history_entry
 
+LARGEST_CROWD = 10_000
+"""Runs that may be waited for at once; each takes a socket."""
 _PAGE = 500
 
 
@@ -25,7 +27,9 @@ class Tail:
 
     def __init__(self, url: str, settings: Settings) -> None:
         self._keys = Keys(settings.namespace, settings.shards)
-        self._client: Any = redis.asyncio.Redis.from_url(url, protocol=2, decode_responses=True, socket_keepalive=True)
+        self._client: Any = redis.asyncio.Redis.from_url(
+            url, protocol=2, decode_responses=True, socket_keepalive=True, max_connections=LARGEST_CROWD
+        )
 
     async def wait(self, run_id: str, after: str, timeout_s: float) -> list[HistoryEntry]:
         """Events of a run that came after the one with this id, as soon as there is one; none if none came in time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,8 @@ from orchestrator.client.jobs import Jobs
 from tests.integration.conftest import MakeSystem
 from tests.integration.system import System, events, token, until
 
+STREAMS = 120
+"""Three times as many as there are threads."""
 pytestmark = pytest.mark.integration
 
 PAYMENT = {
@@ -56,6 +59,29 @@ def test_a_stream_is_taken_up_where_it_broke_off(api: httpx.Client) -> None:
     assert seen == [event["id"] for event in api.get(f"/runs/{run}/history").json()["events"]]
     assert [line for line in rest if line == "event: end"] == ["event: end"]
     assert again.status_code == 204
+
+
+def test_many_open_streams_leave_room_for_requests(api: httpx.Client, system: System) -> None:
+    """None of them holds a thread; each is told of the end."""
+    run = api.post("/workflows/examples.wait/runs", json={"input": {"text": "x"}}).json()["run_id"]
+    api.post(f"/runs/{run}/pause")
+
+    async def follow(client: httpx.AsyncClient) -> str:
+        async with client.stream("GET", f"/runs/{run}/stream") as response:
+            return [line async for line in response.aiter_lines()][-3]
+
+    async def all_of_them() -> list[str]:
+        limits = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(base_url=api.base_url, headers=api.headers, timeout=60, limits=limits) as client:
+            streams = [asyncio.create_task(follow(client)) for _ in range(STREAMS)]
+            await asyncio.to_thread(
+                until, lambda: system.broker.info("clients")["blocked_clients"] >= STREAMS, "all wait"
+            )
+            assert (await client.get("/workflows")).status_code == 200
+            await client.post(f"/runs/{run}/cancel")
+            return await asyncio.gather(*streams)
+
+    assert asyncio.run(all_of_them()) == ["event: end"] * STREAMS
 
 
 def test_fifty_clients_start_and_read_at_once(api_url: str, system: System) -> None:
