@@ -7,7 +7,15 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from orchestrator.client.jobs import Job
-from orchestrator.client.shown import Finding, OpenApproval, QueueStats, RunSummary, WorkerStats
+from orchestrator.client.shown import (
+    DeadEvent,
+    Finding,
+    OpenApproval,
+    QueueStats,
+    RunSummary,
+    ScheduleDescription,
+    WorkerStats,
+)
 from orchestrator.errors import Problem
 from orchestrator.store.port import HistoryEntry
 
@@ -87,6 +95,67 @@ class Link(BaseModel):
     step: str
     user: str
     token: str
+
+
+class ScheduleList(BaseModel):
+    """Schedules, by workflow and name."""
+
+    schedules: list[ScheduleDescription]
+
+
+class Triggered(BaseModel):
+    """The run that was started."""
+
+    run_id: str
+
+
+class Backfilled(BaseModel):
+    """How many slots the range has; the leading beat starts their runs."""
+
+    slots: int
+
+
+class TakenEvent(BaseModel):
+    """An external event that was taken in."""
+
+    id: str
+    source: str
+    type: str
+
+
+class TakenEvents(BaseModel):
+    """In the order in which they came."""
+
+    events: list[TakenEvent]
+
+
+class StreamEntry(BaseModel):
+    """An entry of the stream of events."""
+
+    entry_id: str
+    received_at: str
+    event: dict[str, Any] | None = Field(description="In CloudEvents' JSON format; null if it is no CloudEvent.")
+    body: str = Field(description="As it came.")
+    only: str = Field(description="`workflow/trigger` if it is replayed for that one alone.")
+
+
+class EventTail(BaseModel):
+    """What came in, oldest first."""
+
+    entries: list[StreamEntry]
+    after: str = Field(description="Where to go on.")
+
+
+class DeadEvents(BaseModel):
+    """What was given up, oldest first."""
+
+    events: list[DeadEvent]
+
+
+class Counted(BaseModel):
+    """How many it were."""
+
+    count: int
 
 
 class WorkflowList(BaseModel):

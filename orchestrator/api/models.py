@@ -147,6 +147,16 @@ class MakeLink(Body):
     user: str = Field(min_length=1, max_length=200)
 
 
+class Backfill(Wanted):
+    """A range of slots that is past."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"since": "2026-01-01T00:00:00Z", "until": "90m"}]})
+
+    since: str = Field(max_length=40, description="The first slot, then or later: a moment, or `90m` ago.")
+    until: str | None = Field(default=None, max_length=40, description="The last, then or earlier; now, if not given.")
+    one_by_one: bool = Field(default=True, description="Each when no run of the schedule is under way.")
+
+
 class SkipStep(Wanted):
     """A step to leave out."""
 

@@ -48,6 +48,8 @@ STATUSES: Final[Mapping[str, int]] = {
     "unknown_run": 404,
     "unknown_step": 404,
     "unknown_operation": 404,
+    "unknown_event": 404,
+    "unknown_schedule": 404,
     "unknown_job": 404,
     "unknown_key": 404,
     "method_not_allowed": 405,
@@ -59,6 +61,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "step_not_waiting": 409,
     "not_retriable": 409,
     "signal_not_expected": 409,
+    "schedule_retired": 409,
     "illegal_transition": 409,
     "unreachable": 503,
 }

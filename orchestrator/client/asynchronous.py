@@ -7,7 +7,7 @@ from functools import wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
-from orchestrator.client.surface import HTTP, Approvals, Orchestrator, RunHandle
+from orchestrator.client.surface import HTTP, Approvals, ExternalEvents, Orchestrator, RunHandle, Schedules
 from orchestrator.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -123,6 +123,35 @@ class AsyncApprovals:
     link_token = _awaited(Approvals.link_token)
 
 
+class AsyncSchedules:
+    """The schedules of all workflows: what Schedules do, awaited."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    list = _awaited(Schedules.list)
+    describe = _awaited(Schedules.describe)
+    history = _awaited(Schedules.history)
+    pause = _awaited(Schedules.pause)
+    resume = _awaited(Schedules.resume)
+    trigger = _awaited(Schedules.trigger)
+    backfill = _awaited(Schedules.backfill)
+
+
+class AsyncExternalEvents:
+    """External events: what ExternalEvents do, awaited."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    emit = _awaited(ExternalEvents.emit)
+    emit_many = _awaited(ExternalEvents.emit_many)
+    tail = _streamed(ExternalEvents.tail)
+    dead = _awaited(ExternalEvents.dead)
+    replay = _awaited(ExternalEvents.replay)
+    discard = _awaited(ExternalEvents.discard)
+
+
 class AsyncOrchestrator:
     """What an Orchestrator does, awaited: over HTTP on the event loop, over Redis in threads."""
 
@@ -187,3 +216,13 @@ class AsyncOrchestrator:
     def approvals(self) -> AsyncApprovals:
         """What waits for people to decide."""
         return AsyncApprovals(self.backend.of(self.backend.target.approvals))
+
+    @property
+    def schedules(self) -> AsyncSchedules:
+        """The schedules of all workflows: what they did and will do, and changing that."""
+        return AsyncSchedules(self.backend.of(self.backend.target.schedules))
+
+    @property
+    def events(self) -> AsyncExternalEvents:
+        """External events: emit, tail, and those that were given up."""
+        return AsyncExternalEvents(self.backend.of(self.backend.target.events))

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote
 
+from typing_extensions import override
+
+from orchestrator.client.audit import Audit
 from orchestrator.client.firing import CancelRun, Firing, StartRun
 from orchestrator.client.search import moment_ms
-from orchestrator.client.surface import Moment
+from orchestrator.client.shown import ScheduleDescription
+from orchestrator.client.surface import Moment, Schedules
 from orchestrator.client.versions import Versions
 from orchestrator.engine.overlap import ALL, Turn, of_workflow
 from orchestrator.engine.roots import rfc3339
@@ -35,79 +39,63 @@ Decide = Callable[[Schedule, int], Turn | None]
 """What is to become of a schedule, at a moment; None: nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleDescription:
-    """A schedule, as it stands. Moments are RFC 3339 in UTC."""
-
-    workflow: str
-    name: str
-    state: str
-    """active, paused, or retired: no version that new runs take has it any more."""
-    definition: Mapping[str, Any]
-    """As the version says."""
-    paused: Mapping[str, str] | None
-    """By whom, why and since when."""
-    next: tuple[str, ...]
-    """The moments of the next fires, jitter included."""
-    waiting: str | None
-    """The slot that waits for the end of a run."""
-    last: str | None
-    """The last slot that was decided."""
-    backfills: int
-    """Ranges that are being filled up."""
-    counts: Mapping[str, int]
-    """Slots by what became of them."""
-    recent: tuple[Mapping[str, Any], ...]
-    """The last slots, the newest first, and what became of each."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
-
-
 Descriptions = list[ScheduleDescription]
 Events = list[HistoryEntry]
 
 
-class Schedules:
-    """The schedules of all workflows."""
+class RedisSchedules(Schedules):
+    """The schedules of all workflows, over Redis."""
 
     def __init__(
-        self, runs: Store, catalogue: Versions, settings: Settings, *, start: StartRun, cancel: CancelRun
+        self,
+        runs: Store,
+        catalogue: Versions,
+        settings: Settings,
+        *,
+        start: StartRun,
+        cancel: CancelRun,
+        audit: Audit | None = None,
     ) -> None:
+        self._audit = audit or Audit()
         self.records = runs.sibling(SIBLING)
         self.firing = Firing(self.records, runs, settings.sweep_ms, start=start, cancel=cancel)
         self._catalogue = catalogue
 
+    @override
     def list(self, workflow: str | None = None) -> Descriptions:
-        """All schedules, or those of a workflow, by workflow and name."""
         now_ms, found = self.records.time_ms(), [schedule for _, schedule in self._all(workflow)]
         return [_described(one, now_ms, 1) for one in sorted(found, key=lambda one: (one.workflow, one.name))]
 
+    @override
     def describe(self, workflow: str, name: str, *, fires: int = 5) -> ScheduleDescription:
-        """One schedule with its next fires; UnknownSchedule if there is none."""
         now_ms, schedule = self._get(workflow, name)
         return _described(schedule, now_ms, fires)
 
+    @override
     def history(self, workflow: str, name: str, after: str = "0", limit: int = 1000) -> Events:
-        """What happened to a schedule and became of its slots, oldest first; the last thousand events are kept."""
         self._get(workflow, name)
         return self.records.history(record_id(workflow, name), after, limit)
 
+    @override
     def pause(self, workflow: str, name: str, reason: str = "", by: str = "") -> None:
-        """Let no slot start a run until `resume`; the slots until then are neither fired nor missed."""
-        self._change(workflow, name, lambda one, now_ms: pause(one, Wish(by, reason), now_ms))
+        with self._acting("pause_schedule", workflow, name, reason, by):
+            self._change(workflow, name, lambda one, now_ms: pause(one, Wish(by, reason), now_ms))
 
+    @override
     def resume(self, workflow: str, name: str, reason: str = "", by: str = "") -> None:
-        """Let slots start runs again, from the next one on."""
-        self._change(workflow, name, lambda one, now_ms: resume(one, Wish(by, reason), now_ms))
+        with self._acting("resume_schedule", workflow, name, reason, by):
+            self._change(workflow, name, lambda one, now_ms: resume(one, Wish(by, reason), now_ms))
 
+    @override
     def trigger(self, workflow: str, name: str, reason: str = "", by: str = "") -> str:
-        """Start a run now, outside of the slots and whatever is under way; its id. It may be paused, not retired."""
+        with self._acting("trigger_schedule", workflow, name, reason, by):
+            return self._trigger(workflow, name, Wish(by, reason))
+
+    def _trigger(self, workflow: str, name: str, wish: Wish) -> str:
         run_id, key = secrets.token_hex(12), record_id(workflow, name)
 
         def decide(schedule: Schedule, now_ms: int) -> Turn | None:
-            return trigger(_going_on(schedule), run_id, Wish(by, reason), now_ms)
+            return trigger(_going_on(schedule), run_id, wish, now_ms)
 
         self._change(workflow, name, decide)
         _, schedule = self.firing.read(key)
@@ -121,6 +109,7 @@ class Schedules:
             raise InvalidRequest(str(failed[0]["message"]), code=failed[0]["code"])
         return run_id
 
+    @override
     def backfill(
         self,
         workflow: str,
@@ -132,11 +121,6 @@ class Schedules:
         *,
         one_by_one: bool = True,
     ) -> int:
-        """Let the slots of a range that is past, both ends included, have their runs; how many slots there are.
-
-        The leading beat starts them in order: each when no run of the schedule is under way, or, without `one_by_one`,
-        all at once. A slot that has its run, or had one that is remembered, is passed over.
-        """
         now_ms = self.records.time_ms()
         start_ms = moment_ms(since, now_ms, "since")
         end_ms = now_ms if until is None else moment_ms(until, now_ms, "until")
@@ -155,8 +139,12 @@ class Schedules:
                 raise InvalidRequest(f"that range has more than {MOST_BACKFILLED:,} slots; give a shorter one")
             return backfill(schedule, wanted, slots, Wish(by, reason))
 
-        self._change(workflow, name, decide)
+        with self._acting("backfill_schedule", workflow, name, reason, by):
+            self._change(workflow, name, decide)
         return slots
+
+    def _acting(self, action: str, workflow: str, name: str, reason: str, by: str) -> AbstractContextManager[None]:
+        return self._audit.acting(action, f"schedules/{workflow}/{name}", reason, by)
 
     def reconcile(self, workflow: str) -> int:
         """Make the schedules of a workflow those of the version that new runs take; the number that changed."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from orchestrator.errors import Problem, RunFailed
+from orchestrator.spec.cloudevents import CloudEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +203,73 @@ class OpenApproval:
     decisions: tuple[dict[str, Any], ...]
     form: dict[str, Any] | None
     """JSON Schema of what a decision is to come with."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """An entry of the stream of events."""
+
+    entry_id: str
+    received_at: str
+    """RFC 3339, in UTC."""
+    event: CloudEvent | None
+    """None if it is no CloudEvent."""
+    body: str
+    only: str = ""
+    """`workflow/trigger` if it is replayed for that one alone."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        shown = {"event": self.event.to_json()} if self.event else {"event": None, "body": self.body}
+        return {"entry": self.entry_id, "received_at": self.received_at, **shown, "only": self.only or None}
+
+
+@dataclass(frozen=True, slots=True)
+class DeadEvent:
+    """An event that was given up: by a trigger (`workflow/trigger`), or altogether."""
+
+    id: str
+    entry_id: str
+    at: str
+    """When it was given up: RFC 3339, in UTC."""
+    reason: str
+    attempts: int
+    trigger: str | None
+    body: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleDescription:
+    """A schedule, as it stands. Moments are RFC 3339 in UTC."""
+
+    workflow: str
+    name: str
+    state: str
+    """active, paused, or retired: no version that new runs take has it any more."""
+    definition: Mapping[str, Any]
+    """As the version says."""
+    paused: Mapping[str, str] | None
+    """By whom, why and since when."""
+    next: tuple[str, ...]
+    """The moments of the next fires, jitter included."""
+    waiting: str | None
+    """The slot that waits for the end of a run."""
+    last: str | None
+    """The last slot that was decided."""
+    backfills: int
+    """Ranges that are being filled up."""
+    counts: Mapping[str, int]
+    """Slots by what became of them."""
+    recent: tuple[Mapping[str, Any], ...]
+    """The last slots, the newest first, and what became of each."""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""

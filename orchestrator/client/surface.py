@@ -10,16 +10,20 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from orchestrator.client.shown import (
+    DeadEvent,
     Finding,
     OpenApproval,
     Page,
     Published,
     RunDescription,
+    ScheduleDescription,
     Stats,
+    TakenIn,
     VersionStatus,
 )
 from orchestrator.engine.state import RunStatus
 from orchestrator.errors import InvalidRequest
+from orchestrator.spec.cloudevents import CloudEvent
 from orchestrator.store.port import HistoryEntry
 
 if TYPE_CHECKING:  # what stands here would bring in Redis, Celery or the expressions
@@ -34,6 +38,7 @@ if TYPE_CHECKING:  # what stands here would bring in Redis, Celery or the expres
 Moment = datetime | timedelta | str
 """A moment (without an offset: UTC), or how long ago: `2026-01-31T12:00:00Z`, `2026-01-31`, `90m`."""
 HTTP = ("http://", "https://")
+ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +188,97 @@ class Approvals(ABC):
         """
 
 
+class Schedules(ABC):
+    """The schedules of all workflows."""
+
+    @abstractmethod
+    def list(self, workflow: str | None = None) -> Sequence[ScheduleDescription]:
+        """All schedules, or those of a workflow, by workflow and name."""
+
+    @abstractmethod
+    def describe(self, workflow: str, name: str, *, fires: int = 5) -> ScheduleDescription:
+        """One schedule with its next fires; UnknownSchedule if there is none."""
+
+    @abstractmethod
+    def history(self, workflow: str, name: str, after: str = "0", limit: int = 1000) -> Sequence[HistoryEntry]:
+        """What happened to a schedule and became of its slots, oldest first; the last thousand events are kept."""
+
+    @abstractmethod
+    def pause(self, workflow: str, name: str, reason: str = "", by: str = "") -> None:
+        """Let no slot start a run until `resume`; the slots until then are neither fired nor missed."""
+
+    @abstractmethod
+    def resume(self, workflow: str, name: str, reason: str = "", by: str = "") -> None:
+        """Let slots start runs again, from the next one on."""
+
+    @abstractmethod
+    def trigger(self, workflow: str, name: str, reason: str = "", by: str = "") -> str:
+        """Start a run now, outside of the slots and whatever is under way; its id. It may be paused, not retired."""
+
+    @abstractmethod
+    def backfill(
+        self,
+        workflow: str,
+        name: str,
+        since: Moment,
+        until: Moment | None = None,
+        reason: str = "",
+        by: str = "",
+        *,
+        one_by_one: bool = True,
+    ) -> int:
+        """Let the slots of a range that is past, both ends included, have their runs; how many slots there are.
+
+        The leading beat starts them in order: each when no run of the schedule is under way, or, without `one_by_one`,
+        all at once. A slot that has its run, or had one that is remembered, is passed over.
+        """
+
+
+class ExternalEvents(ABC):
+    """Takes events in, shows those that came in, and those that were given up."""
+
+    @abstractmethod
+    def emit(
+        self,
+        /,
+        event: CloudEvent | Mapping[str, Any] | None = None,
+        *,
+        type: str | None = None,  # noqa: A002  # the words of CloudEvents
+        data: Any = None,
+        source: str | None = None,
+        id: str | None = None,  # noqa: A002
+        **attributes: Any,
+    ) -> CloudEvent:
+        """Take in one event, given as a whole or by its attributes; what it became.
+
+        An `id`, a `source` and a `time` are made if there are none. To emit the same again, give it the same id:
+        two events with one source and id are one to each workflow. InvalidEvent tells all that is wrong.
+        """
+
+    @abstractmethod
+    def emit_many(self, events: Iterable[CloudEvent | Mapping[str, Any]]) -> list[CloudEvent]:
+        """Take in events, pipelined, in this order; if one is refused, none is taken in."""
+
+    @abstractmethod
+    def tail(self, count: int = 10, *, follow: bool = False) -> Iterator[TakenIn]:
+        """The newest events that came in, oldest of them first; with `follow` also those that come, without end."""
+
+    @abstractmethod
+    def dead(self, count: int | None = None) -> list[DeadEvent]:
+        """The events that were given up, oldest first."""
+
+    @abstractmethod
+    def replay(self, letter_id: str = ALL) -> int:
+        """Take a dead event in again, or all of them; how many. What it has started already, it does not start again.
+
+        One that a single trigger gave up goes to that trigger alone.
+        """
+
+    @abstractmethod
+    def discard(self, letter_id: str) -> int:
+        """Forget a dead event, or all of them; how many."""
+
+
 class Orchestrator(ABC):
     """Publishes versions, starts runs, and finds them again: over Redis, or over HTTP."""
 
@@ -241,6 +337,16 @@ class Orchestrator(ABC):
     @abstractmethod
     def approvals(self) -> Approvals:
         """What waits for people to decide."""
+
+    @property
+    @abstractmethod
+    def schedules(self) -> Schedules:
+        """The schedules of all workflows: what they did and will do, and changing that."""
+
+    @property
+    @abstractmethod
+    def events(self) -> ExternalEvents:
+        """External events: emit, tail, and those that were given up."""
 
     @abstractmethod
     def publish(self, spec: WorkflowSpec) -> Published:

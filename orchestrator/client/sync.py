@@ -22,7 +22,7 @@ from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.approvals import RedisApprovals
 from orchestrator.client.audit import Actor, Audit
 from orchestrator.client.doctor import examine
-from orchestrator.client.events import ExternalEvents
+from orchestrator.client.events import RedisExternalEvents
 from orchestrator.client.firing import Fire
 from orchestrator.client.fleet import stats
 from orchestrator.client.handle import RedisRunHandle
@@ -30,7 +30,7 @@ from orchestrator.client.inputs import checked_input
 from orchestrator.client.masking import masked_refusal, redaction_of
 from orchestrator.client.publishing import publish
 from orchestrator.client.receiving import correlations_of
-from orchestrator.client.schedules import Schedules
+from orchestrator.client.schedules import RedisSchedules
 from orchestrator.client.search import Query, search
 from orchestrator.client.shown import Finding, Page, Published, RunSummary, Stats, VersionStatus
 from orchestrator.client.surface import Moment, Orchestrator, Start
@@ -127,14 +127,16 @@ class RedisOrchestrator(Orchestrator):
         return other
 
     @cached_property
-    def schedules(self) -> Schedules:
+    def schedules(self) -> RedisSchedules:
         """The schedules of all workflows: what they did and will do, and changing that."""
-        return Schedules(self.store, self.catalogue, self.settings, start=self._fire, cancel=self._cancel)
+        return RedisSchedules(
+            self.store, self.catalogue, self.settings, start=self._fire, cancel=self._cancel, audit=self.audit
+        )
 
     @cached_property
-    def events(self) -> ExternalEvents:
+    def events(self) -> RedisExternalEvents:
         """External events: emit, tail, and those that were given up."""
-        return ExternalEvents(self.settings, self.event_store)
+        return RedisExternalEvents(self.settings, self.event_store, self.audit)
 
     @override
     def publish(self, spec: WorkflowSpec) -> Published:

@@ -47,6 +47,10 @@ class ThreadBackend:
 
     async def stream(self, verb: str, *args: Any, **options: Any) -> AsyncIterator[Any]:
         """What a method gives, as it comes: slice by slice, each from behind the last that was given."""
+        if verb == "tail":
+            async for entry in self._tail(*args, **options):
+                yield entry
+            return
         method = getattr(self.target, verb)
         given = signature(method).bind(*args, **options)
         given.apply_defaults()
@@ -62,6 +66,17 @@ class ThreadBackend:
                     raise
             else:
                 return
+
+    async def _tail(self, count: int = 10, *, follow: bool = False) -> AsyncIterator[Any]:
+        entries = await self._in_thread(lambda: [*self.target.tail(count)])
+        after = entries[-1].entry_id if entries else await self._in_thread(self.target.last)
+        while True:
+            for entry in entries:
+                after = entry.entry_id
+                yield entry
+            if not follow:
+                return
+            entries = await self._in_thread(partial(self.target.since, after))
 
     async def close(self) -> None:
         """Close the target and its threads."""

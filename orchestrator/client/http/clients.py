@@ -11,9 +11,11 @@ from typing_extensions import override
 
 from orchestrator.client.http.drivers import Driver, configured
 from orchestrator.client.http.exchange import Steps
+from orchestrator.client.http.outside import EventVerbs, ScheduleVerbs
 from orchestrator.client.http.run_verbs import RunVerbs
 from orchestrator.client.http.verbs import ApprovalVerbs, ClientVerbs
-from orchestrator.client.surface import Approvals, Orchestrator, RunHandle
+from orchestrator.client.shown import TakenIn
+from orchestrator.client.surface import Approvals, ExternalEvents, Orchestrator, RunHandle, Schedules
 from orchestrator.store.port import HistoryEntry
 
 P = ParamSpec("P")
@@ -95,6 +97,40 @@ class HttpApprovals(Approvals):
     link_token = _driven(ApprovalVerbs.link_token)
 
 
+class HttpSchedules(Schedules):
+    """The API's schedules."""
+
+    def __init__(self, verbs: ScheduleVerbs, driver: Driver) -> None:
+        self.verbs = verbs
+        self.driver = driver
+
+    describe = _driven(ScheduleVerbs.describe)
+    history = _driven(ScheduleVerbs.history)
+    pause = _driven(ScheduleVerbs.pause)
+    resume = _driven(ScheduleVerbs.resume)
+    trigger = _driven(ScheduleVerbs.trigger)
+    backfill = _driven(ScheduleVerbs.backfill)
+    list = _driven(ScheduleVerbs.list)
+
+
+class HttpExternalEvents(ExternalEvents):
+    """The API's external events."""
+
+    def __init__(self, verbs: EventVerbs, driver: Driver) -> None:
+        self.verbs = verbs
+        self.driver = driver
+
+    emit = _driven(EventVerbs.emit)
+    emit_many = _driven(EventVerbs.emit_many)
+    dead = _driven(EventVerbs.dead)
+    replay = _driven(EventVerbs.replay)
+    discard = _driven(EventVerbs.discard)
+
+    @override
+    def tail(self, count: int = 10, *, follow: bool = False) -> Iterator[TakenIn]:
+        return self.driver.stream(self.verbs.tail(count, follow=follow))
+
+
 class HttpOrchestrator(Orchestrator):
     """The client of an API."""
 
@@ -123,6 +159,16 @@ class HttpOrchestrator(Orchestrator):
     @override
     def approvals(self) -> Approvals:
         return HttpApprovals(self.verbs.approvals, self.driver)
+
+    @property
+    @override
+    def schedules(self) -> Schedules:
+        return HttpSchedules(self.verbs.schedules, self.driver)
+
+    @property
+    @override
+    def events(self) -> ExternalEvents:
+        return HttpExternalEvents(self.verbs.events, self.driver)
 
     @override
     def close(self) -> None:

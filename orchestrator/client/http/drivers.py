@@ -148,7 +148,7 @@ class Course:
 
 
 def _request(client: httpx.Client | httpx.AsyncClient, action: Request) -> httpx.Request:
-    kind = {} if action.content is None else {"Content-Type": "application/json"}
+    kind = {} if action.content is None else {"Content-Type": action.kind}
     return client.build_request(
         action.method,
         action.path,

@@ -6,7 +6,7 @@ So a verb is written once, and a synchronous and an asynchronous driver run it.
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
@@ -20,6 +20,9 @@ PREFIX: Final = "/api/v1"
 TRIES: Final = 4
 """So often a request is made in all while the answer is that the key is over its rate."""
 LONGEST_WAIT_S: Final = 30.0
+MOST_AT_ONCE: Final = 1_000
+MOST_BYTES: Final = 4_000_000
+"""So much goes in one request of many starts or events, at most."""
 
 Value = str | int | float | bool | None
 T = TypeVar("T")
@@ -36,6 +39,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     """What goes as JSON; None: no body."""
+    kind: str = "application/json"
     timeout_s: float | None = None
     """How long to wait for the answer, where the usual time is too short."""
 
@@ -133,6 +137,21 @@ def ask(request: Request, kind: type[T]) -> Steps[T]:
 def tell(request: Request) -> Steps[None]:
     """Make a request whose answer says nothing that is needed."""
     yield from exchange(request)
+
+
+def portions(bodies: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """What is sent in several requests, each not too large."""
+    portion: list[dict[str, Any]] = []
+    size = 0
+    for body in bodies:
+        length = len(Request("POST", "", body=body).content or b"")
+        if portion and (len(portion) == MOST_AT_ONCE or size + length > MOST_BYTES):
+            yield portion
+            portion, size = [], 0
+        portion.append(body)
+        size += length
+    if portion:
+        yield portion
 
 
 def _reader(kind: Any) -> TypeAdapter[Any]:

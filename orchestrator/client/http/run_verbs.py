@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 from orchestrator.client.http.exchange import PREFIX, Emit, Line, Open, Pause, Request, Steps, ask, exchange, tell
-from orchestrator.client.http.streams import Event, EventReader
+from orchestrator.client.http.streams import EventReader
 from orchestrator.client.shown import RunDescription, run_failed
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.state import OVER, RunStatus
@@ -94,7 +94,7 @@ class RunVerbs:
     def history(self, after: str = "0", limit: int = 1000) -> Steps[list[HistoryEntry]]:
         """GET `/history`."""
         told = yield from ask(self._get("/history", {"after": after, "limit": limit}), Told)
-        return [_entry(event) for event in told.events]
+        return [entry_of(event) for event in told.events]
 
     def follow(self, after: str = "0", timeout: float | None = None) -> Steps[None]:
         """GET `/stream`, again from behind the last event wherever it breaks off."""
@@ -118,7 +118,7 @@ class RunVerbs:
                         return
                     if event is not None:
                         after, broken = event.id, 0
-                        yield Emit(_entry_of(event))
+                        yield Emit(entry_of(event.json))
                     if deadline is not None and elapsed_s() >= deadline:
                         break
                 else:
@@ -215,11 +215,7 @@ def _pause_s(broken: int) -> float:
     return float(min(_FIRST_PAUSE_S * 2 ** (broken - 1), _LONGEST_PAUSE_S))
 
 
-def _entry_of(event: Event) -> HistoryEntry:
-    return _entry(event.json)
-
-
-def _entry(told: Mapping[str, Any]) -> HistoryEntry:
+def entry_of(told: Mapping[str, Any]) -> HistoryEntry:
     """An event as the history has it; its own `id`, if it has one, is told as `event_id`."""
     own = {name: value for name, value in told.items() if name not in ("id", "at_ms", "event_id")}
     if "event_id" in told:

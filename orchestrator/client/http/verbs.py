@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pydantic import BaseModel
 
-from orchestrator.client.http.exchange import PREFIX, Request, Steps, Value, ask, tell
+from orchestrator.client.http.exchange import PREFIX, Request, Steps, Value, ask, portions, tell
+from orchestrator.client.http.outside import EventVerbs, ScheduleVerbs
 from orchestrator.client.http.run_verbs import RunVerbs, check_acts_itself
+from orchestrator.client.http.words import duration_text, moment_text, value_text
 from orchestrator.client.shown import Finding, OpenApproval, Page, Published, Stats, VersionStatus
 from orchestrator.client.surface import Moment, Start
-from orchestrator.spec.durations import milliseconds
+from orchestrator.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from orchestrator.engine.approvals import Choice
     from orchestrator.engine.indexes import Scalar
     from orchestrator.spec.traffic import Traffic
     from orchestrator.spec.workflow import WorkflowSpec
-
-MOST_RUNS: Final = 1_000
-MOST_BYTES: Final = 4_000_000
-"""So much goes in one request of `start_many`, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +117,8 @@ class ClientVerbs:
     """What can be done with workflows and runs."""
 
     approvals = ApprovalVerbs()
+    schedules = ScheduleVerbs()
+    events = EventVerbs()
 
     def publish(self, spec: WorkflowSpec) -> Steps[Published]:
         """POST `/workflows`."""
@@ -186,7 +186,7 @@ class ClientVerbs:
     def start_many(self, starts: Iterable[Start]) -> Steps[list[RunVerbs]]:
         """POST `/runs:batch`."""
         found: list[RunVerbs] = []
-        for bodies in _portions([_body(one) for one in starts]):
+        for bodies in portions([_body(one) for one in starts]):
             accepted = yield from ask(Request("POST", f"{PREFIX}/runs:batch", body={"runs": bodies}), _AcceptedMany)
             found += [RunVerbs(one.run_id) for one in accepted.runs]
         return found
@@ -226,10 +226,10 @@ class ClientVerbs:
             "workflow": workflow,
             "version": version,
             "status": status,
-            "since": _moment(since),
-            "until": _moment(until),
+            "since": moment_text(since),
+            "until": moment_text(until),
             "tag": [*tags],
-            "where": [f"{name}={_text(value)}" for name, value in (where or {}).items()],
+            "where": [f"{name}={value_text(value)}" for name, value in (where or {}).items()],
             "text": text,
             "sort": "oldest" if oldest_first else "newest",
             "limit": limit,
@@ -260,6 +260,11 @@ def _goes_in_header(key: str) -> bool:
 
 def _body(one: Start) -> dict[str, Any]:
     """A start as it is sent; what is not given is left out."""
+    check_acts_itself(one.started_by or "")
+    if one.scheduled_at_ms is not None:
+        raise InvalidRequest(
+            "over HTTP no run can be said to be of a schedule's slot; `schedules.backfill` starts those"
+        )
     given = one.input.model_dump(mode="json", by_alias=True) if isinstance(one.input, BaseModel) else one.input
     own_id = secrets.token_hex(12) if one.run_id is None and one.idempotency_key is None else one.run_id
     body = {
@@ -269,34 +274,6 @@ def _body(one: Start) -> dict[str, Any]:
         "version": one.version,
         "run_id": own_id,
         "idempotency_key": one.idempotency_key,
-        "timeout": _duration(one.timeout),
+        "timeout": duration_text(one.timeout),
     }
     return {name: value for name, value in body.items() if value is not None}
-
-
-def _portions(bodies: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    portion: list[dict[str, Any]] = []
-    size = 0
-    for body in bodies:
-        length = len(Request("POST", "", body=body).content or b"")
-        if portion and (len(portion) == MOST_RUNS or size + length > MOST_BYTES):
-            yield portion
-            portion, size = [], 0
-        portion.append(body)
-        size += length
-    if portion:
-        yield portion
-
-
-def _duration(given: timedelta | str | int | None) -> str | None:
-    if isinstance(given, timedelta):
-        return f"{milliseconds(given)}ms"
-    return f"{given}ms" if isinstance(given, int) else given
-
-
-def _moment(given: Moment | None) -> str | None:
-    return given.isoformat() if isinstance(given, datetime) else _duration(given)
-
-
-def _text(value: Scalar) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
