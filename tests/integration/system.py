@@ -209,6 +209,11 @@ def token(system: System, role: str, *workflows: str, user: str = "ada", groups:
     return create_key(client.access, client.audit, user=user, role=role, groups=groups, workflows=workflows).token
 
 
+def server_of(system: System) -> str:
+    """The address of a system's API, as producers give it."""
+    return f"http://127.0.0.1:{system.fleet['api'].command[-1]}"
+
+
 def ended(run: RedisRunHandle, timeout_s: float = DEADLINE_S) -> RunDescription:
     """The run as it ended; it has left nothing in the ledger, and no step has been settled twice."""
     with suppress(RunFailed):

@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import asdict
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -26,24 +25,19 @@ from orchestrator.errors import (
 from orchestrator.local.redis_server import free_port
 from orchestrator.spec.loader import load_path
 from tests.integration.conftest import MakeSystem
-from tests.integration.system import ROOT, System, token, until
+from tests.integration.system import ROOT, System, server_of, token, until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("api_url")]
 
 PAYMENT = {"amount": 1250, "payment_method_id": "pm_ok"}
 CTX = {"user_id": "u-1", "user_email": "ada@example.com"}
 CLAIM = {"amount": 10, "manager": "ann"}
 
 
-def server_of(api_url: str) -> str:
-    """The address as producers give it."""
-    return f"http://{urlsplit(api_url).netloc}"
-
-
 @pytest.fixture
-def remote(system: System, api_url: str) -> Iterator[Orchestrator]:
+def remote(system: System) -> Iterator[Orchestrator]:
     """A client of an admin."""
-    with Orchestrator.connect(server_of(api_url), api_key=token(system, "admin")) as client:
+    with Orchestrator.connect(server_of(system), api_key=token(system, "admin")) as client:
         yield client
 
 
@@ -52,7 +46,7 @@ def connect_async(system: System, api_url: str, request: pytest.FixtureRequest) 
     """Makes an asynchronous client, over one and the other."""
     if request.param == "redis":
         return lambda: AsyncOrchestrator.connect(settings=system.client.settings)
-    return lambda: AsyncOrchestrator.connect(server_of(api_url), api_key=token(system, "admin"))
+    return lambda: AsyncOrchestrator.connect(server_of(system), api_key=token(system, "admin"))
 
 
 def test_what_is_told_of_a_run_is_the_same(remote: Orchestrator, system: System) -> None:
@@ -97,7 +91,7 @@ def test_the_same_key_is_the_same_run_whatever_it_came_by(remote: Orchestrator, 
         assert conflict.value.details == {"run_id": first.run_id}
 
 
-def test_errors_are_those_that_redis_would_raise(remote: Orchestrator, system: System, api_url: str) -> None:
+def test_errors_are_those_that_redis_would_raise(remote: Orchestrator, system: System) -> None:
     """By their codes, with their details."""
     failed = remote.start("payment.flow", PAYMENT | {"payment_method_id": "pm_declined"}, ctx=CTX)
     with pytest.raises(RunFailed) as over_http:
@@ -116,9 +110,9 @@ def test_errors_are_those_that_redis_would_raise(remote: Orchestrator, system: S
     ):
         with pytest.raises(error):
             doing()
-    with Orchestrator.connect(server_of(api_url), api_key="orc_x") as stranger, pytest.raises(Unauthenticated):
+    with Orchestrator.connect(server_of(system), api_key="orc_x") as stranger, pytest.raises(Unauthenticated):
         stranger.stats()
-    with Orchestrator.connect(server_of(api_url), api_key=token(system, "viewer")) as viewer, pytest.raises(Forbidden):
+    with Orchestrator.connect(server_of(system), api_key=token(system, "viewer")) as viewer, pytest.raises(Forbidden):
         viewer.start("payment.flow", PAYMENT)
     with Orchestrator.connect(f"http://127.0.0.1:{free_port()}") as nobody, pytest.raises(Unreachable):
         nobody.stats()
@@ -150,9 +144,9 @@ def test_verbs_do_what_they_do(remote: Orchestrator, system: System) -> None:
     ]
 
 
-def test_people_decide_over_http(system: System, api_url: str) -> None:
+def test_people_decide_over_http(system: System) -> None:
     """By the key's user and groups; by a link without a key; each decision is noted."""
-    server = server_of(api_url)
+    server = server_of(system)
     with (
         Orchestrator.connect(server, api_key=token(system, "starter", user="ann")) as ann,
         Orchestrator.connect(server, api_key=token(system, "starter", user="eve")) as eve,
@@ -205,10 +199,10 @@ def test_whoever_follows_survives_the_death_of_the_api(make_system: MakeSystem) 
     system.publish()
     system.start_worker()
     system.start_beat()
-    url = system.start_api()
+    system.start_api()
     system.ready()
     gate, seen = system.gate(), list[object]()
-    with Orchestrator.connect(server_of(url), api_key=token(system, "starter")) as remote:
+    with Orchestrator.connect(server_of(system), api_key=token(system, "starter")) as remote:
         run = remote.start("payment.flow", PAYMENT | {"payment_method_id": f"pm_gate_{gate.name}"}, ctx=CTX)
         follower = threading.Thread(target=lambda: seen.extend(run.follow()))
         waiter = threading.Thread(target=lambda: seen.append(run.result(timeout=60)))

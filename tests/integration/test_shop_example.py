@@ -6,24 +6,25 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from orchestrator.local import ManagedProcess
 from orchestrator.local.redis_server import free_port
-from tests.integration.system import ROOT, System, token, until
+from tests.integration.system import ROOT, System, server_of, token, until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("api_url")]
 
 
 @pytest.fixture
-def shop(system: System, api_url: str, tmp_path: Path) -> Iterator[httpx.Client]:
+def shop(system: System, tmp_path: Path) -> Iterator[httpx.Client]:
     """A customer's browser, before the shop."""
     port = free_port()
-    server = f"http://{urlsplit(api_url).netloc}"
-    surroundings = {"SHOP_ORCHESTRATOR_URL": server, "SHOP_ORCHESTRATOR_KEY": token(system, "starter", user="shop")}
+    surroundings = {
+        "SHOP_ORCHESTRATOR_URL": server_of(system),
+        "SHOP_ORCHESTRATOR_KEY": token(system, "starter", user="shop"),
+    }
     env = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'docs/examples/shop'}", **surroundings}
     command = [sys.executable, "-m", "uvicorn", "shop:app", "--port", str(port)]
     process = ManagedProcess("shop", command, env=env, log=tmp_path / "shop.log")
@@ -58,6 +59,8 @@ def test_an_order_is_paid_and_one_that_is_sent_twice_is_paid_once(shop: httpx.Cl
     assert [page.url.path for page in pages] == ["/orders/twice"] * 2
     assert charged(system, "twice") == 1
     assert shop.post("/orders", json=order("twice", amount=1)).status_code == 409
+    told = [entry.event for entry in system.client.events.tail(100) if entry.event and entry.event.id == "order-twice"]
+    assert [(one.source, one.type, one.data["amount"]) for one in told] == [("/shop", "order.created", 1250)] * 2
 
 
 def test_a_declined_card_is_told(shop: httpx.Client) -> None:

@@ -42,7 +42,7 @@ app = FastAPI(title="Shop", lifespan=connected)
 
 @app.post("/orders", status_code=303)
 async def take_order(order: Order, request: Request) -> RedirectResponse:
-    """Pay for an order. Sent twice, it is paid once: the run belongs to the order."""
+    """Pay for an order, and tell everybody of it. Sent twice, it is paid once: the run belongs to the order."""
     orchestrator: AsyncOrchestrator = request.app.state.orchestrator
     try:
         run = await orchestrator.start(
@@ -53,6 +53,9 @@ async def take_order(order: Order, request: Request) -> RedirectResponse:
         )
     except RunConflict as error:
         raise HTTPException(409, f"order {order.id} is another one") from error
+    await orchestrator.events.emit(
+        id=f"order-{order.id}", source="/shop", type="order.created", data=order.model_dump(exclude={"card"})
+    )
     request.app.state.runs[order.id] = run.run_id
     with suppress(WaitTimeout, RunFailed):  # the page tells both
         await run.result(timeout=PATIENCE_S)

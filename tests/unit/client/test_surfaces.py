@@ -12,11 +12,19 @@ import pytest
 
 from orchestrator import AsyncOrchestrator, AsyncRunHandle, Orchestrator, RunHandle, Settings, Start
 from orchestrator.client.approvals import RedisApprovals
-from orchestrator.client.asynchronous import AsyncApprovals
+from orchestrator.client.asynchronous import AsyncApprovals, AsyncExternalEvents, AsyncSchedules
+from orchestrator.client.events import RedisExternalEvents
 from orchestrator.client.handle import RedisRunHandle
-from orchestrator.client.http.clients import HttpApprovals, HttpOrchestrator, HttpRunHandle
+from orchestrator.client.http.clients import (
+    HttpApprovals,
+    HttpExternalEvents,
+    HttpOrchestrator,
+    HttpRunHandle,
+    HttpSchedules,
+)
+from orchestrator.client.schedules import RedisSchedules
 from orchestrator.client.shown import RunDescription
-from orchestrator.client.surface import Approvals
+from orchestrator.client.surface import Approvals, ExternalEvents, Schedules
 from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.engine.state import RunStatus
 from orchestrator.errors import InvalidRequest
@@ -32,8 +40,14 @@ SURFACES = [
     (Approvals, RedisApprovals),
     (Approvals, HttpApprovals),
     (Approvals, AsyncApprovals),
+    (Schedules, RedisSchedules),
+    (Schedules, HttpSchedules),
+    (Schedules, AsyncSchedules),
+    (ExternalEvents, RedisExternalEvents),
+    (ExternalEvents, HttpExternalEvents),
+    (ExternalEvents, AsyncExternalEvents),
 ]
-OF_REDIS = {"of", "attached_to", "acting_for", "find", "access", "masked"}
+OF_REDIS = {"of", "attached_to", "acting_for", "find", "masked", "reconcile", "since", "last", "dead_after"}
 """What only those use that speak to Redis themselves."""
 
 
@@ -57,10 +71,12 @@ def test_every_verb_is_there_with_the_same_parameters(surface: type, client: typ
         assert parameters(found[name]) == parameters(method), name
 
 
-@pytest.mark.parametrize("surface", [AsyncOrchestrator, AsyncRunHandle, AsyncApprovals])
+@pytest.mark.parametrize(
+    "surface", [AsyncOrchestrator, AsyncRunHandle, AsyncApprovals, AsyncSchedules, AsyncExternalEvents]
+)
 def test_asynchronous_verbs_are_coroutines(surface: type) -> None:
     """All that wait for something; what is followed is gone through with `async for`."""
-    at_once = {"connect", "attach", "handle", "follow"}
+    at_once = {"connect", "attach", "handle", "follow", "tail"}
 
     assert {name for name, verb in verbs(surface).items() if not inspect.iscoroutinefunction(verb)} <= at_once
 
