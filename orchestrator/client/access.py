@@ -24,7 +24,7 @@ class Role(StrEnum):
     """What a key allows; each role allows what those before it do."""
 
     VIEWER = "viewer"  # reads
-    STARTER = "starter"  # starts runs
+    STARTER = "starter"  # starts runs, sends signals and events, decides approvals of its own
     OPERATOR = "operator"  # cancels, pauses, resumes, retries, skips, undoes
     ADMIN = "admin"  # publishes, splits traffic, manages keys, reads the audit log
 
