@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from statistics import median
 
@@ -12,7 +12,7 @@ from bench.measures import timed
 from bench.meters import server_version
 from bench.report import RESULTS, write_part
 from bench.report import machine as describe
-from bench.systems import STEPS, WIDTH, Ours, Plain, Shape, System, sequence
+from bench.systems import PRODUCER_DB, STEPS, WIDTH, Ours, Plain, Shape, System, sequence
 from orchestrator import Map, Meta, Start, Step, WorkflowSpec, define_workflow
 from orchestrator.engine.commit import Commit, Stage
 from orchestrator.engine.stages import complete
@@ -24,7 +24,7 @@ FINISHED = (10_000, 100_000)
 ITEMS = (1_000, 10_000)
 NEEDS = (50, 500)
 BATCH = 500
-PROBES = 50
+PROBES = 100
 POLL_S = 0.2
 
 Row = tuple[str, str, str, str]
@@ -83,20 +83,18 @@ def _live(ours: Ours) -> Iterator[tuple[str, list[float]]]:
 def _finished(ours: Ours) -> Iterator[tuple[str, list[float]]]:
     """Starts and searches where so many runs are over."""
     spec = sequence("bench.over", "bench.read", 1)
-    client = ours.elsewhere(spec)
-    starts, pages, found, there = [], [], [], 0
-    for size in FINISHED:
-        for _ in range(there, size, BATCH):
+    clients = [ours.elsewhere(spec, db) for db in range(PRODUCER_DB, PRODUCER_DB + len(FINISHED))]
+    for client, size in zip(clients, FINISHED, strict=True):
+        for _ in range(0, size, BATCH):
             handles = client.start_many([Start(spec.meta.key)] * BATCH)
             over = complete((spec.meta.key, spec.meta.version), "null").changes
             client.store.apply_many([Commit(one.run_id, "1", (Stage({}, over),)) for one in handles])
-        there = size
-        starts.append(_probe(partial(client.start, spec.meta.key)))
-        pages.append(_probe(partial(client.search, limit=50)))
-        found.append(_probe(partial(client.search, workflow=spec.meta.key, status="completed", limit=50)))
-    yield f"a start where {_sizes(FINISHED)} runs are over, ms", starts
-    yield f"the newest 50 of {_sizes(FINISHED)} runs, ms", pages
-    yield f"the newest 50 of a workflow and a status, of {_sizes(FINISHED)}, ms", found
+    starts = [partial(client.start, spec.meta.key) for client in clients]
+    pages = [partial(client.search, limit=50) for client in clients]
+    found = [partial(client.search, workflow=spec.meta.key, status="completed", limit=50) for client in clients]
+    yield f"a start where {_sizes(FINISHED)} runs are over, ms", _probed(starts)
+    yield f"the newest 50 of {_sizes(FINISHED)} runs, ms", _probed(pages)
+    yield f"the newest 50 of a workflow and a status, of {_sizes(FINISHED)}, ms", _probed(found)
 
 
 def _late() -> Iterator[str]:
@@ -118,9 +116,10 @@ def _cost(ours: Ours, one: Start, steps: int) -> float:
     return median(timed(partial(ours.finish, one)) for _ in range(3)) * 1000 / steps
 
 
-def _probe(act: Callable[[], object]) -> float:
-    """The ms that something usually takes."""
-    return median(timed(act) for _ in range(PROBES)) * 1000
+def _probed(acts: Sequence[Callable[[], object]]) -> list[float]:
+    """The ms that each of these usually takes; in turns, so that what disturbs the machine disturbs all."""
+    times = [[timed(act) for act in acts] for _ in range(PROBES)]
+    return [median(one) * 1000 for one in zip(*times, strict=True)]
 
 
 def _rate(act: Callable[[], object], steps: int) -> float:

@@ -162,10 +162,11 @@ class Ours(System):
         """Start runs, one call for all."""
         self._producer.start_many([Start(self._chain, INPUT)] * count)
 
-    def elsewhere(self, spec: WorkflowSpec) -> RedisOrchestrator:
+    def elsewhere(self, spec: WorkflowSpec, db: int = PRODUCER_DB) -> RedisOrchestrator:
         """A client of a database that no worker listens to, with this workflow."""
-        self._producer.publish(spec)
-        return self._producer
+        client = self._connect(db)
+        client.publish(spec)
+        return client
 
     def _connect(self, db: int) -> RedisOrchestrator:
         settings = Settings(redis_url=self.server.url(db), operations=["bench.operations"])

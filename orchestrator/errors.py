@@ -17,9 +17,9 @@
     │   ├── UnknownWorkflow
     │   ├── UnknownRun
     │   ├── UnknownStep
-    │   ├── UnknownOperation
     │   ├── UnknownEvent
     │   ├── UnknownSchedule
+    │   ├── UnknownOperation
     │   ├── UnknownJob
     │   └── UnknownKey
     ├── Conflict                  the state does not allow it                    (exit 1)

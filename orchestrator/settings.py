@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     inline_bytes: int = Field(65_536, ge=0, description="Larger inputs and outputs are kept beside their run.")
     payload_store: str = Field("redis", description="Where: redis, file:///folder or s3://bucket/prefix.")
     compress_payloads: bool = Field(True, description="Compress what is kept there, where that saves a fifth.")
-    message_bytes: int = Field(16_384, ge=2_048, description="Longer chains are cut to fit.")
+    message_bytes: int = Field(6_144, ge=2_048, description="Longer chains are cut to fit.")
     feed_length: int = Field(10_000, ge=100, description="Events kept in each shard's feed.")
     retention_ms: int = Field(604_800_000, ge=0, description="Runs are deleted so long after their end; 0: never.")
     tombstones_ms: int = Field(1_209_600_000, ge=0, description="So long a deleted run's id cannot be used again.")

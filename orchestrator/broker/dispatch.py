@@ -11,8 +11,9 @@ from celery import Celery
 from celery.canvas import Signature
 from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore[attr-defined]  # new in kombu 5.7
 
-from orchestrator.broker.envelopes import Envelope, must_build_each
+from orchestrator.broker.envelopes import Envelope, Stored, is_plain, must_build_each
 from orchestrator.broker.signatures import to_celery, to_signatures
+from orchestrator.broker.transport import Push
 from orchestrator.errors import Unreachable
 from orchestrator.plan.canvas import (
     DRAIN_ADDRESS,
@@ -36,6 +37,10 @@ Message = tuple[Plan, str, Sequence[str]]
 """A plan, a run's id, and the addresses to look at, one after the other."""
 
 
+Filled = tuple[Envelope, str, str]
+"""A rendered message, and the run's id and the place that it is to be filled in with."""
+
+
 class Dispatcher:
     """Sends messages for one Celery app."""
 
@@ -43,6 +48,7 @@ class Dispatcher:
         self.app = app
         self.settings = settings
         self._envelopes: dict[tuple[str, str, str, bool], Envelope] = {}
+        self._stored: dict[Envelope, Stored | None] = {}
 
     def canvas(self, plan: Plan, address: str) -> Chain:
         """The chain from an address on: the rest of the main path, an undo, or the flow's undo."""
@@ -63,6 +69,13 @@ class Dispatcher:
     def send_many(self, frontiers: Sequence[tuple[Plan, str, str]]) -> None:
         """Send the canvases of many runs (plan, run id, address), together where the broker can."""
         self._send_all([(plan, run_id, (address,)) for plan, run_id, address in frontiers])
+
+    def pushes(self, frontiers: Sequence[tuple[Plan, str, str]]) -> list[Push] | None:
+        """What `send_many` would push to lists of the broker's Redis; None if it has not done so yet, or does more."""
+        if must_build_each(self.app) or (self.app.conf.broker_transport_options or {}).get("global_keyprefix"):
+            return None
+        filled = [(self._envelope(plan, (one,)), run_id, _place((one,))) for plan, run_id, one in frontiers]
+        return self._pushes(filled, self._parent)
 
     def send_lanes(self, plan: Plan, run_id: str, lanes: Sequence[Sequence[str]]) -> None:
         """Send a message for each lane, which looks at its addresses one after the other."""
@@ -110,16 +123,49 @@ class Dispatcher:
             for plan, run_id, lane in messages:
                 self._publish(to_celery(self.app, run_id, self._chain(plan, lane), drain_signature(plan)), None)
             return
-        task = self.app.current_worker_task
-        parent = None if task is None else task.request
+        parent = self._parent
         filled = [(self._envelope(plan, lane), run_id, _place(lane)) for plan, run_id, lane in messages]
         try:
             with self.app.producer_or_acquire() as producer:
-                self._publish_filled(producer, filled, parent)
+                if not self._push(producer, filled, parent):
+                    self._publish_filled(producer, filled, parent)
         except OperationalError as error:
             raise Unreachable(f"the broker does not answer: {error}") from error
 
-    def _publish_filled(self, producer: Any, filled: Sequence[tuple[Envelope, str, str]], parent: Any) -> None:
+    @property
+    def _parent(self) -> Any:
+        """The request of the task that sends, if one does."""
+        task = self.app.current_worker_task
+        return None if task is None else task.request
+
+    def _pushes(self, filled: Sequence[Filled], parent: Any) -> list[Push] | None:
+        pushes = []
+        for envelope, run_id, place in filled:
+            stored = self._stored.get(envelope)
+            if stored is None or not is_plain(place):
+                return None
+            pushes.append(stored.push(run_id, place, parent))
+        return pushes
+
+    def _push(self, producer: Any, filled: Sequence[Filled], parent: Any) -> bool:
+        """Send messages whose like was sent before; whether they are certain to have arrived."""
+        pushes = self._pushes(filled, parent)
+        if pushes is None or not producer.connection.connected:
+            return False
+        try:
+            producer.channel.push(pushes)
+        except producer.connection.recoverable_connection_errors:  # some may have arrived; twice does no harm
+            return False
+        return True
+
+    def _publish_filled(self, producer: Any, filled: Sequence[Filled], parent: Any) -> None:
+        self._publish_each(producer, filled, parent)
+        for envelope in {envelope for envelope, _, _ in filled} - self._stored.keys():
+            if len(self._stored) >= ENVELOPES_KEPT:
+                self._stored.clear()
+            self._stored[envelope] = Stored.of(envelope, producer)
+
+    def _publish_each(self, producer: Any, filled: Sequence[Filled], parent: Any) -> None:
         if len(filled) > 1:
             try:
                 with producer.batch():

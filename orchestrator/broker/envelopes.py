@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from celery import Celery, signals
 
 from orchestrator.broker.signatures import to_signatures
+from orchestrator.broker.transport import Channel, Push
 from orchestrator.plan import canvas
 
 Names = tuple[str, ...]
@@ -45,7 +47,7 @@ class Blank:
         return "".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Envelope:
     """The message of one canvas, for any run."""
 
@@ -73,8 +75,13 @@ class Envelope:
     def publish(self, producer: Any, run_id: str, place: str, parent: Any = None, **delivery: Any) -> None:
         """Send it, as Celery would but for what `delivery` says otherwise; `parent` is the request that sends it."""
         names = (run_id, json.dumps(place)[1:-1], *_task_ids(self.tasks))
+        self._publish(producer, names, lambda own: _parents(parent, own), **delivery)
+
+    def _publish(
+        self, producer: Any, names: Names, parents: Callable[[str], tuple[str, str | None]], **delivery: Any
+    ) -> None:
         headers = json.loads(self.headers.filled(names))
-        headers["root_id"], headers["parent_id"] = _parents(parent, headers["id"])
+        headers["root_id"], headers["parent_id"] = parents(headers["id"])
         producer.publish(
             self.body.filled(names),
             content_type="application/json",
@@ -83,6 +90,41 @@ class Envelope:
             correlation_id=headers["id"],
             **{**self.delivery, **delivery},
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An envelope as it stands in a Redis list, with everything around it that the transport adds."""
+
+    tasks: int
+    key: str
+    text: Blank
+
+    @staticmethod
+    def of(envelope: Envelope, producer: Any) -> Stored | None:
+        """What the transport makes of it; None if it does more than push one message to one list."""
+        channel = producer.channel
+        if not isinstance(channel, Channel):
+            return None
+        names = tuple(secrets.token_hex(16) for _ in range(envelope.tasks + 2))
+        root, parent = secrets.token_hex(16), secrets.token_hex(16)
+        shown = channel.show(lambda: envelope._publish(producer, names, lambda _: (root, parent)))  # noqa: SLF001
+        if len(shown) != 1:
+            return None
+        key, text = shown[0]
+        tag = json.loads(text)["properties"]["delivery_tag"]
+        return Stored(envelope.tasks, key, Blank.of(text, (*names, f'"{root}"', f'"{parent}"', tag)))
+
+    def push(self, run_id: str, place: str, parent: Any = None) -> Push:
+        """The message for a run, as `Envelope.publish` sends it."""
+        tasks = _task_ids(self.tasks + 1)
+        parents = (json.dumps(one) for one in _parents(parent, tasks[0]))
+        return self.key, self.text.filled((run_id, place, *tasks[:-1], *parents, tasks[-1]))
+
+
+def is_plain(place: str) -> bool:
+    """Whether it is the same in JSON, and in JSON within JSON."""
+    return json.dumps(place) == f'"{place}"'
 
 
 class _Recorder:

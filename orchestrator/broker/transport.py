@@ -7,18 +7,51 @@ not connected, the worker connects again; what was not put back, the ledger send
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu.utils.json import dumps
+
+Push = tuple[str, str]
+"""A list's key, and the text of a message as it stands in that list."""
 
 
 class Channel(redis.Channel):
     """A channel that knows when its connection has been collected.
 
-    It sends with one client of its pool, where kombu makes a client for every message.
+    It sends with one client of its pool, where kombu makes a client for every message; and it shows what it would send,
+    so that the like of it can be sent again without being made again.
     """
 
     _client: Any = None
+    _shown: list[Push] | None = None
+
+    def show(self, publish: Callable[[], object]) -> list[Push]:
+        """What `publish` would push to lists without more ado; none of it is sent."""
+        shown: list[Push] = []
+        self._shown = shown
+        try:
+            publish()
+        finally:
+            self._shown = None
+        return shown
+
+    def push(self, pushes: Sequence[Push]) -> None:
+        """Send messages that were made before."""
+        lists: dict[str, list[str]] = {}
+        for key, text in pushes:
+            lists.setdefault(key, []).append(text)
+        with self.conn_or_acquire() as client:
+            for key, texts in lists.items():
+                client.lpush(key, *texts)
+
+    def _put(self, queue: str, message: Any, **kwargs: Any) -> None:  # kombu calls it so
+        if self._shown is None:
+            super()._put(queue, message, **kwargs)
+        elif not (self._expires and queue in self._expires):  # type: ignore[attr-defined]
+            priority = self._get_message_priority(message, reverse=False)
+            self._shown.append((self._q_for_pri(queue, priority), dumps(message)))  # type: ignore[attr-defined]
 
     def _connparams(self, *args: Any, **kwargs: Any) -> Any:
         if self.connection.client is None:

@@ -19,6 +19,7 @@ from typing_extensions import override
 from orchestrator import logs
 from orchestrator.broker.app import attach, make_app
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.broker.transport import Push
 from orchestrator.client.approvals import RedisApprovals
 from orchestrator.client.audit import Actor, Audit
 from orchestrator.client.doctor import examine
@@ -28,7 +29,6 @@ from orchestrator.client.fleet import stats
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.inputs import checked_input
 from orchestrator.client.masking import masked_refusal, redaction_of
-from orchestrator.client.publishing import publish
 from orchestrator.client.receiving import correlations_of
 from orchestrator.client.schedules import RedisSchedules
 from orchestrator.client.search import Query, search
@@ -82,6 +82,8 @@ class RedisOrchestrator(Orchestrator):
         self.catalogue = Versions(registry)
         self._warned: set[tuple[str, str]] = set()
         self._timing = Timing(settings.lease_ms, settings.resend_ms)
+        self._broker_too: RedisStore | None = None
+        """The store, if its Redis is the broker as well: then runs and their first messages go there together."""
 
     @classmethod
     def of(cls, url: str | None, settings: Settings | None) -> RedisOrchestrator:
@@ -102,7 +104,9 @@ class RedisOrchestrator(Orchestrator):
         store = RedisStore(settings.redis_url, settings)
         registry = RedisRegistry(settings.redis_url, settings)
         access = RedisAccess(settings.redis_url, settings)
-        return cls(settings, store, registry, Dispatcher(app, settings), access=access)
+        made = cls(settings, store, registry, Dispatcher(app, settings), access=access)
+        made._broker_too = store if settings.broker == settings.redis_url else None
+        return made
 
     @property
     def access(self) -> Access:
@@ -140,6 +144,8 @@ class RedisOrchestrator(Orchestrator):
 
     @override
     def publish(self, spec: WorkflowSpec) -> Published:
+        from orchestrator.client.publishing import publish  # noqa: PLC0415  # with the lint, of which workers need nothing
+
         load_operations(self.settings.operations)
         with self.audit.acting("publish", _version(spec.meta.key, spec.meta.version)):
             for type_, texts in correlations_of(spec).items():
@@ -199,9 +205,11 @@ class RedisOrchestrator(Orchestrator):
         existing: list[Commit] = []
         broker_answers = True
         for first in range(0, len(prepared), BATCH):
-            accepted, others = self._store(prepared[first : first + BATCH])
+            batch = prepared[first : first + BATCH]
+            pushes = self._pushes(batch)
+            accepted, others = self._store(batch, pushes)
             existing += others
-            broker_answers = broker_answers and self._send(accepted)
+            broker_answers = broker_answers and (pushes is not None or self._send(accepted))
         for commit in existing:
             self._check_same(commit)
         return [self.handle(commit.run_id) for _, commit in prepared]
@@ -249,7 +257,10 @@ class RedisOrchestrator(Orchestrator):
         """A summary as it may be shown; its error is all that may hold values."""
         if run.error is None or not redaction_of(self.catalogue.plan(run.workflow, run.version), self.settings):
             return run
-        return replace(run, error=self.handle(run.run_id).describe().error)
+        try:
+            return replace(run, error=self.handle(run.run_id).describe().error)
+        except UnknownRun:  # deleted since it was found
+            return replace(run, error=None)
 
     @property
     @override
@@ -274,16 +285,36 @@ class RedisOrchestrator(Orchestrator):
             started_by=fire.started_by,
             scheduled_at_ms=fire.slot_ms,
         )
-        accepted, existing = self._store([self._prepare(wanted, {})])
-        self._send(accepted)
+        prepared = [self._prepare(wanted, {})]
+        pushes = self._pushes(prepared)
+        accepted, existing = self._store(prepared, pushes)
+        if pushes is None:
+            self._send(accepted)
         return not existing
 
     def _cancel(self, run_id: str, reason: str, by: str) -> None:
         self.get(run_id).cancel(reason, by)
 
-    def _store(self, prepared: list[tuple[Plan, Commit]]) -> tuple[list[tuple[Plan, str, str]], list[Commit]]:
+    def _pushes(self, prepared: list[tuple[Plan, Commit]]) -> list[Push] | None:
+        """The first messages of runs as they go to the broker's Redis with the runs; None: they are sent afterwards.
+
+        That of a run which exists already goes, too: like any message, it is only a hint.
+        """
+        if self._broker_too is None:
+            return None
+        return self.dispatcher.pushes(
+            [(plan, commit.run_id, entry) for plan, commit in prepared for entry in plan.root.entries]
+        )
+
+    def _store(
+        self, prepared: list[tuple[Plan, Commit]], pushes: list[Push] | None
+    ) -> tuple[list[tuple[Plan, str, str]], list[Commit]]:
         """Store runs: what is to be sent for them, and the commits of those that exist already."""
-        replies = self.store.apply_many([commit for _, commit in prepared])
+        commits = [commit for _, commit in prepared]
+        if pushes is None or self._broker_too is None:
+            replies = self.store.apply_many(commits)
+        else:
+            replies = self._broker_too.apply_and_push(commits, pushes)
         answers = [(plan, commit, reply.first) for (plan, commit), reply in zip(prepared, replies, strict=True)]
         accepted = [
             (plan, commit.run_id, entry)

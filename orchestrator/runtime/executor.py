@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # not in typeshed
 import asyncio
 import json
 import signal
@@ -112,6 +113,10 @@ def _problems(error: ValidationError) -> str:
     return "; ".join(f"{one['path'] or 'value'}: {one['message']}" for one in _errors(error))
 
 
+_handler_of: Callable[[int], Any] = _signal.getsignal
+"""`signal.getsignal` tries to make an enum's member of every handler, which takes longer than all the rest here."""
+
+
 class _Alarm:
     """Raises DeadlinePassed after so many seconds, where that is possible: in the main thread of a process.
 
@@ -126,7 +131,7 @@ class _Alarm:
 
     def __enter__(self) -> None:
         if self._rings:
-            if signal.getsignal(signal.SIGALRM) is not _ring:
+            if _handler_of(signal.SIGALRM) is not _ring:
                 signal.signal(signal.SIGALRM, _ring)
             signal.setitimer(signal.ITIMER_REAL, self._seconds)
 

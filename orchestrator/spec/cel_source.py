@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from orchestrator.spec.cel_binding import cel
+from orchestrator.spec.cel_binding import binding
 
 _CONVERSIONS: Final = frozenset(("string", "bytes", "double", "int", "uint", "dyn", "type", "duration", "timestamp"))
 _OF_TEXTS: Final = frozenset(("size", "contains", "startsWith", "endsWith", "matches"))
@@ -204,7 +204,7 @@ class _Reader:
             return second.text, at + 2
         if first.text == "[" and third.text == "]":
             if second.kind == "text":
-                literal = cel.compile(second.text).execute({})
+                literal = binding().compile(second.text).execute({})
                 return (literal, at + 3) if isinstance(literal, str) else (None, at)
             if second.kind == "number" and second.text.isdecimal():
                 return int(second.text), at + 3

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from orchestrator.errors import ExpressionError
-from orchestrator.spec.cel_binding import cel
+from orchestrator.spec.cel_binding import binding
 from orchestrator.spec.cel_source import Reads, Refused, StepRead, reads, tokens
 
 __all__ = [
@@ -60,7 +60,7 @@ class Expression:
         "text",
     )
 
-    def __init__(self, text: str, program: cel.Program, read: Reads) -> None:
+    def __init__(self, text: str, program: Any, read: Reads) -> None:
         self.text = text
         self.roots = read.roots
         self.step_reads = read.steps
@@ -123,7 +123,7 @@ def expression(text: str) -> Expression:
     if not text.strip():
         raise ExpressionSyntax("an expression is missing", text)
     try:
-        program = cel.compile(text)
+        program = binding().compile(text)
         return Expression(text, program, reads(text))
     except Refused as refused:
         line = text.count("\n", 0, refused.at) + 1
@@ -296,7 +296,7 @@ def _plain(value: Any) -> Any:
         if strange:
             raise ValueError(f"the result has the key {strange[0]!r}; the keys of a JSON object are texts")
         return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, cel.OptionalValue):
+    if isinstance(value, binding().OptionalValue):
         return _plain(value.or_value(None))
     raise ValueError(f"the result is a {type(value).__name__}, which JSON does not have; convert it with string(…)")
 

@@ -35,6 +35,7 @@ def without_effect(spec: WorkflowSpec) -> list[Problem]:
 
 
 def _idle_fields(spec: WorkflowSpec) -> Iterator[str]:
-    yield from (name for name in ("sla",) if getattr(spec, name))
+    if spec.sla:
+        yield "sla"
     if any(step.sla for flow in flows_of(spec) for step in flow.steps):
         yield "steps.sla"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from orchestrator.engine.commit import Changes, Commit, Guards, Stage, Then
-from orchestrator.store.payloads import Payloads, reference_to
+from orchestrator.store.payloads import MARK, Payloads, reference_to
 
 
 def put_beside(payloads: Payloads, commit: Commit) -> Commit:
@@ -32,7 +32,8 @@ def _is_long(payloads: Payloads, stage: Stage) -> bool:
     texts = [*stage.changes.set.values(), *stage.guards.values(), *(stage.already or {}).values()]
     for later in stage.then:
         texts += [*later.changes.set.values(), *later.guards.values()]
-    return any(text and payloads.may_go_beside(text) and payloads.goes_beside(text) for text in texts)
+    short = payloads.surely_short
+    return any(text and (len(text) > short or text[0] == MARK) and payloads.goes_beside(text) for text in texts)
 
 
 def _stage(stage: Stage, stow: Callable[[str], str], refer: Callable[[str | None], str | None]) -> Stage:

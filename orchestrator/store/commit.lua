@@ -3,18 +3,21 @@
 -- Answers: one letter for each stage tried, the moment, the values of the fields asked for.
 --
 -- All fields that the commit names are read by one command and, like the ledger's entries, written by one when all
--- stages have been tried: what a commit costs is commands, not fields.
+-- stages have been tried: what a commit costs is commands, and how often a name passes through Lua. What only a stage
+-- that was sent before is known by, is read when that is the question.
 
 local RUN, LEDGER, HISTORY, SHARD, FEED, ENDED = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local RUN_ID, FEED_LENGTH = ARGV[2], ARGV[3]
 local CHUNK = 4000 -- even; Lua's stack holds 8000 values
 local NULL, NONE = cjson.null, {}
+local call = redis.call
 
 local commit = cjson.decode(ARGV[1])
-local time = redis.call('TIME')
+local time = call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local values, unwritten = {}, {} -- field -> its text, or false: absent
+local values = {} -- field -> its text, or false: absent
+local written, gone = {}, {} -- field, text, field, text, …, the last one of a field stands; fields that were removed
 local entries = {} -- address -> the moment to be written, or false: removed
 local forgotten = false -- the run has been deleted by this commit, so nothing more is written
 
@@ -24,62 +27,68 @@ end
 
 local function write(command, key, args)
   for first = 1, #args, CHUNK do
-    redis.call(command, key, unpack(args, first, math.min(first + CHUNK - 1, #args)))
+    call(command, key, unpack(args, first, math.min(first + CHUNK - 1, #args)))
   end
 end
 
 local function read(fields)
   for first = 1, #fields, CHUNK do
     local last = math.min(first + CHUNK - 1, #fields)
-    local found = redis.call('HMGET', RUN, unpack(fields, first, last))
+    local found = call('HMGET', RUN, unpack(fields, first, last))
     for i = first, last do values[fields[i]] = found[i - first + 1] end
   end
 end
 
 local function read_all_named()
-  local fields = {'incarnation', 'paused', 'sequence', 'created_at'}
+  local fields, n = {'incarnation', 'paused', 'sequence', 'created_at'}, 4
   local function add(names)
-    for _, name in ipairs(names or NONE) do fields[#fields + 1] = name end
+    for i = 1, #names do fields[n + i] = names[i] end
+    n = n + #names
   end
-  local function add_guards(guards)
-    for name in pairs(guards or NONE) do fields[#fields + 1] = name end
-  end
-  local function add_changes(changes)
-    add(changes.del)
-    add(changes.add)
-    add(changes.sub)
+  local function add_all(guards, changes)
+    for name in pairs(guards or NONE) do
+      n = n + 1
+      fields[n] = name
+    end
+    if changes.add then add(changes.add) end
+    if changes.sub then add(changes.sub) end
   end
   for _, stage in ipairs(commit.stages) do
-    add_guards(stage.w)
-    add_guards(stage.a)
-    add_changes(stage.c)
-    for _, later in ipairs(stage.t or NONE) do
-      add_guards(later.w)
-      add_changes(later.c)
-    end
+    add_all(stage.w, stage.c)
+    for _, later in ipairs(stage.t or NONE) do add_all(later.w, later.c) end
   end
   add(commit.reads)
   read(fields)
 end
 
+local function read_unread(guards)
+  local fields = {}
+  for field in pairs(guards) do
+    if values[field] == nil then fields[#fields + 1] = field end
+  end
+  read(fields)
+end
+
 local function put(field, value)
+  local n = #written
   values[field] = value
-  unwritten[field] = value
+  written[n + 1] = field
+  written[n + 2] = value
+end
+
+local function remove(field)
+  values[field] = false
+  gone[#gone + 1] = field
 end
 
 local function write_fields()
-  local set, gone = {}, {}
-  for field, value in pairs(unwritten) do
-    if value then
-      set[#set + 1] = field
-      set[#set + 1] = value
-    else
-      gone[#gone + 1] = field
-    end
+  write('HSET', RUN, written)
+  local still = {}
+  for _, field in ipairs(gone) do
+    if not values[field] then still[#still + 1] = field end
   end
-  write('HSET', RUN, set)
-  write('HDEL', RUN, gone)
-  unwritten = {}
+  write('HDEL', RUN, still)
+  written, gone = {}, {}
 end
 
 local function write_entries()
@@ -108,7 +117,7 @@ local function due(addresses)
   if not addresses then return true end
   write_entries()
   for _, address in ipairs(addresses) do
-    local moment = redis.call('ZSCORE', LEDGER, address)
+    local moment = call('ZSCORE', LEDGER, address)
     if not moment or tonumber(moment) > now then return false end
   end
   return true
@@ -116,9 +125,7 @@ end
 
 local function put_fields(changes)
   for field, value in pairs(changes.set or NONE) do put(field, value) end
-  for _, field in ipairs(changes.del or NONE) do
-    if values[field] then put(field, false) end
-  end
+  for _, field in ipairs(changes.del or NONE) do remove(field) end
   for field, ms in pairs(changes.stamp or NONE) do put(field, whole(now + ms)) end
   for _, field in ipairs(changes.num or NONE) do
     local number = whole((values.sequence or 0) + 1)
@@ -141,7 +148,7 @@ local function put_members(changes)
   end
   for i = 1, #sub, 2 do
     if values[sub[i + 1]] then
-      put(sub[i + 1], false)
+      remove(sub[i + 1])
       count(sub[i], -1)
     end
   end
@@ -162,7 +169,7 @@ end
 local function hurry(suffix, value)
   write_fields()
   write_entries()
-  local later = redis.call('ZRANGEBYSCORE', LEDGER, '(' .. whole(now), '+inf')
+  local later = call('ZRANGEBYSCORE', LEDGER, '(' .. whole(now), '+inf')
   local fields = {}
   for i, address in ipairs(later) do fields[i] = address .. suffix end
   read(fields)
@@ -173,15 +180,15 @@ end
 
 local function put_indexes(changes)
   if not changes.into then return end
-  for _, key in ipairs(changes.into) do redis.call('ZADD', KEYS[key], values.created_at or '0', RUN_ID) end
-  for _, key in ipairs(changes.out) do redis.call('ZREM', KEYS[key], RUN_ID) end
+  for _, key in ipairs(changes.into) do call('ZADD', KEYS[key], values.created_at or '0', RUN_ID) end
+  for _, key in ipairs(changes.out) do call('ZREM', KEYS[key], RUN_ID) end
 end
 
 local function forget(ms)
-  redis.call('UNLINK', RUN, LEDGER, HISTORY)
-  redis.call('ZREM', SHARD, RUN_ID)
-  redis.call('ZREM', ENDED, RUN_ID)
-  if ms > 0 then redis.call('SET', KEYS[commit.tomb], '', 'PX', ms) end
+  call('UNLINK', RUN, LEDGER, HISTORY)
+  call('ZREM', SHARD, RUN_ID)
+  call('ZREM', ENDED, RUN_ID)
+  if ms > 0 then call('SET', KEYS[commit.tomb], '', 'PX', ms) end
   values, forgotten = {}, true
 end
 
@@ -192,13 +199,13 @@ local function apply(changes)
   if changes.hurry then hurry(changes.hurry[1], changes.hurry[2]) end
   put_indexes(changes)
   for _, event in ipairs(changes.log or NONE) do
-    redis.call('XADD', HISTORY, '*', 'event', ARGV[event])
-    redis.call('XADD', FEED, 'MAXLEN', '~', FEED_LENGTH, '*', 'run', RUN_ID, 'event', ARGV[event])
+    call('XADD', HISTORY, '*', 'event', ARGV[event])
+    call('XADD', FEED, 'MAXLEN', '~', FEED_LENGTH, '*', 'run', RUN_ID, 'event', ARGV[event])
   end
   if changes.over then
     entries = {}
-    redis.call('DEL', LEDGER)
-    redis.call('ZADD', ENDED, whole(now), RUN_ID)
+    call('DEL', LEDGER)
+    call('ZADD', ENDED, whole(now), RUN_ID)
   end
   if changes.forget then forget(changes.forget) end
 end
@@ -211,20 +218,22 @@ local function try(stage)
     end
     return 'a'
   end
-  return stage.a and holds(stage.a) and 'y' or 'r'
+  if not stage.a then return 'r' end
+  read_unread(stage.a)
+  return holds(stage.a) and 'y' or 'r'
 end
 
 local function keep_shard_entry()
-  local first = redis.call('ZRANGE', LEDGER, 0, 0, 'WITHSCORES')
+  local first = call('ZRANGE', LEDGER, 0, 0, 'WITHSCORES')
   if #first == 0 then
-    redis.call('ZREM', SHARD, RUN_ID)
+    call('ZREM', SHARD, RUN_ID)
   else
-    redis.call('ZADD', SHARD, values.paused == '1' and '+inf' or first[2], RUN_ID)
+    call('ZADD', SHARD, values.paused == '1' and '+inf' or first[2], RUN_ID)
   end
 end
 
 local function exists_as(incarnation)
-  if not incarnation then return redis.call('EXISTS', RUN, KEYS[commit.tomb]) == 0 end
+  if not incarnation then return call('EXISTS', RUN, KEYS[commit.tomb]) == 0 end
   return values.incarnation == incarnation
 end
 
@@ -240,7 +249,7 @@ if exists_as(commit.inc) then
     write_fields()
     write_entries()
     keep_shard_entry()
-    if commit.inc and values.incarnation ~= commit.inc then redis.call('ZREM', ENDED, RUN_ID) end
+    if commit.inc and values.incarnation ~= commit.inc then call('ZREM', ENDED, RUN_ID) end
   end
 else
   answers = 'g'

@@ -67,18 +67,36 @@ class Connection:
         """The answer to one command."""
         return self._reach(lambda: self._client.execute_command(*command))
 
+    def ask(self, *command: Any) -> Any:
+        """The answer as the server gives it, where that is a text or a number; over this thread's own socket."""
+        return self._reach(lambda: self._ask(*command))
+
     def run(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """The answer of a script."""
         return self._reach(lambda: self._run(script, keys, args))
 
     def run_many(self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
         """The answers of a script to many calls, sent together."""
-        pipeline = self._client.pipeline(transaction=False)
-        for number, (keys, args) in enumerate(calls):
-            name, body = ("EVALSHA", script.digest) if number else ("EVAL", script.text)
-            pipeline.execute_command(name, body, len(keys), *keys, *args)
-        answers: list[Any] = self._reach(pipeline.execute)
-        return answers
+        return self.run_and(script, calls, ())[0]
+
+    def run_and(
+        self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Any]]], commands: Sequence[Sequence[Any]]
+    ) -> tuple[list[Any], list[Any]]:
+        """The answers of a script to calls, and to commands that are sent with them and executed after them.
+
+        That a command was refused is its answer; that a call was, is raised.
+        """
+        sent = [("EVALSHA", script.digest, len(keys), *keys, *args) for keys, args in calls]
+        if len(sent) > 1:
+            sent[0] = ("EVAL", script.text, *sent[0][2:])
+        answers = self._reach(lambda: self._ask_all([*sent, *commands]))
+        if isinstance(answers[0], NoScriptError):
+            sent[0] = ("EVAL", script.text, *sent[0][2:])
+            answers = self._reach(lambda: self._ask_all([*sent, *commands]))
+        refused = next((answer for answer in answers[: len(sent)] if isinstance(answer, ResponseError)), None)
+        if refused is not None:
+            raise refused
+        return answers[: len(sent)], answers[len(sent) :]
 
     def execute_many(self, commands: Sequence[Sequence[Any]], *, atomically: bool = False) -> list[Any]:
         """The answers to many commands, sent together."""
@@ -109,6 +127,14 @@ class Connection:
         connection = self._socket()
         return self._retry.call_with_retry(lambda: _exchange(connection, command), lambda _: connection.disconnect())
 
+    def _ask_all(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
+        """The answers to commands that are sent together, over this thread's own socket."""
+        connection = self._socket()
+        answers: list[Any] = self._retry.call_with_retry(
+            lambda: _exchange_all(connection, commands), lambda _: connection.disconnect()
+        )
+        return answers
+
     def _socket(self) -> Any:
         maker, connection = getattr(self._own, "made", (0, None))
         if maker != os.getpid():
@@ -133,3 +159,20 @@ def _exchange(connection: Any, command: Sequence[Any]) -> Any:
     except BaseException:  # whatever interrupts it: an answer that comes late must not meet the next question
         connection.disconnect()
         raise
+
+
+def _exchange_all(connection: Any, commands: Sequence[Sequence[Any]]) -> list[Any]:
+    try:
+        connection.send_packed_command(connection.pack_commands(commands))
+        return [_answer(connection) for _ in commands]
+    except BaseException:
+        connection.disconnect()
+        raise
+
+
+def _answer(connection: Any) -> Any:
+    """The next answer; an error, if that is what the server says."""
+    try:
+        return connection.read_response()
+    except ResponseError as refused:
+        return refused

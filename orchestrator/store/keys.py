@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 WORKER_LIFETIME_MS = 20_000
 """A worker that has not announced itself for so long is taken off the register."""
@@ -16,6 +17,13 @@ WORKER_LIFETIME_MS = 20_000
 def shard_of(run_id: str, shards: int) -> int:
     """The shard of a run: that of its root, whose id is the part before the first `/`."""
     return zlib.crc32(run_id.partition("/")[0].encode()) % shards
+
+
+@lru_cache(maxsize=256)
+def _of_commit(keys: Keys, run_id: str) -> tuple[str, ...]:
+    """One run's commits follow each other."""
+    due, feed, ended = (f"{keys._shard_of(run_id)}:{name}" for name in ("due", "feed", "ended"))  # noqa: SLF001
+    return keys.run(run_id), keys.ledger(run_id), keys.history(run_id), due, feed, ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +35,7 @@ class Keys:
 
     def of_commit(self, run_id: str) -> list[str]:
         """What every commit to a run may touch: run, ledger, history, shard ledger, feed, ended runs."""
-        shard = self._shard_of(run_id)
-        return [
-            f"{shard}:run:{run_id}",
-            f"{shard}:ledger:{run_id}",
-            f"{shard}:history:{run_id}",
-            f"{shard}:due",
-            f"{shard}:feed",
-            f"{shard}:ended",
-        ]
+        return list(_of_commit(self, run_id))
 
     def run(self, run_id: str) -> str:
         """HASH, field → value: the state of a run. Until the run is deleted."""

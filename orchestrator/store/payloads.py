@@ -21,6 +21,8 @@ _WORTH_IT = 0.8
 
 _LEVEL = 1  # level 6 takes more than three times as long, and saves a fiftieth more of JSON
 _PLAIN, _COMPRESSED = b"=", b"z"
+MARK = "@"
+"""What references begin with."""
 _REFERENCE = re.compile(r"@sha256:([0-9a-f]{64}):(\d+)")
 
 
@@ -43,16 +45,13 @@ class Payloads:
     def __init__(self, blobs: Blobs, *, inline_bytes: int, compress: bool = True) -> None:
         self._blobs = blobs
         self._inline_bytes = inline_bytes
-        self._surely_short = inline_bytes // 4
+        self.surely_short = inline_bytes // 4
+        """No text of so many characters is too long for a field, whatever is in it."""
         self._compress = compress
 
     def stow(self, run_id: str, text: str) -> str:
         """What the run's field is to hold: the text, or a reference to it. Before the commit that writes the field."""
         return self.put(run_id, text) if self.goes_beside(text) else text
-
-    def may_go_beside(self, text: str) -> bool:
-        """Whether it takes a closer look to say so: hardly any text does."""
-        return len(text) > self._surely_short or text.startswith("@")
 
     def goes_beside(self, text: str) -> bool:
         """Whether it is too long for a field, or would be taken for a reference there."""
@@ -90,7 +89,7 @@ class Payloads:
 
 def is_reference(held: str) -> bool:
     """Whether a run's field holds a reference instead of its text."""
-    return held.startswith("@") and _REFERENCE.fullmatch(held) is not None
+    return held.startswith(MARK) and _REFERENCE.fullmatch(held) is not None
 
 
 def reference_to(text: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from orchestrator import logs
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.commit import Answer, Commit, Reply
 from orchestrator.settings import Settings
@@ -17,6 +18,8 @@ from orchestrator.store.keys import Keys
 from orchestrator.store.payloads import is_reference, open_payloads
 from orchestrator.store.port import DueRun, FeedEntry, HistoryEntry, Server
 from orchestrator.store.wire import decode, encode
+
+log = logs.get("store")
 
 _COMMIT = Script("commit.lua")
 _DUE = Script("due.lua")
@@ -56,6 +59,23 @@ class RedisStore:
             decoded = (decode(commit, answer) for commit, answer in zip(batch, answers, strict=True))
             replies += [self._whole(commit, reply) for commit, reply in zip(batch, decoded, strict=True)]
         return replies
+
+    def apply_and_push(self, commits: Sequence[Commit], pushes: Sequence[tuple[str, str]]) -> list[Reply]:
+        """As `apply_many`, and texts are put into lists of this Redis (key, text) in the same round trip.
+
+        They are put there once the commits are tried, whatever came of these; nothing relies on them.
+        """
+        lists: dict[str, list[str]] = {}
+        for key, text in pushes:
+            lists.setdefault(key, []).append(text)
+        calls = [encode(put_beside(self._payloads, one), self.keys, self._feed_length) for one in commits]
+        commands = [("LPUSH", key, *texts) for key, texts in lists.items()]
+        answers, pushed = self._connection.run_and(_COMMIT, calls, commands)
+        for refused in pushed:
+            if isinstance(refused, Exception):
+                log.warning("not_pushed", error=str(refused))
+        decoded = (decode(commit, answer) for commit, answer in zip(commits, answers, strict=True))
+        return [self._whole(commit, reply) for commit, reply in zip(commits, decoded, strict=True)]
 
     def read(self, run_id: str, fields: Sequence[str]) -> tuple[int, dict[str, str | None]]:
         """The moment, and the values of these fields then; None: absent."""

@@ -153,8 +153,8 @@ class RedisRegistry:
     def revision(self, key: str | None = None) -> str:
         """Another text after each publication and each mark, of one workflow or of any: cheap to ask for every time."""
         if key is None:
-            return self._connection.execute("GET", self._keys.revision()) or ""
-        return self._connection.execute("HGET", self._keys.marks(key), _REVISION) or ""
+            return self._connection.ask("GET", self._keys.revision()) or ""
+        return self._connection.ask("HGET", self._keys.marks(key), _REVISION) or ""
 
     def marks(self, key: str) -> Marks:
         """What operators say of a workflow's versions."""

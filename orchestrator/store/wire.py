@@ -32,12 +32,13 @@ _ANSWERS = {"a": Answer.APPLIED, "y": Answer.ALREADY, "r": Answer.REFUSED, "g": 
 class _Call:
     """The keys and arguments of one call, as they grow while its stages are encoded."""
 
-    __slots__ = ("_index_keys", "_keys", "_run_id", "args", "keys")
+    __slots__ = ("_index_keys", "_keys", "_run_id", "_shard", "args", "keys")
 
     def __init__(self, commit: Commit, keys: Keys, feed_length: int) -> None:
         run_id = commit.run_id
         self._keys = keys
         self._run_id = run_id
+        self._shard = -1
         self._index_keys: dict[str, int] = {}
         self.keys = keys.of_commit(run_id)
         self.args: list[str | bytes] = ["", run_id, str(feed_length)]
@@ -94,7 +95,9 @@ class _Call:
 
     def _index(self, name: str) -> int:
         if name not in self._index_keys:
-            self.keys.append(self._keys.index(self._keys.shard_of(self._run_id), name))
+            if self._shard < 0:
+                self._shard = self._keys.shard_of(self._run_id)
+            self.keys.append(self._keys.index(self._shard, name))
             self._index_keys[name] = len(self.keys)
         return self._index_keys[name]
 

@@ -8,7 +8,9 @@ import subprocess
 import httpx
 import pytest
 
-from tests.e2e.command_line import LIMIT_S, ROOT
+from orchestrator.local import ManagedProcess
+from orchestrator.local.redis_server import free_port
+from tests.e2e.command_line import LIMIT_S, ROOT, SCRIPT
 from tests.e2e.conftest import Command, Dev
 from tests.integration.system import until
 
@@ -54,3 +56,16 @@ def test_keys_are_made_listed_and_revoked(command: Command, dev: Dev) -> None:
     url = f"http://127.0.0.1:{dev.env['ORCHESTRATOR_API_PORT']}/api/v1/audit"
     newest = httpx.get(url).json()["entries"][1]
     assert (newest["action"], newest["target"], newest["reason"]) == ("revoke_key", f"keys/{made['id']}", "lost")
+
+
+def test_the_command_becomes_the_server(dev: Dev) -> None:
+    """It asks for keys by default, and ends well when it is told to."""
+    port = free_port()
+    process = ManagedProcess("api", [str(SCRIPT), "api", "--port", str(port)], env=dev.env, cwd=ROOT)
+
+    process.start().wait_for_line("Uvicorn running", 60.0)
+    answer = httpx.get(f"http://127.0.0.1:{port}/api/v1/runs")
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    process.terminate()
+    assert "Finished server process" in process.tail()

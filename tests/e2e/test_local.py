@@ -39,7 +39,7 @@ def test_dev_stops_all_that_it_started(tmp_path: Path, number: signal.Signals) -
     os.kill(dev.process.pid, number)
 
     assert dev.process.wait(20.0) == 0
-    assert len(children) == 5, "Redis, a worker, a beat, a listener, an API"
+    assert len(children) == 5, "Redis, a worker, a beat, a listener, the HTTP API"
     assert not any(Path(f"/proc/{pid}").exists() for pid in children)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((LOOPBACK, dev.port), timeout=1.0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count
 from typing import Any
 
 import pytest
@@ -118,3 +120,46 @@ def survivors_finish(around: Surroundings) -> None:
     around.client.events.replay()
     around.clock.move(LATER_MS)
     Listener(around.client).turn()
+
+
+WAIT = {
+    "id": "paid",
+    "event": {"type": "order.paid", "correlation": {"event": "event.data.n", "value": "input.n"}},
+}
+
+
+def interrupting(at: int, action: Callable[[], object]) -> tuple[Callable[[], str], list[int]]:
+    """A fate that does something between two effects, once; and how many effects there were."""
+    effects = [0]
+
+    def fate() -> str:
+        effects[0] += 1
+        if effects[0] == at:
+            action()
+        return "goes well"
+
+    return fate, effects
+
+
+@pytest.mark.parametrize("interrupted", ["the listener", "the worker"])
+def test_whoever_is_first_a_step_gets_its_event(interrupted: str) -> None:
+    """It begins to wait between any two effects of the listener; or the event comes between any two of its own."""
+    for at in count(1):
+        around = Surroundings()
+        around.publish(WAIT)
+        run = around.start(input={"n": 7})
+        around.events.append([json.dumps({**json.loads(events_of([7])[0]), "type": "order.paid"})])
+
+        if interrupted == "the listener":
+            fate, effects = interrupting(at, partial(around.work, run, "paid"))
+            listener(around, fate).turn()
+        else:
+            fate, effects = interrupting(at, Listener(around.client).turn)
+            parts: Any = around
+            parts.store, parts.events = Effects(around.store, fate), Effects(around.events, fate)
+            around.work(run, "paid")
+
+        if effects[0] < at:  # it was over before
+            break
+        assert run.result(0)["id"] == "7", at
+    assert at > 3

@@ -1,0 +1,88 @@
+"""What the client writes down of those who change something."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.client.audit import Actor, Audit
+from orchestrator.errors import RunGoesOn, UnknownWorkflow, Unreachable
+from orchestrator.store.access import AuditEntry, MemoryAccess
+from tests.unit.surroundings import WORKFLOW, Surroundings
+
+
+class Away(MemoryAccess):
+    """An audit log that cannot be reached."""
+
+    def write(self, entry: AuditEntry) -> None:
+        """Refuse it."""
+        raise Unreachable("gone")
+
+
+def audited(access: MemoryAccess | None = None) -> tuple[Surroundings, MemoryAccess]:
+    """A client of Ada's, with a workflow."""
+    around = Surroundings()
+    around.publish()
+    access = access or MemoryAccess(around.clock)
+    around.client.audit = Audit(access, Actor("ada", "k1", "192.0.2.7", "curl"))
+    return around, access
+
+
+def test_each_verb_is_an_entry() -> None:
+    """Who, what, which, from where, why, and what came of it; a start is none, for the run's history has it."""
+    around, access = audited()
+    run = around.start()
+
+    run.pause("bank holiday")
+    with pytest.raises(RunGoesOn):
+        run.undo(by="bob")
+
+    undo, pause = access.read(None, 10)
+    assert (pause.action, pause.target, pause.reason, pause.outcome) == (
+        "pause",
+        f"runs/{run.run_id}",
+        "bank holiday",
+        "done",
+    )
+    assert (pause.user, pause.key, pause.source, pause.agent) == ("ada", "k1", "192.0.2.7", "curl")
+    assert (undo.user, undo.outcome) == ("bob", "run_goes_on")
+
+
+def test_what_is_done_to_versions_is_an_entry_too() -> None:
+    """With the version as the target."""
+    around, access = audited()
+
+    around.client.deprecate(WORKFLOW, "1.0.0", reason="old")
+    around.client.traffic(WORKFLOW, {"1.0.0": 1})
+    around.client.clear_traffic(WORKFLOW)
+    with pytest.raises(UnknownWorkflow):
+        around.client.deprecate(WORKFLOW, "9.9.9")
+
+    told = [(entry.action, entry.target, entry.outcome) for entry in access.read(None, 10)]
+    assert told == [
+        ("deprecate", f"workflows/{WORKFLOW}/versions/9.9.9", "unknown_workflow"),
+        ("clear_traffic", f"workflows/{WORKFLOW}", "done"),
+        ("set_traffic", f"workflows/{WORKFLOW}", "done"),
+        ("deprecate", f"workflows/{WORKFLOW}/versions/1.0.0", "done"),
+    ]
+
+
+def test_a_client_acts_for_somebody_else_and_stays_what_it_is() -> None:
+    """Runs belong to whom it acts for."""
+    around, access = audited()
+
+    theirs = around.client.acting_for(Actor("eve")).start(WORKFLOW)
+    own = around.client.start(WORKFLOW)
+    around.client.acting_for(Actor("eve")).get(own.run_id).cancel()
+
+    assert (theirs.describe().started_by, own.describe().started_by) == ("eve", "ada")
+    assert [entry.user for entry in access.read(None, 10)] == ["eve"]
+
+
+def test_what_was_done_stays_done_if_it_cannot_be_written_down() -> None:
+    """The log of the process has it then."""
+    around, _ = audited(Away(lambda: 0))
+    run = around.start()
+
+    run.pause()
+
+    assert run.describe().status == "paused"
