@@ -81,6 +81,8 @@ class RedisOrchestrator(Orchestrator):
         self.event_store = event_store or RedisEvents(settings.redis_url, settings)
         self.catalogue = Versions(registry)
         self._warned: set[tuple[str, str]] = set()
+        self.owns_app = True
+        """Not an app that was attached to: it is its owner's."""
         self._timing = Timing(settings.lease_ms, settings.resend_ms)
         self._broker_too: RedisStore | None = None
         """The store, if its Redis is the broker as well: then runs and their first messages go there together."""
@@ -97,7 +99,9 @@ class RedisOrchestrator(Orchestrator):
         chosen = _settings(url, settings)
         chosen = chosen.model_copy(update={"broker_url": app.conf.broker_url})
         attach(app, chosen)
-        return cls._on(app, chosen)
+        client = cls._on(app, chosen)
+        client.owns_app = False
+        return client
 
     @classmethod
     def _on(cls, app: Any, settings: Settings) -> RedisOrchestrator:
@@ -120,7 +124,8 @@ class RedisOrchestrator(Orchestrator):
         for held in (self.store, self.registry, self.event_store, self.audit.access):
             if isinstance(held, RedisStore | RedisRegistry | RedisEvents | RedisAccess):
                 held.close()
-        self.dispatcher.app.close()
+        if self.owns_app:
+            self.dispatcher.app.close()
 
     def acting_for(self, actor: Actor) -> RedisOrchestrator:
         """This client as somebody else: whose runs those are that it starts, and who did what, by the audit log."""

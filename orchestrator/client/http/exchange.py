@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from orchestrator.client.http.problems import error_of, retry_after_s
-from orchestrator.errors import InvalidRequest, TooManyRequests
+from orchestrator.client.http.problems import SHOWN, error_of, retry_after_s
+from orchestrator.errors import InvalidRequest, OrchestratorError, TooManyRequests
 
 PREFIX: Final = "/api/v1"
 TRIES: Final = 4
@@ -130,7 +130,11 @@ def exchange(request: Request | Open) -> Steps[Answer]:
 def ask(request: Request, kind: type[T]) -> Steps[T]:
     """The answer to a request, as a value of a type."""
     answer = yield from exchange(request)
-    found: T = _reader(kind).validate_json(answer.content)
+    try:
+        found: T = _reader(kind).validate_json(answer.content)
+    except ValidationError as error:
+        shown = answer.content.decode(errors="replace").strip()[:SHOWN]
+        raise OrchestratorError(f"this is no answer of an Orchestrator API to {request.path}: {shown}") from error
     return found
 
 

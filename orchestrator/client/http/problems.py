@@ -30,7 +30,8 @@ _OF_STATUS: Final[Mapping[int, type[OrchestratorError]]] = {
     504: Unreachable,
 }
 """What an answer means that is no problem of ours, such as one of a proxy."""
-_SHOWN: Final = 200
+SHOWN: Final = 200
+"""So much of a text that is no problem of ours is quoted."""
 
 
 def error_of(status: int, headers: Mapping[str, str], content: bytes) -> OrchestratorError:
@@ -38,7 +39,7 @@ def error_of(status: int, headers: Mapping[str, str], content: bytes) -> Orchest
     problem = _problem(content)
     if problem is None:
         kind = _OF_STATUS.get(status, OrchestratorError)
-        text = content.decode(errors="replace").strip()[:_SHOWN]
+        text = content.decode(errors="replace").strip()[:SHOWN]
         return _made(kind, f"the server answered {status}: {text}" if text else f"the server answered {status}", {})
     code, details = str(problem["code"]), dict(problem.get("details") or {})
     if problems := problem.get("problems"):

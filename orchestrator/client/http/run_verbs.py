@@ -122,7 +122,7 @@ class RunVerbs:
                     if deadline is not None and elapsed_s() >= deadline:
                         break
                 else:
-                    broken += 1
+                    raise Unreachable("the stream ended before the run did")  # noqa: TRY301  # as if it had broken off
             except Unreachable:
                 broken += 1
                 if broken >= ATTEMPTS:

@@ -80,6 +80,16 @@ def test_what_an_attached_app_s_processes_begin_with_is_there() -> None:
         assert callable(symbol_by_name(side))
 
 
+def test_an_attached_app_outlives_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is closed by whose it is."""
+    app, closed = theirs(), list[str]()
+    monkeypatch.setattr(app, "close", lambda: closed.append("theirs"))
+
+    RedisOrchestrator.attach(app, "redis://127.0.0.1:1/5").close()
+
+    assert closed == []
+
+
 def test_a_client_of_an_attached_app_sends_through_it() -> None:
     """And knows its broker."""
     app = theirs()

@@ -227,8 +227,9 @@ def test_a_link_is_for_one_person(harness: Harness) -> None:
     approvals = RedisApprovals(handle.dispatcher.settings, handle.store, handle.versions, handle.dispatcher)
     token = approvals.link_token(handle.run_id, "ask", "ann")
 
-    with pytest.raises(NotAsked, match="not for this person"):
-        approvals.decide_by_link(handle.run_id, "ask", "approve", by="bob", token=token)
+    for user, wrong in (("bob", token), ("ann", "0" * 32), ("ann", "")):
+        with pytest.raises(NotAsked, match="not for this person"):
+            approvals.decide_by_link(handle.run_id, "ask", "approve", by=user, token=wrong)
 
     approvals.decide_by_link(handle.run_id, "ask", "approve", by="ann", token=token)
     assert run.finish().step("ask").output["by"] == "ann"

@@ -124,6 +124,13 @@ def test_an_answer_of_a_proxy_is_an_error_too(perform: Perform) -> None:
 
 
 @both
+def test_what_is_no_answer_of_ours_is_said_so(perform: Perform) -> None:
+    """A page that stands at the address, for one."""
+    with pytest.raises(OrchestratorError, match="no answer of an Orchestrator API to /api/v1/runs/r/status: <h1>Hello"):
+        perform(RunVerbs("r").status(), in_turn(httpx.Response(200, text="<h1>Hello</h1>")))
+
+
+@both
 def test_what_changes_something_is_not_sent_again_after_a_broken_connection(perform: Perform, waits: Waits) -> None:
     """Whoever sends a start again gives a key; the error says what does not answer."""
     with pytest.raises(Unreachable, match=r"the API at https://api\.example\.com/ does not answer: reset"):
@@ -170,6 +177,15 @@ def test_a_stream_is_taken_up_behind_its_last_event(perform: Perform, waits: Wai
     assert [(one.id, one.at_ms, one.event) for one in found] == [(f"{n}-0", n, {"type": "x"}) for n in (1, 2, 3)]
     assert asked == ["0", "2-0", "2-0", "2-0"]
     assert waits == [0.25, 0.5, 1.0]
+
+
+@both
+def test_a_stream_that_ends_again_and_again_is_given_up(perform: Perform, waits: Waits) -> None:
+    """Before its run has ended, and without anything new."""
+    with pytest.raises(Unreachable, match="ended before the run"):
+        perform(RunVerbs("r").follow(), in_turn(told()), waits, all_given=True)
+
+    assert len(waits) == ATTEMPTS - 1
 
 
 @both
