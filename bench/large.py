@@ -16,6 +16,7 @@ from bench.systems import PRODUCER_DB, STEPS, WIDTH, Ours, Plain, Shape, System,
 from orchestrator import Map, Meta, Start, Step, WorkflowSpec, define_workflow
 from orchestrator.engine.commit import Commit, Stage
 from orchestrator.engine.stages import complete
+from orchestrator.engine.view import RunView
 from orchestrator.plan.plan import DEFAULT_QUEUE
 
 DELAY_MS = 2.0
@@ -87,7 +88,7 @@ def _finished(ours: Ours) -> Iterator[tuple[str, list[float]]]:
     for client, size in zip(clients, FINISHED, strict=True):
         for _ in range(0, size, BATCH):
             handles = client.start_many([Start(spec.meta.key)] * BATCH)
-            over = complete((spec.meta.key, spec.meta.version), "null").changes
+            over = complete(RunView("", {}, 0), (spec.meta.key, spec.meta.version), "null").changes
             client.store.apply_many([Commit(one.run_id, "1", (Stage({}, over),)) for one in handles])
     starts = [partial(client.start, spec.meta.key) for client in clients]
     pages = [partial(client.search, limit=50) for client in clients]

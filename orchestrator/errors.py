@@ -11,8 +11,7 @@
     │   ├── BodyTooLarge          the body of a request over HTTP is over the limit
     │   ├── Malformed             a request over HTTP that cannot be read as what it should be
     │   ├── UnsupportedMediaType  the body of a request is of a kind that is not read there
-    │   ├── InvalidSchedule       an expression names no times
-    │   └── NotYetSupported       a spec uses what this release does not execute
+    │   └── InvalidSchedule       an expression names no times
     ├── NotFound                  nothing has that name                          (exit 1)
     │   ├── UnknownWorkflow
     │   ├── UnknownRun
@@ -167,12 +166,6 @@ class InvalidSchedule(InvalidRequest):
     """This names no times; write cron, such as `0 6 * * MON-FRI`, `every 15m`, or a moment with its offset."""
 
     code = "invalid_schedule"
-
-
-class NotYetSupported(InvalidRequest):
-    """The spec is valid, but uses something that this release does not execute yet."""
-
-    code = "not_yet_supported"
 
 
 class NotFound(OrchestratorError):

@@ -33,7 +33,6 @@ STATUSES: Final[Mapping[str, int]] = {
     "invalid_traffic": 422,
     "invalid_schedule": 422,
     "invalid_event": 422,
-    "not_yet_supported": 422,
     "malformed_request": 400,
     "payload_too_large": 413,
     "body_too_large": 413,

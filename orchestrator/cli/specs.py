@@ -23,7 +23,7 @@ from orchestrator.plan.tree import canvas_of
 from orchestrator.spec.canonical import digest
 from orchestrator.spec.loader import LoadedSpec
 from orchestrator.spec.operations import OPERATIONS
-from orchestrator.spec.support import not_executed_yet, without_effect
+from orchestrator.spec.support import without_effect
 
 Format = Literal["text", "mermaid", "json"]
 
@@ -98,8 +98,8 @@ def _summary(loaded: LoadedSpec) -> dict[str, str]:
 
 
 def _problems(loaded: LoadedSpec) -> list[Problem]:
-    found = [*not_executed_yet(loaded.spec), *without_effect(loaded.spec)]
-    return [*loaded.problems, *(replace(problem, file=loaded.source) for problem in found)]
+    idle = (replace(problem, file=loaded.source) for problem in without_effect(loaded.spec))
+    return [*loaded.problems, *idle]
 
 
 def _verdict(loaded: Sequence[LoadedSpec], problems: Sequence[Problem]) -> Text:

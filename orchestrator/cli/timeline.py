@@ -43,6 +43,12 @@ _TELLERS: Final[Mapping[str, Callable[[Event], tuple[str, str]]]] = {
     "approval_reminder": lambda event: (f"{_step(event)} still waits for {people(event)}", "yellow"),
     "approval_escalated": lambda event: (f"{_step(event)} asks {people(event)} as well", "yellow"),
     "step_limited": lambda event: (f"{_step(event)} waits for its turn at a limit", style_of("waiting")),
+    "child_started": lambda event: (
+        f"{_step(event)} starts {event['workflow']} {event['version']}: run {event['child_run']}",
+        style_of("waiting"),
+    ),
+    "child_stopping": lambda event: (f"{_step(event)} stops run {event['child_run']}: {event['reason']}", "yellow"),
+    "child_undoing": lambda event: (f"{_step(event)} has run {event['child_run']} undone", style_of("waiting")),
     "flows_started": lambda event: (f"{_step(event)} begins {several(event['number'], 'flow')}", style_of("waiting")),
     "items_completed": lambda event: (
         f"{several(len(event['items']), 'item')} of {_step(event)} completed",

@@ -128,6 +128,8 @@ def run_facts(run: RunDescription) -> RenderableType:
     facts.add_column(overflow="fold")
     facts.add_row("run", Text(run.run_id, style="bold"))
     facts.add_row("workflow", f"{run.workflow} {run.version}")
+    if run.parent:
+        facts.add_row("child of", f"{run.parent}, step {run.parent_step}")
     facts.add_row("status", _status(run))
     facts.add_row("started", f"{moment(run.created_at)} UTC{f' by {run.started_by}' if run.started_by else ''}")
     facts.add_row("took" if run.ended_at else "runs for", took(run.duration_ms))
@@ -283,6 +285,8 @@ def _step_cells(step: StepDescription, later_ms: int) -> dict[str, Text]:
 
 def _step_result(step: StepDescription) -> Text:
     until = f"until {step.waits_until[11:19]} UTC" if step.waits_until else ""
+    if step.child_run and step.state == "waiting" and not until:
+        return Text(f"run {step.child_run}", style="yellow")
     if step.waived_by:
         return Text(f"waived by {step.waived_by}", style="yellow")
     if step.state == "completed":

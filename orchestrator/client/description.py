@@ -8,7 +8,8 @@ from orchestrator.client.shown import RunDescription, StepDescription
 from orchestrator.engine import fields
 from orchestrator.engine.address import flow_of, is_drain, is_lane, is_undo, parse_address, undone_by
 from orchestrator.engine.approvals import asked_by, is_approval
-from orchestrator.engine.awaiting import is_awaiting
+from orchestrator.engine.arrivals import is_awaiting
+from orchestrator.engine.children import child_of
 from orchestrator.engine.places import node_at, work_at
 from orchestrator.engine.roots import rfc3339
 from orchestrator.engine.state import StepState
@@ -39,6 +40,8 @@ def describe(plan: Plan, view: RunView) -> RunDescription:
         steps=tuple(_step(plan, view, address) for address in _in_order(plan, view)),
         incarnation=int(view.incarnation),
         paused_at=_shown(view.moment(fields.PAUSED_AT)) if view.paused and not view.over else None,
+        parent=view[fields.PARENT],
+        parent_step=view[fields.PARENT_STEP],
     )
 
 
@@ -64,7 +67,7 @@ def _usual(plan: Plan) -> tuple[str, ...]:
 def _step(plan: Plan, view: RunView, address: str) -> StepDescription:
     work = work_at(plan, address)
     started, ended = view.moment(fields.started(address)), view.moment(fields.ended(address))
-    state = view.state(address)
+    state, child = view.state(address), child_of(view, address)
     return StepDescription(
         address=address,
         kind="undo" if is_undo(address) else node_at(plan, address).kind.value,
@@ -79,6 +82,7 @@ def _step(plan: Plan, view: RunView, address: str) -> StepDescription:
         error=view.json(fields.error(address)),
         undoes=undone_by(address) if is_undo(address) else None,
         waived_by=view[fields.waived(address)],
+        child_run=None if child is None else child.run_id,
         waits_for=_waits_for(plan, view, address) if state is StepState.WAITING else None,
         near_miss=view.json(fields.near_miss(address)) if state is StepState.WAITING else None,
     )

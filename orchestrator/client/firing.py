@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from orchestrator import logs
 from orchestrator.engine import fields
-from orchestrator.engine.overlap import Created, Turn, decide, due, settle, to_commit
+from orchestrator.engine.overlap import Created, Turn, decide, due, settle, stamped, to_commit
 from orchestrator.engine.roots import rfc3339
 from orchestrator.engine.schedule import Overlap, Pending, Schedule
 from orchestrator.engine.state import OVER
@@ -60,40 +60,44 @@ class Firing:
         now_ms, values = self.records.read_all(record_id)
         return now_ms, Schedule.from_fields(values)
 
-    def write(self, record_id: str, before: Schedule | None, turn: Turn, *, fence: int = 0) -> bool:
-        """Whether a turn was taken: nobody else had taken one since."""
-        commit = to_commit(
-            record_id, before, turn, token=secrets.token_hex(8), fence=fence, look_again_ms=self._look_again_ms
-        )
-        stands = self.records.apply(commit).first.stands
-        if stands and before is not None and before.turn % TRIM_EVERY == 0:
+    def write(
+        self, record_id: str, before: Schedule | None, turn: Turn, *, fence: int = 0
+    ) -> tuple[int, Schedule] | None:
+        """Take a turn: the moment, and the schedule then; None if somebody else had taken one since."""
+        taken = stamped(before, turn, secrets.token_hex(8), fence)
+        reply = self.records.apply(to_commit(record_id, before, taken, self._look_again_ms))
+        if not reply.first.stands:
+            return None
+        if taken.after.turn % TRIM_EVERY == 0:
             self.records.trim_history(record_id, HISTORY)
-        return stands
+        return reply.now_ms, taken.after
 
     def visit(self, record_id: str, fence: int) -> int:
         """Move a schedule on as far as it goes now; the number of turns. `fence` is the number of who leads."""
+        found: tuple[int, Schedule] | None = None
         for turns in range(DECISIONS):
-            now_ms, schedule = self.read(record_id)
+            now_ms, schedule = found or self.read(record_id)
             if schedule is None or schedule.fence > fence:
                 return turns  # another one leads by now
             if schedule.pending:
-                self.carry_out(record_id, schedule, fence=fence)
+                _, found = self.carry_out(record_id, schedule, fence=fence)
                 continue
             turn = decide(schedule, now_ms, self._live(schedule))
             if turn is None:
                 self._wait(record_id, schedule)
                 return turns
-            self.write(record_id, schedule, turn, fence=fence)
+            found = self.write(record_id, schedule, turn, fence=fence)
         return DECISIONS
 
-    def carry_out(self, record_id: str, schedule: Schedule, *, fence: int = 0) -> dict[str, OrchestratorError | None]:
-        """Create the runs that a schedule has decided on, and record it; the errors of those that cannot be."""
+    def carry_out(
+        self, record_id: str, schedule: Schedule, *, fence: int = 0
+    ) -> tuple[dict[str, OrchestratorError | None], tuple[int, Schedule] | None]:
+        """Create the runs that a schedule has decided on, and record it: why some cannot be, and what `write` says."""
         errors: dict[str, OrchestratorError | None] = {}
         created: dict[str, Created] = {}
         for pending in schedule.pending:
             errors[pending.run_id], created[pending.run_id] = self._create(schedule, pending)
-        self.write(record_id, schedule, settle(schedule, created), fence=fence)
-        return errors
+        return errors, self.write(record_id, schedule, settle(schedule, created), fence=fence)
 
     def _create(self, schedule: Schedule, pending: Pending) -> tuple[OrchestratorError | None, Created]:
         version = schedule.trigger.version

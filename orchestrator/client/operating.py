@@ -11,26 +11,21 @@ from typing import Any
 
 from orchestrator import logs
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.children import wake_kin
 from orchestrator.client.inputs import checked_input, checked_json
 from orchestrator.client.masking import masked_refusal, redaction_of
 from orchestrator.client.versions import Versions
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, is_drain, parse_address, undo_of
-from orchestrator.engine.awaiting import (
-    Event,
-    NearMiss,
-    Signal,
-    hand_over,
-    has_come,
-    have_look_back,
-    note_misses,
-    receive_signal,
-    signal_problem,
-)
-from orchestrator.engine.commit import Answer
+from orchestrator.engine.arrivals import Event
+from orchestrator.engine.awaiting import NearMiss, hand_over, have_look_back, note_misses
+from orchestrator.engine.children import to_wake
+from orchestrator.engine.commit import Answer, Reply
+from orchestrator.engine.effects import Wake
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.retry import retry
 from orchestrator.engine.roots import rfc3339
+from orchestrator.engine.signals import Signal, has_come, receive_signal, signal_problem
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import cancel, leftovers
 from orchestrator.engine.state import RunStatus, StepState
@@ -89,7 +84,7 @@ class Operating:
         view = self.view()
         plan = self.plan(view)
         for move in leftovers(plan, view, "", self.terms()):
-            self.store.apply(move.commit)
+            self._wake_kin(move, self.store.apply(move.commit))
         _, values = self.store.read(self.run_id, (fields.state(DRAIN),))
         if values[fields.state(DRAIN)] == StepState.READY:
             self._send(plan, [DRAIN])
@@ -183,7 +178,7 @@ class Operating:
         """Undo what is left of a run that is over; nothing if nothing is left."""
 
         def decide(plan: Plan, view: RunView) -> Move | None:
-            self._over(view)
+            self._check_told(self._over(view))
             return undo_again(plan, view, self.terms(), wish) if left_to_undo(view) else None
 
         self.settle(decide)
@@ -218,6 +213,7 @@ class Operating:
             reply = self.store.apply(move.commit)
             if reply.first.stands or (reply.first is Answer.GONE and self._was_sent_before(move)):
                 self._send(plan, [address for address in (move.to, *move.forks) if address is not None])
+                self._wake_kin(move, reply)
                 return True
         raise Conflict(f"run {self.run_id} moves too fast for this; try again", run_id=self.run_id)
 
@@ -232,6 +228,10 @@ class Operating:
                 self.dispatcher.send(plan, self.run_id, address)
         except Unreachable as error:
             log.warning("not_sent", run_id=self.run_id, steps=addresses, error=error.message)
+
+    def _wake_kin(self, move: Move, reply: Reply) -> None:
+        for run_id, addresses in to_wake(move.commit, reply):
+            wake_kin(self.store, self.versions, self.dispatcher, Wake(run_id, addresses))
 
     def terms(self) -> Terms:
         """What the decisions of clients are made with: they claim nothing."""
@@ -250,6 +250,23 @@ class Operating:
             raise RunGoesOn(f"run {self.run_id} is {view.status}", run_id=self.run_id, status=view.status.value)
         return view
 
+    def _check_told(self, view: RunView) -> None:
+        """Whether the parent's step has taken the run's end; until then the run is not to be begun again."""
+        waiter = view.json(fields.WAITER)
+        if waiter is None:
+            return
+        parent, address, _ = waiter
+        names = (fields.state(address), fields.child(address), fields.until(address))
+        _, found = self.store.read(parent, names)
+        own = found[fields.child(address)] == fields.child_text(self.run_id, view.pinned)
+        if (
+            own
+            and found[fields.until(address)] is None
+            and found[fields.state(address)] in (StepState.READY, StepState.WAITING)
+        ):
+            message = f"step {address} of run {parent} has not taken the end of run {self.run_id} yet; try again"
+            raise NotRetriable(message, run_id=self.run_id, parent=parent)
+
     def _check_retriable(self, view: RunView) -> None:
         if self._over(view).status is RunStatus.COMPLETED:
             raise RunOver(f"run {self.run_id} has completed; start a new one", run_id=self.run_id, status="completed")
@@ -257,6 +274,7 @@ class Operating:
         if compensation not in ("none", "completed"):
             message = f"the undo of run {self.run_id} is {compensation}: undo or waive what is left, then retry"
             raise NotRetriable(message, run_id=self.run_id, compensation=compensation)
+        self._check_told(view)
 
     def _check_goes_on_at(self, move: Move, step: str) -> None:
         """A retry goes on where the run failed: what has completed and was not undone is not executed again."""

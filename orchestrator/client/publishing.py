@@ -6,19 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.client.shown import Published
-from orchestrator.errors import NotYetSupported, Problem, SpecInvalid
+from orchestrator.errors import Problem, SpecInvalid, UnknownWorkflow
 from orchestrator.plan.plan import compile_plan
 from orchestrator.spec.canonical import canonical_json, digest
+from orchestrator.spec.flows import flows_of
 from orchestrator.spec.lint import check
 from orchestrator.spec.lint_operations import operations_named
 from orchestrator.spec.operations import OPERATIONS, OperationInfo, OperationRegistry, parse_reference
-from orchestrator.spec.support import not_executed_yet, without_effect
+from orchestrator.spec.problems import Report
+from orchestrator.spec.support import without_effect
+from orchestrator.spec.versions import is_version
 from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.registry import Definition, Registry
 
 
 def publish(registry: Registry, spec: WorkflowSpec, *, operations: OperationRegistry = OPERATIONS) -> Published:
-    """Check a spec and store it; SpecInvalid, NotYetSupported or VersionConflict if that is refused."""
+    """Check a spec and store it; SpecInvalid or VersionConflict if that is refused."""
     found, warnings = examine(spec, operations, registry)
     definition = define(spec, found)
     created = registry.publish(definition)
@@ -29,21 +32,16 @@ def publish(registry: Registry, spec: WorkflowSpec, *, operations: OperationRegi
 def examine(
     spec: WorkflowSpec, operations: OperationRegistry, registry: Registry | None
 ) -> tuple[dict[str, OperationInfo], tuple[Problem, ...]]:
-    """The operations that a spec names, and the warnings about it; SpecInvalid or NotYetSupported if it is refused.
+    """The operations that a spec names, and the warnings about it; SpecInvalid if it is refused.
 
     Without a registry, only the loaded modules are asked for operations.
     """
     found = find_operations(spec, operations, registry)
     problems = [_as_refused(problem) for problem in check(spec, operations=found)]
+    problems += [] if registry is None else _unknown_children(spec, registry)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         raise SpecInvalid(errors)
-    unsupported = not_executed_yet(spec)
-    if unsupported:
-        named = "; ".join(f"{problem.message} ({problem.path})" for problem in unsupported)
-        raise NotYetSupported(
-            f"{spec.meta.key} {spec.meta.version}: {named}", problems=[str(problem) for problem in unsupported]
-        )
     return found, (*problems, *without_effect(spec))
 
 
@@ -94,6 +92,21 @@ def _unserved(found: Mapping[str, OperationInfo], registry: Registry) -> list[Pr
         )
         for reference in missing
     ]
+
+
+def _unknown_children(spec: WorkflowSpec, registry: Registry) -> list[Problem]:
+    """An error for each child of an exact version that is not published; others are looked for when they start."""
+    report, own = Report(), (spec.meta.key, spec.meta.version)
+    for flow in flows_of(spec):
+        for index, step in enumerate(flow.steps):
+            child = step.workflow
+            if child is None or not is_version(child.version) or (child.key, child.version) == own:
+                continue
+            try:
+                registry.get(child.key, child.version)
+            except UnknownWorkflow as error:
+                report.error("unknown_child", error.message, (*flow.step_path(index), "workflow"), step.id)
+    return report.problems
 
 
 def _as_refused(problem: Problem) -> Problem:

@@ -9,7 +9,8 @@ from typing import Any
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.operating import Operating
 from orchestrator.client.versions import Versions
-from orchestrator.engine.awaiting import Event, all_correlated, names_of_event
+from orchestrator.engine.arrivals import Event
+from orchestrator.engine.awaiting import all_correlated, names_of_event
 from orchestrator.engine.indexes import event_index
 from orchestrator.errors import ExpressionError, UnknownRun
 from orchestrator.settings import Settings

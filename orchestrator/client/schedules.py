@@ -100,7 +100,8 @@ class RedisSchedules(Schedules):
         self._change(workflow, name, decide)
         _, schedule = self.firing.read(key)
         while schedule is not None and any(one.run_id == run_id for one in schedule.pending):
-            error = self.firing.carry_out(key, schedule)[run_id]
+            errors, _ = self.firing.carry_out(key, schedule)
+            error = errors[run_id]
             if error is not None:
                 raise error
             _, schedule = self.firing.read(key)
@@ -161,7 +162,7 @@ class RedisSchedules(Schedules):
                 else:
                     turn = None if schedule is None else retire(schedule)
                 if turn is not None:
-                    stands = self.firing.write(record_id(workflow, name), schedule, turn)
+                    stands = self.firing.write(record_id(workflow, name), schedule, turn) is not None
                     changed, refused = changed + stands, refused or not stands
             if not refused:
                 return changed
@@ -203,7 +204,7 @@ class RedisSchedules(Schedules):
         for _ in range(TRIES):
             now_ms, schedule = self._get(workflow, name)
             turn = decide(schedule, now_ms)
-            if turn is None or self.firing.write(record_id(workflow, name), schedule, turn):
+            if turn is None or self.firing.write(record_id(workflow, name), schedule, turn) is not None:
                 return
         raise Conflict(f"schedule {name} of {workflow} moves too fast for this; try again", workflow=workflow)
 

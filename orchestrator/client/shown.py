@@ -29,6 +29,8 @@ class StepDescription:
     undoes: str | None
     waived_by: str | None = None
     """Of an undo that was done by hand: who said so."""
+    child_run: str | None = None
+    """Of a step that runs a workflow: the run that it started last; of its undo, the run that is undone."""
     waits_for: Mapping[str, Any] | None = None
     """Of a step that waits for something from outside: `event`, `source`, `filter`, `correlation`; or `signals`."""
     near_miss: Mapping[str, Any] | None = None
@@ -57,6 +59,9 @@ class RunDescription:
     incarnation: int = 1
     """How often it was begun: a retry and an undo by hand are new incarnations."""
     paused_at: str | None = None
+    parent: str | None = None
+    """The run that started it, if one did."""
+    parent_step: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import is_drain, is_lane, is_undo
-from orchestrator.engine.awaiting import ground_of_waiting
+from orchestrator.engine.arrivals import ground_of_waiting
 from orchestrator.engine.commit import Changes, Commit, Due, Stage
 from orchestrator.engine.ends import validator
 from orchestrator.engine.indexes import event_index

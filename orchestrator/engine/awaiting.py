@@ -3,28 +3,36 @@
 A step that waits for an event is found by an index: that of the event's type or, if it is correlated, that of type and
 value. Whoever takes an event in notes it in the log of those names first and looks into the indexes then; a step goes
 into its index first and looks back into the log then: so one of the two sees the other. What comes while a step looks
-back has it look again, for it takes the oldest. An event is for every step that it fits, and each takes it once. A
-signal is kept in its run until a step takes it; the oldest is taken first.
+back has it look again, for it takes the oldest. An event is for every step that it fits, and each takes it once.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Final
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import is_drain, is_lane, is_undo
+from orchestrator.engine.arrivals import (
+    Event,
+    data_problem,
+    digest,
+    ground_of_waiting,
+    is_awaiting,
+    output_of,
+    waiting_steps,
+)
 from orchestrator.engine.commit import Changes, Commit, Due, Stage
-from orchestrator.engine.ends import not_too_large, validator
+from orchestrator.engine.ends import not_too_large
 from orchestrator.engine.indexes import event_index, text_of_value
 from orchestrator.engine.onward import Move, Onward, Terms
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.places import flow_goes_on, node_at
 from orchestrator.engine.roots import roots_for
 from orchestrator.engine.settle import Ground, complete_step, fail_attempt, fail_waiting
+from orchestrator.engine.signals import first_signal_of, is_for, kept_signals, take_kept
 from orchestrator.engine.stages import event as history_event
 from orchestrator.engine.state import StepHappening, StepState, move_step
 from orchestrator.engine.values import value
@@ -32,29 +40,8 @@ from orchestrator.engine.view import RunView
 from orchestrator.errors import ExpressionError
 from orchestrator.plan.graph import Awaited, Plan
 
-Event = Mapping[str, Any]
-"""An event as expressions see it: id, type, source, time, data, and what else it came with."""
-
-_OUTPUT: Final = ("id", "type", "source", "time", "data")
-"""What of an event is the output of the step that took it."""
 _TOLD: Final = 200
 """Characters of a value that a near miss tells at most."""
-
-
-@value
-class Signal:
-    """A signal as its sender gives it; `data` is JSON that was checked, `at` RFC 3339."""
-
-    id: str
-    name: str
-    data: Any
-    source: str
-    at: str
-
-    @property
-    def event(self) -> Event:
-        """The signal as the step that takes it puts it out."""
-        return {"id": self.id, "type": self.name, "source": self.source, "time": self.at, "data": self.data}
 
 
 @value
@@ -123,20 +110,15 @@ def awaiting_reads(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
         return ()
     if missing := view.missing((fields.SIGNALS, fields.FIRST_SIGNAL)):
         return missing
-    return view.missing(name for number in _kept(view) for name in (fields.signal(number), fields.taken_by(number)))
+    return view.missing(
+        name for number in kept_signals(view) for name in (fields.signal(number), fields.taken_by(number))
+    )
 
 
 def look_back_reads(address: str, events: Sequence[Event] = ()) -> tuple[str, ...]:
     """The fields that a look back takes: before it, what is wanted and what came meanwhile; then who took these."""
     took = (_took(address, event) for event in events)
     return (fields.correlated_to(address), fields.came_meanwhile(address), *took)
-
-
-def is_awaiting(plan: Plan, address: str) -> bool:
-    """Whether it is the address of a step that waits for something from outside."""
-    if is_drain(address) or is_lane(address) or is_undo(address):
-        return False
-    return node_at(plan, address).awaited is not None
 
 
 def owes_look_back(plan: Plan, view: RunView, address: str) -> str | None:
@@ -163,10 +145,10 @@ def begin_waiting(plan: Plan, view: RunView, address: str, ground: Ground, terms
         return fail_attempt(plan, view, address, Failure(error.code, error.message, retryable=False), ground, terms)
     counted: dict[str, str | None] = {fields.SIGNALS: view[fields.SIGNALS]} if awaited.signals else {}
     ground = ground.with_guards(counted)
-    kept = list(_kept(view)) if awaited.signals else []
-    number = next((n for n in kept if _is_for(awaited, view.json(fields.signal(n)))), None)
+    kept = list(kept_signals(view)) if awaited.signals else []
+    number = next((n for n in kept if is_for(awaited, view.json(fields.signal(n)))), None)
     if number is not None:
-        return _take_kept(plan, view, address, number, ground, terms)
+        return take_kept(plan, view, address, number, ground, terms)
     names = _names(awaited, wanted)
     limit = awaited.timeout_ms
     soon = Due(within_ms=min(terms.timing.resend_ms, limit or terms.timing.resend_ms))
@@ -175,7 +157,7 @@ def begin_waiting(plan: Plan, view: RunView, address: str, ground: Ground, terms
             fields.state(address): move_step(StepState.READY, StepHappening.WAIT),
             **({fields.waits_for(address): json.dumps(names)} if names else {}),
             **({} if awaited.of_run is None else {fields.correlated_to(address): json.dumps(wanted)}),
-            **(_first_of(view, kept) if awaited.signals else {}),
+            **(first_signal_of(view, kept) if awaited.signals else {}),
         },
         delete=(fields.looked_back(address), fields.resends(address)),
         stamp={fields.started(address): 0, **({} if limit is None else {fields.deadline(address): limit})},
@@ -217,7 +199,7 @@ def have_look_back(plan: Plan, view: RunView, event: Event) -> Move | None:
 
     It takes the oldest of those that came, which an event that is handed over need not be. Needs the whole run.
     """
-    for address, awaited in _waiting(plan, view):
+    for address, awaited in waiting_steps(plan, view):
         came = fields.came_meanwhile(address)
         owes = awaited.type == event["type"] and view[fields.looked_back(address)] is None
         if owes and view[came] != _key(event):
@@ -254,14 +236,14 @@ def mismatch(plan: Plan, view: RunView, address: str, event: Event) -> NearMiss 
                 return NearMiss(event["id"], "filter", awaited.filter.text, False)
         except ExpressionError as error:
             return NearMiss(event["id"], "filter", awaited.filter.text, error.message)
-    problem = _data_problem(awaited, event["data"])
+    problem = data_problem(awaited, event["data"])
     return None if problem is None else NearMiss(event["id"], "data", "data_schema", problem)
 
 
 def take_event(plan: Plan, view: RunView, address: str, event: Event, terms: Terms) -> Move:
     """The move by which a waiting step takes an event; a pause does not keep it from that."""
     ground = ground_of_waiting(plan, view, address, terms).with_guards({_took(address, event): None})
-    output = not_too_large(_output(event), terms)
+    output = not_too_large(output_of(event), terms)
     if isinstance(output, Failure):
         return fail_attempt(plan, view, address, output, ground, terms)
     told = history_event("event_received", address, id=event["id"], source=event["source"])
@@ -275,7 +257,7 @@ def hand_over(plan: Plan, view: RunView, event: Event, terms: Terms) -> tuple[Mo
     Those that have yet to look back will find it then. Needs the whole run.
     """
     misses = dict[str, NearMiss]()
-    waiting = (one for one, awaited in _waiting(plan, view) if awaited.type == event["type"])
+    waiting = (one for one, awaited in waiting_steps(plan, view) if awaited.type == event["type"])
     for address in waiting:
         if view[fields.looked_back(address)] is not None and view[_took(address, event)] is None:
             missed = mismatch(plan, view, address, event)
@@ -298,111 +280,14 @@ def note_misses(view: RunView, misses: Mapping[str, NearMiss]) -> Move | None:
     return Move(Commit(view.run_id, view.incarnation, (Stage(guards, changes),)))
 
 
-def receive_signal(plan: Plan, view: RunView, signal: Signal, terms: Terms) -> Move | None:
-    """The move by which a run takes a signal: a step that waits for it, or the run until one does.
-
-    None if a signal with this id has come before. Needs the whole run.
-    """
-    if has_come(view, signal):
-        return None
-    number = view.number(fields.SIGNALS) + 1
-    kept = {
-        fields.SIGNALS: str(number),
-        fields.signal(number): json.dumps(signal.event),
-        fields.signal_seen(_digest(signal.id)): str(number),
-    }
-    told = history_event("signal_received", None, signal=signal.name, id=signal.id, by=signal.source or None)
-    guards: dict[str, str | None] = {
-        fields.STATUS: view.status.value,
-        fields.SIGNALS: view[fields.SIGNALS],
-        fields.signal_seen(_digest(signal.id)): None,
-    }
-    taker = next((one for one, awaited in _waiting(plan, view) if _is_for(awaited, signal.event)), None)
-    if taker is None:
-        stage = Stage(guards, Changes(set=kept, events=(told,)))
-        return Move(Commit(view.run_id, view.incarnation, (stage,)))
-    ground = ground_of_waiting(plan, view, taker, terms).with_guards(guards)
-    more = Onward(changes=Changes(set={**kept, fields.taken_by(number): taker}, events=(told,)))
-    return complete_step(plan, view, taker, _output(signal.event), ground, terms, more=more)
-
-
-def has_come(view: RunView, signal: Signal) -> bool:
-    """Whether a signal with this id has come before."""
-    return view[fields.signal_seen(_digest(signal.id))] is not None
-
-
-def signal_problem(plan: Plan, view: RunView, signal: Signal) -> str | None:
-    """Why no step of the run will ever take this signal, if none will. Needs the whole run."""
-    named = [node for node in plan.nodes.values() if node.awaited and signal.name in node.awaited.signals]
-    if not named:
-        known = {name for node in plan.nodes.values() if node.awaited for name in node.awaited.signals}
-        return f"no step waits for it; those that steps wait for: {', '.join(sorted(known)) or 'none'}"
-    once = [node for node in named if not node.flow and not node.loops]
-    if len(once) == len(named) and all(view[fields.ended(node.id)] is not None for node in once):
-        return f"no step waits for it any more: {', '.join(node.id for node in once)} is over"
-    problems = [_data_problem(node.awaited, signal.data) for node in named if node.awaited]
-    return f"its data: {problems[0]}" if all(problems) else None
-
-
 def time_out_waiting(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
     """Nothing came in time."""
     failure = Failure("wait_timeout", "what the step waits for did not come in time", retryable=False)
     return fail_waiting(plan, view, address, failure, terms)
 
 
-def ground_of_waiting(plan: Plan, view: RunView, address: str, terms: Terms) -> Ground:
-    """The ground on which something from outside settles a step that waits: it does, and its flow goes on."""
-    return Ground.of_waiting(view, address, terms).with_guards(flow_goes_on(plan, address))
-
-
-def _take_kept(plan: Plan, view: RunView, address: str, number: int, ground: Ground, terms: Terms) -> Move:
-    """A signal that had come before the step took it."""
-    kept = {fields.taken_by(number): address, **_first_of(view, [n for n in _kept(view) if n != number])}
-    ground = ground.with_guards({fields.taken_by(number): None})
-    came = Changes(set=kept, stamp={fields.started(address): 0})
-    output = _output(view.json(fields.signal(number)))
-    return complete_step(plan, view, address, output, ground, terms, more=Onward(changes=came))
-
-
-def _kept(view: RunView) -> Iterator[int]:
-    """The signals that no step has taken, oldest first, as far as they have been read."""
-    numbers = range(view.number(fields.FIRST_SIGNAL, 1), view.number(fields.SIGNALS) + 1)
-    return (number for number in numbers if view[fields.taken_by(number)] is None)
-
-
-def _first_of(view: RunView, kept: Sequence[int]) -> dict[str, str]:
-    """Where the next step begins to look for signals, if these are all that are kept."""
-    return {fields.FIRST_SIGNAL: str(kept[0] if kept else view.number(fields.SIGNALS) + 1)}
-
-
-def _is_for(awaited: Awaited, signal: Any) -> bool:
-    if signal is None or signal["type"] not in awaited.signals:
-        return False
-    return _data_problem(awaited, signal["data"]) is None
-
-
-def _waiting(plan: Plan, view: RunView) -> Iterator[tuple[str, Awaited]]:
-    """The steps that wait for something from outside, in flows that go on; those that began first before others."""
-    waiting = [one for one in view.addresses() if view.state(one) is StepState.WAITING and is_awaiting(plan, one)]
-    for address in sorted(waiting, key=lambda one: (view.number(fields.started(one)), one)):
-        awaited = node_at(plan, address).awaited
-        if awaited is not None and all(view[name] == text for name, text in flow_goes_on(plan, address).items()):
-            yield address, awaited
-
-
 def _missed(address: str, miss: NearMiss) -> dict[str, str]:
     return {fields.near_miss(address): json.dumps(miss.to_json())}
-
-
-def _data_problem(awaited: Awaited, data: Any) -> str | None:
-    if awaited.data_schema is None:
-        return None
-    problem = next(validator(json.dumps(awaited.data_schema)).iter_errors(data), None)
-    return None if problem is None else str(problem.message)
-
-
-def _output(event: Event) -> str:
-    return json.dumps({name: event.get(name) for name in _OUTPUT}, separators=(",", ":"))
 
 
 def _shortened(found: Any) -> Any:
@@ -420,8 +305,4 @@ _VISITS: Final = re.compile(r"#[0-9]+(?=[/[]|$)")
 
 def _key(event: Event) -> str:
     """What tells an event from all others."""
-    return _digest(f"{event['source']}\0{event['id']}")
-
-
-def _digest(text: str) -> str:
-    return blake2b(text.encode(), digest_size=12).hexdigest()
+    return digest(f"{event['source']}\0{event['id']}")

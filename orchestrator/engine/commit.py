@@ -74,6 +74,8 @@ class Changes:
     """Delete the run's ledger: it is over, from this moment on."""
     forget: int | None = None
     """Delete the run, of which nothing follows, and for so many ms keep its id from being started again."""
+    also: tuple[Commit, ...] = ()
+    """Commits to other runs of the same shard, each on its own guards; one that is refused changes nothing there."""
 
     def __or__(self, other: Changes) -> Changes:
         """Both changes as one; where both write the same, the other's stands."""
@@ -90,6 +92,7 @@ class Changes:
             events=self.events + other.events,
             end=self.end or other.end,
             forget=self.forget if other.forget is None else other.forget,
+            also=self.also + other.also,
         )
 
 
@@ -108,6 +111,7 @@ def merged(changes: Sequence[Changes]) -> Changes:
         events=tuple(event for one in changes for event in one.events),
         end=any(one.end for one in changes),
         forget=next((one.forget for one in changes if one.forget is not None), None),
+        also=tuple(commit for one in changes for commit in one.also),
     )
 
 
@@ -130,6 +134,8 @@ class Stage:
     already: Guards | None = None
     """Fields that show that this very stage was applied before."""
     then: tuple[Then, ...] = ()
+    elsewhere: tuple[tuple[str, Guards], ...] = ()
+    """(run id, guards): what must hold of other runs of the same shard."""
 
 
 @value

@@ -52,7 +52,7 @@ def drain(plan: Plan, view: RunView, scope: str, terms: Terms) -> Move | None:
 
 def _end(plan: Plan, view: RunView, *, by_hand: bool) -> Changes:
     reason = RunStatus(view[fields.REASON] or RunStatus.FAILED)
-    return end(plan.pinned, reason, "pending" if by_hand else _undone_before(view))
+    return end(view, plan.pinned, reason, "pending" if by_hand else _undone_before(view))
 
 
 def _undone_before(view: RunView) -> str:
@@ -77,7 +77,7 @@ def to_undo(plan: Plan, view: RunView, scope: str) -> list[str]:
         address
         for address in steps
         if is_inside(view, scope, address)
-        and node_at(plan, address).undo is not None
+        and node_at(plan, address).can_be_undone
         and (view.returned(address) or view.unreported(address) > 0)
         and view.state(undo_of(address)) is StepState.PENDING
         and place_of(view, address) > sealed

@@ -14,7 +14,7 @@ from orchestrator.plan.graph import Plan, Work
 
 @value
 class Read:
-    """Read fields of the run, or all of them -> (now_ms, values)."""
+    """Read fields of a run, or all of them -> (now_ms, values)."""
 
     run_id: str
     names: tuple[str, ...] | None
@@ -22,7 +22,7 @@ class Read:
 
 @value
 class LoadPlan:
-    """Get the plan of the version that the run is pinned to -> Plan."""
+    """Get the plan of the version that this run, or a child of it, is pinned to -> Plan."""
 
     key: str
     version: str
@@ -102,7 +102,36 @@ class Take:
     """This message has come to an end: the next address to look at with it, if there is one and time -> it or None."""
 
 
-Effect = Read | LoadPlan | Apply | Attempt | SetAside | Fork | Take | Acquire | Release | Recall
+@value
+class PrepareChild:
+    """Find the version that a child takes, and check what it is given -> PreparedChild or Failure."""
+
+    key: str
+    version: str
+    """`1.2.0`, `^1.2.0` or `latest`."""
+    inputs: Any
+    ctx: Any
+    run_id: str
+
+
+@value
+class PreparedChild:
+    """A child that can be started; input and ctx are JSON texts that have been checked."""
+
+    plan: Plan
+    input: str
+    ctx: str
+
+
+@value
+class Wake:
+    """Another run was moved by a commit of this one: these addresses of it are to be looked at -> None."""
+
+    run_id: str
+    addresses: tuple[str, ...]
+
+
+Effect = Read | LoadPlan | Apply | Attempt | SetAside | Fork | Take | Acquire | Release | Recall | PrepareChild | Wake
 
 
 @value

@@ -49,7 +49,7 @@ def complete_flow(plan: Plan, view: RunView, flow: str, last: str, terms: Terms)
     if not flow:
         values = {fields.flow_state(flow): StepState.COMPLETED, fields.output(flow): output}
         waits = (Then({}, Changes(set=values)),) if plan.leaves_rest else ()
-        return Onward(then=(*when_drained(plan, last), *waits), second=complete(plan.pinned, output))
+        return Onward(then=(*when_drained(plan, last), *waits), second=complete(view, plan.pinned, output))
     return _arrived(plan, view, flow, fields.completed_set, {fields.output(flow): output}, terms.timing, last)
 
 

@@ -31,6 +31,10 @@ UNDO_FAILED: Final = "undo_failed"  # "1" once an undo has failed for good
 ATTENTION: Final = "attention"
 PAUSED_AT: Final = "paused_at"
 SLOT: Final = "slot"  # "1" while the run holds the slots of its workflow's limits
+PARENT: Final = "parent"  # of a child: the run that started it
+PARENT_STEP: Final = "parent_step"  # of a child: the address of the step that started it
+DEPTH: Final = "depth"  # of a child: how many runs are above it
+WAITER: Final = "waiter"  # JSON: run, address and incarnation of who is told of the run's end, if anybody is
 SIGNALS: Final = "signals"  # how many signals have come
 FIRST_SIGNAL: Final = "first_signal"  # no signal before this one is left to be taken
 CHANGED_BY: Final = "changed_by"  # the token of the operator's change that began this incarnation
@@ -39,8 +43,23 @@ LIVE_SET: Final = "live"
 """The set of the run's live steps, those within containers included."""
 LIVE_COUNT: Final = count_field(LIVE_SET)
 
-HEAD: Final = (INCARNATION, WORKFLOW, VERSION, DIGEST, STATUS, STOPPING, PAUSED, REASON, UNDO_LIST, UNDO_FAILED, SLOT)
+HEAD: Final = (
+    INCARNATION,
+    WORKFLOW,
+    VERSION,
+    DIGEST,
+    STATUS,
+    STOPPING,
+    PAUSED,
+    REASON,
+    UNDO_LIST,
+    UNDO_FAILED,
+    SLOT,
+    WAITER,
+)
 """What every look at a run begins with."""
+CHILD_END: Final = (INCARNATION, STATUS, OUTPUT, ERROR, COMPENSATION)
+"""What a parent reads of a child that has ended."""
 
 _STEP_HEAD: Final = (
     "state",
@@ -63,6 +82,8 @@ _STEP_HEAD: Final = (
     "of",
     "line",
     "ends",
+    "child",
+    "stops",
     "waits",
     "looked",
 )
@@ -218,6 +239,29 @@ def open_set(address: str) -> str:
 def open_count(address: str) -> str:
     """How many tokens have not reported a failure."""
     return count_field(open_set(address))
+
+
+# Steps that run a workflow.
+
+
+def child(address: str) -> str:
+    """The child that a step started last, as `child_text` writes it; of an undo, the child that it undoes."""
+    return f"{address}:child"
+
+
+def child_text(run_id: str, pinned: tuple[str, str]) -> str:
+    """A child as its parent notes it: run id, workflow and version, with spaces between."""
+    return " ".join((run_id, *pinned))
+
+
+def children(address: str) -> str:
+    """How many children a step has started in all its lives, so that each has an id of its own."""
+    return f"{address}:children"
+
+
+def stops(address: str) -> str:
+    """Why a step has stopped the child that it waits for: `halted` with its flow, or `timeout`."""
+    return f"{address}:stops"
 
 
 # What comes from outside.

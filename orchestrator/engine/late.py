@@ -32,7 +32,7 @@ def record_late(plan: Plan, view: RunView, address: str, token: str, outcome: Ou
 
 def _too_late(plan: Plan, view: RunView, address: str) -> bool:
     """Whether the undo has begun without this result, or will not come any more."""
-    if is_undo(address) or node_at(plan, address).undo is None or view.state(address) is StepState.COMPLETED:
+    if is_undo(address) or not node_at(plan, address).can_be_undone or view.state(address) is StepState.COMPLETED:
         return False
     undo = view.state(undo_of(address))
     return view.over or undo not in (StepState.PENDING, StepState.READY)

@@ -97,7 +97,7 @@ def reads_to_look(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
     judged = not is_undo(address) and not starts_by_itself(plan, address)
     if missing := awaiting_reads(plan, view, address):
         return missing
-    if work is None or out_of_time or judged or (is_undo(address) and not _is_owed(view, address)):
+    if work is None or out_of_time or judged or (is_undo(address) and not is_owed(view, address)):
         return reads_for(plan, view, address)
     return ()
 
@@ -121,7 +121,7 @@ def cancel_step(plan: Plan, view: RunView, address: str, terms: Terms, *, token:
     `token` is the attempt's, if it is running and dropped at once because nothing could undo it.
     """
     state = view.state(address)
-    undoable = node_at(plan, address).undo is not None
+    undoable = node_at(plan, address).can_be_undone
     happening = StepHappening.LOSE if undoable and view.unreported(address) else StepHappening.CANCEL
     settled = move_step(state, happening)
     guards: dict[str, str | None] = {fields.state(address): state}
@@ -145,21 +145,21 @@ def cancel_step(plan: Plan, view: RunView, address: str, terms: Terms, *, token:
 def evaluate_inputs(plan: Plan, view: RunView, address: str) -> Any:
     """The inputs of a claimed step or undo; ExpressionError if an expression raises."""
     node = node_at(plan, address)
-    work = work_at(plan, address)
-    if work is None:
+    inputs = node.inputs if not is_undo(address) else node.undo.inputs if node.undo is not None else None
+    if inputs is None:
         raise ValueError(f"{address} is not an operation")
     if view[fields.used_inputs(address)] is not None:
         return view.json(fields.used_inputs(address))
     if not is_undo(address):
-        return work.inputs.render(roots_for(plan, view, work.inputs.expressions, address=address))
+        return inputs.render(roots_for(plan, view, inputs.expressions, address=address))
     undone = undone_by(address)
     try:
-        forward = evaluate_inputs(plan, view, undone) if node.work else None
+        forward = evaluate_inputs(plan, view, undone) if node.inputs else None
     except ExpressionError:
         forward = None
     expressions = input_expressions(plan, address)
     roots = roots_for(plan, view, expressions, address=undone) | {"undo": undo_root(view, address, forward)}
-    return work.inputs.render(roots)
+    return inputs.render(roots)
 
 
 def _follower(view: RunView, address: str) -> str | None:
@@ -178,8 +178,8 @@ def _look_at_container(plan: Plan, view: RunView, address: str, terms: Terms) ->
 def _begin(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
     node = node_at(plan, address)
     if is_undo(address):
-        if not _is_owed(view, address):
-            return _skip_undo(plan, view, address, terms)
+        if not is_owed(view, address):
+            return skip_undo(plan, view, address, terms)
         return _claim(plan, view, address, terms)
     judged = judge(plan, view, address, terms)
     if judged is not None:
@@ -191,7 +191,7 @@ def _begin(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
         return _end_flow(plan, view, address, ground, terms)
     if node.id == REST:
         last = view[fields.ends(address)]
-        onward = Onward(second=complete(plan.pinned, view[fields.output("")] or "null"))
+        onward = Onward(second=complete(view, plan.pinned, view[fields.output("")] or "null"))
         if last is not None:
             onward = complete_flow(plan, view, flow_of(address), last, terms)
         settled = move_step(StepState.READY, StepHappening.COMPLETE)
@@ -239,7 +239,8 @@ def _end_flow(plan: Plan, view: RunView, address: str, ground: Ground, terms: Te
     return onward.move(view, ground.stage(address, leave(plan, address, settled, values=values)))
 
 
-def _is_owed(view: RunView, undo: str) -> bool:
+def is_owed(view: RunView, undo: str) -> bool:
+    """Whether there is something to undo: the step is done, or nobody knows."""
     return view.returned(undone_by(undo)) or view.unreported(undone_by(undo)) > 0
 
 
@@ -250,7 +251,7 @@ def _claim(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
     attempt = view.attempt(address)
     first_ms = view.moment(fields.first_started(address))
     if attempt > 1 and first_ms is not None and outlasts(work.retry, first_ms=first_ms, at_ms=view.now_ms):
-        return _out_of_time(plan, view, address, terms)
+        return out_of_time(plan, view, address, terms)
     stage = claim(plan, address, work, terms.token, terms.timing, attempt=attempt, first=first_ms is None)
     reads = reads_for(plan, view, address)
     return Move(Commit(view.run_id, view.incarnation, (stage,), reads), to=address, claims=address)
@@ -267,7 +268,8 @@ def claim_unseen(plan: Plan, address: str, terms: Terms) -> Stage | None:
     return replace(stage, guards={**stage.guards, fields.attempt(address): None, fields.first_started(address): None})
 
 
-def _out_of_time(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
+def out_of_time(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
+    """The next attempt would begin too late: the step fails with its last error."""
     state = view.state(address)
     last = view.json(fields.error(address)) or {}
     details = {**last.get("details", {}), "retries_ended": "max_elapsed"}
@@ -357,7 +359,7 @@ def _moment_ms(address: str, value: Any) -> int:
 _OFFSET = re.compile(r"[Tt ].*([Zz]|[+-]\d\d:\d\d)$")
 
 
-def _skip_undo(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
+def skip_undo(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
     """Every attempt of the step has reported a failure by now: there is nothing to undo."""
     ground = Ground(
         {fields.state(address): StepState.READY, fields.open_count(undone_by(address)): view[_open(address)]},

@@ -87,13 +87,7 @@ class Onward:
 
     def move(self, view: RunView, first: Stage) -> Move:
         """The settle's stage with this added to it, as one move."""
-        stage = Stage(
-            guards=first.guards,
-            already=first.already,
-            due=first.due,
-            changes=first.changes | self.changes,
-            then=first.then + self.then,
-        )
+        stage = replace(first, changes=first.changes | self.changes, then=first.then + self.then)
         stages = (stage,) if self.second is None else (stage, self.second)
         commit = Commit(view.run_id, view.incarnation, stages, tuple(dict.fromkeys(self.reads)))
         return Move(commit, to=self.to, forks=self.forks, spares=self.spares, claims=self.claims, stops=self.stops)

@@ -95,7 +95,7 @@ def settle(schedule: Schedule, created: Mapping[str, Created]) -> Turn:
             error=found.error,
         )
         schedule = _with_outcomes(schedule, [outcome])
-        if result is Result.STARTED and pending.kind is Kind.BACKFILL:
+        if pending.kind is Kind.BACKFILL and found.error is None:
             schedule = schedule.changed(backfilled=pending.run_id)
         elif result is Result.STARTED:
             schedule = schedule.changed(runs=(*schedule.runs, pending.run_id)[-RECENT:])
@@ -121,19 +121,15 @@ def due(schedule: Schedule, look_again_ms: int) -> Due | None:
     )
 
 
-def to_commit(
-    record_id: str,
-    before: Schedule | None,
-    turn: Turn,
-    *,
-    token: str,
-    fence: int = 0,
-    look_again_ms: int,
-) -> Commit:
-    """The commit that takes a turn; `before` None creates the schedule. `fence` is a leader's number."""
-    number = 1 if before is None else before.turn + 1
-    last_fence = 0 if before is None else before.fence
-    after = turn.after.changed(turn=number, writer=token, fence=max(last_fence, fence))
+def stamped(before: Schedule | None, turn: Turn, writer: str, fence: int = 0) -> Turn:
+    """The turn as it is written: with its number, its writer's token, and the highest number of a leader so far."""
+    number, last = (1, 0) if before is None else (before.turn + 1, before.fence)
+    return Turn(turn.after.changed(turn=number, writer=writer, fence=max(last, fence)), turn.events)
+
+
+def to_commit(record_id: str, before: Schedule | None, turn: Turn, look_again_ms: int) -> Commit:
+    """The commit that takes a turn, which is stamped; `before` None creates the schedule."""
+    after = turn.after
     indexes = {} if before is not None else dict.fromkeys((ALL, of_workflow(after.workflow)), True)
     values = after.to_fields()
     stage = Stage(

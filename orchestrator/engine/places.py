@@ -17,7 +17,7 @@ from orchestrator.engine.address import (
     scopes_around,
     within,
 )
-from orchestrator.plan.graph import REST, REST_NODE, SINK, Container, Flow, Node, Plan, Work
+from orchestrator.plan.graph import REST, REST_NODE, SINK, Container, Flow, Node, Plan, RetryPolicy, Work
 
 MANY = 4096
 """Places of a plan that are remembered at most; items have addresses of their own."""
@@ -42,6 +42,15 @@ def work_at(plan: Plan, address: str) -> Work | None:
     return node.undo if is_undo(address) else node.work
 
 
+def retry_at(plan: Plan, address: str) -> RetryPolicy | None:
+    """The policy by which a failed attempt at an address is tried again; None if nothing there is tried."""
+    work = work_at(plan, address)
+    if work is not None:
+        return work.retry
+    child = None if is_undo(address) or is_drain(address) or is_lane(address) else node_at(plan, address).child
+    return None if child is None else child.retry
+
+
 def container_at(plan: Plan, address: str) -> Container:
     """What the parallel or map at an address is; ValueError if it is neither."""
     container = node_at(plan, address).container
@@ -59,7 +68,7 @@ def is_container(plan: Plan, address: str) -> bool:
 
 def is_waited_for(plan: Plan, address: str) -> bool:
     """Whether a stopping flow waits for the end of its attempt: its effect could be undone, or it is an undo."""
-    return is_undo(address) or node_at(plan, address).undo is not None
+    return is_undo(address) or node_at(plan, address).can_be_undone
 
 
 def flow_at(plan: Plan, flow: str) -> Flow:

@@ -30,13 +30,13 @@ _ALWAYS_READ = (fields.CREATED_AT, fields.CTX)
 def input_expressions(plan: Plan, address: str) -> tuple[Expression, ...]:
     """What the inputs at an address are made of; an undo's are made of those of the step that it undoes, too."""
     node = node_at(plan, address)
-    works = (node.work, node.undo) if is_undo(address) else (node.work,)
+    written = (node.inputs, node.undo and node.undo.inputs) if is_undo(address) else (node.inputs,)
     delay = node.delay
     own = () if delay is None else (delay.duration.expressions if delay.duration else ()) + _one(delay.moment)
     own += () if node.awaited is None else node.awaited.expressions
     own += () if node.approval is None else node.approval.expressions
     items = () if node.container is None else _one(node.container.items)
-    return own + items + tuple(expression for work in works if work for expression in work.inputs.expressions)
+    return own + items + tuple(expression for formula in written if formula for expression in formula.expressions)
 
 
 def conditions(routes: Iterable[Any]) -> tuple[Expression, ...]:
@@ -61,9 +61,9 @@ def reads_for(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
 def keeps_inputs(plan: Plan, address: str) -> bool:
     """Whether a step's inputs are recorded for its undo: what they were made of may be visited again."""
     node = node_at(plan, address)
-    if node.undo is None or node.work is None:
+    if node.undo is None or node.inputs is None:
         return False
-    return any(plan.nodes[step].loops for one in node.work.inputs.expressions for step in steps_read(plan, one))
+    return any(plan.nodes[step].loops for one in node.inputs.expressions for step in steps_read(plan, one))
 
 
 def _undo_reads(plan: Plan, view: RunView, address: str) -> Iterable[str]:

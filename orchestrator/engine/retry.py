@@ -40,6 +40,8 @@ from orchestrator.errors import ExpressionError
 from orchestrator.plan.graph import REST, SINK, Container, Plan
 from orchestrator.spec.flows import FAIL
 
+_COUNTED = frozenset({"epoch", "children"})
+"""What a step has in all its lives: else two of them would have the same key, or child."""
 _SUCCESSFUL = frozenset({StepState.COMPLETED, StepState.SKIPPED})
 
 
@@ -126,7 +128,7 @@ class _Reset:
             if is_drain(address) or is_undo(address) or not self._belongs(address):
                 continue
             node = node_at(self.plan, address)
-            if node.undo is None or node.work is None:
+            if node.undo is None or node.inputs is None:
                 continue
             try:
                 found[fields.used_inputs(address)] = json.dumps(evaluate_inputs(self.plan, self.view, address))
@@ -294,7 +296,7 @@ class _Reset:
         if name == fields.LIVE_COUNT or ":" in rest:  # a member or the number of a set, not a field of a step
             members_of, _, rest = rest.partition(":")
             return members_of != fields.LIVE_SET and self._belongs(rest.partition(":")[0])
-        return not owner or field == "epoch" or self._belongs(owner)
+        return not owner or field in _COUNTED or self._belongs(owner)
 
     def _belongs(self, address: str) -> bool:
         """Whether an address is kept, is the undo of one that is, or lies inside of one."""

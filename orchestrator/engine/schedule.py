@@ -51,7 +51,7 @@ class Result(StrEnum):
     SKIPPED = "skipped"  # because of a run that was not over
     BUFFERED = "buffered"  # waits for the end of a run
     MISSED = "missed"  # nobody looked within the catch-up window
-    EXISTED = "existed"  # a backfill came by a slot that had its run
+    EXISTED = "existed"  # a backfill found the run of its slot there
 
 
 class _Record(BaseModel):

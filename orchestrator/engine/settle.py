@@ -14,7 +14,7 @@ from orchestrator.engine.dependents import close, release
 from orchestrator.engine.ends import go
 from orchestrator.engine.onward import Move, Onward, Terms, begin, failure_target, success_target
 from orchestrator.engine.outcome import Failure, Outcome, Success
-from orchestrator.engine.places import going_on, node_at, stopping_scopes, work_at
+from orchestrator.engine.places import going_on, node_at, retry_at, stopping_scopes, work_at
 from orchestrator.engine.retries import allows, delay_ms, outlasts
 from orchestrator.engine.stages import (
     attention,
@@ -48,6 +48,8 @@ class Ground:
     """The attempt that is settled; none if the step is not running."""
     due: tuple[str, ...] = ()
     state: StepState = StepState.RUNNING
+    elsewhere: tuple[tuple[str, Guards], ...] = ()
+    """What must hold of other runs."""
     beside: Changes = Changes()
     """What ends with it besides: of a step that waits for an event, that it can be found."""
     then: tuple[Then, ...] = ()
@@ -79,7 +81,8 @@ class Ground:
         """These changes to a step, on this ground."""
         mark = {fields.settled_by(address): self.by}
         changes = self.beside | changes | Changes(set=mark)
-        return Stage(guards=self.guards, already=mark, due=self.due, changes=changes, then=(*self.then, *then))
+        then = (*self.then, *then)
+        return Stage(self.guards, changes, self.due, already=mark, then=then, elsewhere=self.elsewhere)
 
 
 def settle(plan: Plan, view: RunView, address: str, token: str, outcome: Outcome, terms: Terms) -> Move:
@@ -122,19 +125,20 @@ def fail_attempt(
     *,
     ended_as: StepHappening = StepHappening.FAIL,
     recorded: dict[str, str] | None = None,
+    told: Mapping[str, Any] | None = None,
 ) -> Move:
-    """The attempt failed: wait for the next one, or end the step and go where its failure leads."""
-    work = work_at(plan, address)
+    """The attempt failed: wait for the next one, or end the step and go where its failure leads.
+
+    `told`: what the error says besides, or instead.
+    """
+    work, retry = work_at(plan, address), retry_at(plan, address)
+    repeatable = failure.reported or (work is not None and work.idempotent)
     struck = ground.token if failure.reported and not failure.returned else None
-    record = failure.to_json(address)
-    if (
-        work is not None
-        and (failure.reported or work.idempotent)
-        and allows(work.retry, failure, view.attempt(address))
-    ):
-        delay = delay_ms(work.retry, failure, view.attempt(address), terms.chance)
+    record = {**failure.to_json(address), **(told or {})}
+    if retry is not None and repeatable and allows(retry, failure, view.attempt(address)):
+        delay = delay_ms(retry, failure, view.attempt(address), terms.chance)
         first_ms = view.number(fields.first_started(address), view.now_ms)
-        if not outlasts(work.retry, first_ms=first_ms, at_ms=view.now_ms + delay):
+        if not outlasts(retry, first_ms=first_ms, at_ms=view.now_ms + delay):
             stage = _retry(view, address, record, delay, ground, struck, terms)
             return Move(Commit(view.run_id, view.incarnation, (stage,)), parks_for_ms=delay)
         record["details"] = {**failure.details, "retries_ended": "max_elapsed"}
@@ -188,7 +192,7 @@ def after_undo(plan: Plan, view: RunView, address: str, terms: Terms, *, failed:
     if scope:
         return after_scope(plan, view, scope, terms)
     result = "failed" if failed or view[fields.UNDO_FAILED] == "1" else "completed"
-    return Onward(second=end_stage(plan.pinned, RunStatus(view[fields.REASON] or RunStatus.FAILED), result))
+    return Onward(second=end_stage(view, plan.pinned, RunStatus(view[fields.REASON] or RunStatus.FAILED), result))
 
 
 def after_scope(plan: Plan, view: RunView, scope: str, terms: Terms) -> Onward:
@@ -251,7 +255,7 @@ def _after_failure(
         target = DEPENDENTS if node.needs.allow_failure else FAIL
     if target != FAIL and view[fields.size(address)] is not None:
         return Onward(changes=stop_scope(plan, address, target), then=(drained(address),), to=drain_of(address))
-    if target != FAIL and happened and node.undo is not None:
+    if target != FAIL and happened and node.can_be_undone:
         undo = undo_of(address)
         onward = begin(plan, view, undo, terms)
         return replace(onward, changes=onward.changes | Changes(set={fields.after_undo(undo): target}))

@@ -14,6 +14,8 @@ from typing import Any
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_drain, is_lane, is_undo, scope_of, undo_of, undone_by
 from orchestrator.engine.awaiting import first_fitting, look_back_reads, owes_look_back, wait_for_more
+from orchestrator.engine.child_steps import look_at_child
+from orchestrator.engine.children import is_of_child, to_wake
 from orchestrator.engine.commit import Answer, Changes, Commit, Reply
 from orchestrator.engine.effects import (
     Acquire,
@@ -34,6 +36,7 @@ from orchestrator.engine.effects import (
     Steps,
     Stopped,
     Take,
+    Wake,
 )
 from orchestrator.engine.ends import has_begun
 from orchestrator.engine.lanes import MAX_BATCH, QUICK_MS, batch_of, settle_batch
@@ -150,7 +153,10 @@ class _Slice:
         log = owes_look_back(self.plan, self.view, address)
         if log is not None and not self.view.paused and not is_halted(self.plan, self.view, address):
             return (yield from self.look_back(log, address, here))
-        move = look(self.plan, self.view, address, here)
+        if is_of_child(self.plan, address):
+            move = yield from look_at_child(self.plan, self.view, address, here)
+        else:
+            move = look(self.plan, self.view, address, here)
         if not isinstance(move, Move):
             return move
         if not self.serves(move):
@@ -267,7 +273,8 @@ class _Slice:
             return
         moves = leftovers(self.plan, self.view, scope, here)
         for move in moves:
-            yield Apply(move.commit)
+            reply = yield Apply(move.commit)
+            yield from _wake(move.commit, reply)
         if moves:
             yield from self.read(drain)
 
@@ -328,6 +335,7 @@ class _Slice:
                 commit = _also(commit, Changes(set={fields.parked(address): parked}))
         reply: Reply = yield Apply(commit, claims=move.claims, token=here.token)
         self.view.absorb(commit, reply)
+        yield from _wake(commit, reply)
         if self.plan.limits and _ends(commit, reply):
             yield from self.give_up_run()
         return reply
@@ -395,6 +403,12 @@ class _Slice:
             error = self.view.json(fields.ERROR) or self.view.json(fields.error(address)) or {}
             return Stopped(self.plan, address, f"{error.get('code', 'failed')}: {error.get('message', '')}")
         return Done() if following is None else HandOver(self.plan, following)
+
+
+def _wake(commit: Commit, reply: Reply) -> Generator[Effect, Any, None]:
+    """Tell the other runs that a commit has moved."""
+    for run_id, addresses in to_wake(commit, reply):
+        yield Wake(run_id, addresses)
 
 
 def _ends(commit: Commit, reply: Reply) -> bool:

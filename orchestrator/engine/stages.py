@@ -11,6 +11,7 @@ from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, drain_of, is_drain, is_lane, is_undo, parse_address, within
 from orchestrator.engine.commit import NEVER, NOW, Changes, Due, Stage, Then, count_field
 from orchestrator.engine.indexes import PAUSED_RUNS, Pinned, event_index, moved
+from orchestrator.engine.parents import told
 from orchestrator.engine.places import going_on, live_sets, node_at, stopping_scopes, work_at
 from orchestrator.engine.state import RunHappening, RunStatus, StepHappening, StepState, move_run, move_step
 from orchestrator.engine.view import RunView
@@ -229,7 +230,7 @@ def stop(pinned: Pinned, status: RunStatus, reason: RunStatus, error: Mapping[st
     )
 
 
-def complete(pinned: Pinned, output: str) -> Stage:
+def complete(view: RunView, pinned: Pinned, output: str) -> Stage:
     """The flow came to its end and nothing of it is live."""
     ended = move_run(RunStatus.RUNNING, RunHappening.COMPLETE)
     return Stage(
@@ -241,11 +242,12 @@ def complete(pinned: Pinned, output: str) -> Stage:
             index=moved(RunStatus.RUNNING, ended, pinned),
             events=(event("run_completed"),),
             end=True,
+            also=told(view),
         ),
     )
 
 
-def end(pinned: Pinned, reason: RunStatus, compensation: str) -> Changes:
+def end(view: RunView, pinned: Pinned, reason: RunStatus, compensation: str) -> Changes:
     """Everything that was to be undone has been tried: the run is over."""
     ended = move_run(RunStatus.COMPENSATING, _ENDS[reason])
     return Changes(
@@ -254,6 +256,7 @@ def end(pinned: Pinned, reason: RunStatus, compensation: str) -> Changes:
         index=moved(RunStatus.COMPENSATING, ended, pinned),
         events=(event(f"run_{ended.value}", compensation=compensation),),
         end=True,
+        also=told(view),
     )
 
 
@@ -264,9 +267,9 @@ _ENDS: Mapping[RunStatus, RunHappening] = {
 }
 
 
-def end_stage(pinned: Pinned, reason: RunStatus, compensation: str) -> Stage:
+def end_stage(view: RunView, pinned: Pinned, reason: RunStatus, compensation: str) -> Stage:
     """The run's end as a stage of its own, after its last undo was settled."""
-    changes = end(pinned, reason, compensation)
+    changes = end(view, pinned, reason, compensation)
     return Stage(
         guards={fields.STATUS: RunStatus.COMPENSATING, fields.LIVE_COUNT: "0"},
         already={fields.STATUS: changes.set[fields.STATUS]},

@@ -8,16 +8,35 @@ from typing import Any
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import RUN, is_drain, is_undo, scopes_around
+from orchestrator.engine.children import HALTED, awaited, stop_child
 from orchestrator.engine.commit import NEVER, Changes, Commit, Due, Stage, merged
 from orchestrator.engine.indexes import INDEXES, start_indexes, status_indexes
 from orchestrator.engine.look import cancel_step, is_halted
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.outcome import Failure
+from orchestrator.engine.parents import waiter
 from orchestrator.engine.places import is_waited_for
 from orchestrator.engine.stages import Timing, event, reach, stop
 from orchestrator.engine.state import RunHappening, RunStatus, StepState, move_run
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """Who starts a child: a step of a run, which is told of its end if it waits for it."""
+
+    run_id: str
+    address: str
+    incarnation: str
+    depth: int
+    """How many runs are above the child."""
+    waits: bool
+
+    def noted(self) -> dict[str, str]:
+        """As the child keeps it."""
+        link = {fields.PARENT: self.run_id, fields.PARENT_STEP: self.address, fields.DEPTH: str(self.depth)}
+        return link | (waiter(self.run_id, self.address, self.incarnation) if self.waits else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +48,7 @@ class StartRequest:
     ctx: str
     started_by: str
     timeout_ms: int | None = None
+    parent: Parent | None = None
     scheduled_at_ms: int | None = None
 
 
@@ -52,12 +72,20 @@ def start(plan: Plan, request: StartRequest, timing: Timing) -> Commit:
             fields.STARTED_BY: request.started_by,
             INDEXES: json.dumps(stays_in),
             **({fields.RUN_LIMIT: str(min(limits))} if limits else {}),
+            **(request.parent.noted() if request.parent else {}),
             **({} if request.scheduled_at_ms is None else {fields.SCHEDULED_AT: str(request.scheduled_at_ms)}),
         },
         stamp={fields.CREATED_AT: 0, **({fields.RUN_DEADLINE: min(limits)} if limits else {})},
         entries={RUN: Due(within_ms=min(limits)) if limits else NEVER},
         index=dict.fromkeys((*stays_in, *status_indexes(status, plan.pinned)), True),
-        events=(event("run_started", workflow=plan.key, version=plan.version),),
+        events=(
+            event(
+                "run_started",
+                workflow=plan.key,
+                version=plan.version,
+                parent=request.parent.run_id if request.parent else None,
+            ),
+        ),
     )
     begun = [_begin(plan, entry, timing) for entry in plan.root.entries]
     return Commit(request.run_id, None, (Stage(guards={}, changes=merged((head, *begun))),))
@@ -87,6 +115,7 @@ def time_out(view: RunView) -> Move | None:
 def leftovers(plan: Plan, view: RunView, scope: str, terms: Terms) -> list[Move]:
     """Of a stopping scope: what settles the steps that wait in it, and those in flight that nothing could undo.
 
+    Children that it waits for are stopped, and their ends waited for.
     `scope` is a container or a flow, empty for the run; needs the whole run.
     """
     inside = [address for address in view.addresses() if not scope or scope in scopes_around(address)]
@@ -95,7 +124,11 @@ def leftovers(plan: Plan, view: RunView, scope: str, terms: Terms) -> list[Move]
         state = view.state(address)
         if is_undo(address) or is_drain(address) or not is_halted(plan, view, address):
             continue
-        if state in (StepState.READY, StepState.WAITING):
+        child = awaited(plan, view, address)
+        if child is not None:
+            if state is StepState.WAITING and view[fields.stops(address)] is None:
+                moves.append(stop_child(view, address, child, why=HALTED))
+        elif state in (StepState.READY, StepState.WAITING):
             moves.append(cancel_step(plan, view, address, terms, token=""))
         elif state is StepState.RUNNING and not is_waited_for(plan, address):
             moves.append(cancel_step(plan, view, address, terms, token=view[fields.token(address)] or ""))

@@ -46,7 +46,7 @@ class StepState(StrEnum):
     PENDING = "pending"  # not reached
     READY = "ready"  # to be claimed
     RUNNING = "running"  # claimed: an attempt holds a token and a lease
-    WAITING = "waiting"  # for a moment, the next attempt, or something from outside
+    WAITING = "waiting"  # for a moment, the next attempt, something from outside, or the end of a child
     COMPLETED = "completed"
     FAILED = "failed"
     SKIPPED = "skipped"

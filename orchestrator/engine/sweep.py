@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_drain, is_lane, is_undo
 from orchestrator.engine.approvals import approval_reads, is_approval, visit_approval
-from orchestrator.engine.awaiting import is_awaiting, owes_look_back, time_out_waiting
+from orchestrator.engine.arrivals import is_awaiting
+from orchestrator.engine.awaiting import owes_look_back, time_out_waiting
+from orchestrator.engine.children import HALTED, TIMEOUT, ChildRun, awaited, stop_child
 from orchestrator.engine.commit import Changes, Commit, Due, Guards, Stage
 from orchestrator.engine.containers import begin_more, time_out_container
 from orchestrator.engine.lanes import give_back
@@ -50,6 +52,9 @@ def visit(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit | None
         return None
     if is_drain(address):
         return _send_again(view, address, terms)
+    child = awaited(plan, view, address)
+    if child is not None:
+        return _visit_child(plan, view, address, child, terms)
     if not is_undo(address) and is_halted(plan, view, address):
         return _sent(cancel_step(plan, view, address, terms, token=""))
     if state is StepState.WAITING:
@@ -152,6 +157,21 @@ def _visit_container(plan: Plan, view: RunView, address: str, terms: Terms) -> V
     if more is not None:
         return _sent(more)
     return Visit(_put_off(plan, view, address, limit), send=address)
+
+
+def _visit_child(plan: Plan, view: RunView, address: str, child: ChildRun, terms: Terms) -> Visit:
+    """A step that waits for a child has an entry for its timeout; a stop, or the child's end, makes it due earlier."""
+    if view.state(address) is StepState.READY:
+        return _send_again(view, address, terms)
+    if not is_undo(address) and is_halted(plan, view, address):
+        return Visit(stop_child(view, address, child, why=HALTED))
+    limit = view.moment(fields.deadline(address)) if view[fields.stops(address)] is None else None
+    if limit is not None and view.now_ms >= limit:
+        return Visit(stop_child(view, address, child, why=TIMEOUT))
+    deadline = fields.deadline(address)
+    guards: Guards = {fields.state(address): StepState.WAITING, deadline: view[deadline]}
+    stage = Stage(guards, Changes(entries={address: Due(at_ms=limit)}), due=(address,))
+    return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))))
 
 
 def _visit_awaiting(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:

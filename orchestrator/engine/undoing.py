@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_drain, is_undo, undo_of, undone_by
+from orchestrator.engine.children import child_of
 from orchestrator.engine.commit import NEVER, Changes, Commit, Stage
 from orchestrator.engine.drain import last_pivot, place_of, to_undo
 from orchestrator.engine.indexes import moved
@@ -75,9 +76,19 @@ def left_to_undo(view: RunView) -> list[str]:
     return sorted((*waiting, *failed), key=lambda undo: place_of(view, undone_by(undo)), reverse=True)
 
 
+def all_to_undo(plan: Plan, view: RunView) -> list[str]:
+    """Every undo that a run which is over still owes if nothing of it is to stand, newest first."""
+    owed = {*map(undo_of, to_undo(plan, view, "")), *left_to_undo(view)}
+    return sorted(owed, key=lambda undo: place_of(view, undone_by(undo)), reverse=True)
+
+
 def undo_again(plan: Plan, view: RunView, terms: Terms, wish: Wish) -> Move:
     """Begin the undos that were not made, as a new incarnation of a run that is over (RULES 21)."""
-    undos = left_to_undo(view)
+    return undo_anew(plan, view, left_to_undo(view), terms, wish)
+
+
+def undo_anew(plan: Plan, view: RunView, undos: list[str], terms: Terms, wish: Wish) -> Move:
+    """Begin these undos as a new incarnation of a run that is over."""
     status = move_run(view.status, RunHappening.UNDO)
     old = {name for undo in undos for name in fields_of(view, undo)}
     cleared = RunView(view.run_id, {name: text for name, text in view.items() if name not in old}, view.now_ms)
@@ -127,26 +138,31 @@ def waive(view: RunView, undo: str, wish: Wish) -> Move:
 def fields_of(view: RunView, address: str) -> list[str]:
     """Every field of a step that its next life begins without."""
     own = f"{address}:"
-    kept = (fields.epoch(address),)
+    kept = (fields.epoch(address), fields.children(address))
     tokens = (f"m:open:{own}", f"n:open:{address}")
     return [name for name in view.names() if name.startswith((own, *tokens)) and name not in kept]
 
 
 def _planned(plan: Plan, view: RunView, address: str) -> PlannedUndo:
-    undo = node_at(plan, address).undo
-    if undo is None:
+    node = node_at(plan, address)
+    outcome = "done" if view.returned(address) else "unknown"
+    child = child_of(view, address)
+    if node.undoes_child and child is not None:
+        named = f"workflow {child.workflow}@{child.version}"
+        return PlannedUndo(undo_of(address), named, {"run_id": child.run_id}, outcome)
+    if node.undo is None:
         raise ValueError(f"{address} has no compensation")
     try:
         inputs = evaluate_inputs(plan, view, undo_of(address))
     except ExpressionError as error:
         inputs = {"error": error.message}
-    return PlannedUndo(undo_of(address), undo.operation, inputs, "done" if view.returned(address) else "unknown")
+    return PlannedUndo(undo_of(address), node.undo.operation, inputs, outcome)
 
 
 def _has_effect(plan: Plan, view: RunView, address: str) -> bool:
-    work = node_at(plan, address).work
+    node = node_at(plan, address)
     happened = view.returned(address) or view.unreported(address) > 0
-    return work is not None and work.effect is not Effect.NONE and happened
+    return happened and (node.child is not None or (node.work is not None and node.work.effect is not Effect.NONE))
 
 
 def _why(plan: Plan, view: RunView, address: str, sealed: int) -> str:
@@ -154,6 +170,6 @@ def _why(plan: Plan, view: RunView, address: str, sealed: int) -> str:
         return "in_flight"
     if view.state(undo_of(address)) is StepState.COMPLETED:
         return "undone"
-    if node_at(plan, address).undo is None:
+    if not node_at(plan, address).can_be_undone:
         return "no_compensation"
     return "behind_pivot" if place_of(view, address) <= sealed else "run_ended"

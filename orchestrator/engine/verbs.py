@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import RUN, is_drain, is_lane, is_undo
+from orchestrator.engine.children import awaited
 from orchestrator.engine.commit import Changes, Commit, Due, Stage
 from orchestrator.engine.dependents import release
 from orchestrator.engine.ends import go
@@ -86,6 +87,8 @@ _LIMITS = (fields.deadline, fields.queue_deadline, fields.silent_at, fields.remi
 def may_skip(plan: Plan, view: RunView, address: str) -> bool:
     """Whether a step waits, for a worker, a moment or its next attempt, and nothing inside of it goes on."""
     if is_undo(address) or is_drain(address) or view.state(address) not in (StepState.READY, StepState.WAITING):
+        return False
+    if awaited(plan, view, address) is not None:
         return False
     return node_at(plan, address).id not in (SINK, REST) and not is_container(plan, address) and not is_lane(address)
 

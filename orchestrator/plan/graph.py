@@ -111,6 +111,21 @@ class Delay:
 
 
 @dataclass(frozen=True, slots=True)
+class Child:
+    """Which workflow a step runs, and on which terms."""
+
+    key: str
+    version: str
+    """What is asked for, resolved when the child starts: `1.2.0`, `^1.2.0` or `latest`."""
+    inputs: Formula
+    detach: bool = False
+    """Whether the step completes once the child has started, which then goes its own way."""
+    retry: RetryPolicy = RetryPolicy()
+    timeout_ms: int | None = None
+    """How long the step may wait for the child's end."""
+
+
+@dataclass(frozen=True, slots=True)
 class Awaited:
     """What an event step waits for: an external event of a type, or a signal."""
 
@@ -234,7 +249,7 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One step of the plan. What is set makes its kind: an operation, a wait, an event, or a parallel or map."""
+    """One step of the plan. What is set makes its kind: an operation, a wait, an event, a child, a parallel or map."""
 
     id: str
     kind: StepKind
@@ -244,6 +259,7 @@ class Node:
     awaited: Awaited | None = None
     approval: Approval | None = None
     container: Container | None = None
+    child: Child | None = None
     needs: Needs | None = None
     """In a needs flow: what it waits for; in any other, None."""
     routes: tuple[Route, ...] = (Route(END),)
@@ -254,6 +270,23 @@ class Node:
     loops: bool = False
     """Whether it may be visited more than once."""
     max_visits: int | None = None
+
+    @property
+    def inputs(self) -> Formula | None:
+        """What the step's operation, or child, is given."""
+        if self.work is not None:
+            return self.work.inputs
+        return None if self.child is None else self.child.inputs
+
+    @property
+    def undoes_child(self) -> bool:
+        """Whether undoing the step is undoing its child: nothing else is written, and the child is not on its own."""
+        return self.undo is None and self.child is not None and not self.child.detach
+
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether it has a compensation, or a child that can be undone."""
+        return self.undo is not None or self.undoes_child
 
     @property
     def holds_failures(self) -> bool:

@@ -87,13 +87,16 @@ def _shape(node: Node) -> str:
     text = _quoted(*_label(node))
     if node.work is not None:
         return f"[{text}]"
+    if node.child is not None:
+        return f"[[{text}]]"
     waits = any(one is not None for one in (node.delay, node.awaited, node.approval))
     return f"([{text}])" if waits else f"{{{text}}}"
 
 
 def _label(node: Node) -> Iterator[str]:
     yield node.id
-    if any(one is not None for one in (node.work, node.delay, node.awaited, node.approval, node.container)):
+    parts = node.work, node.delay, node.awaited, node.approval, node.container, node.child
+    if any(part is not None for part in parts):
         yield words.doing(node)
     if node.container is not None:
         if node.container.items is not None:

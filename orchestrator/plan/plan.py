@@ -11,6 +11,7 @@ from orchestrator.plan.graph import (
     Approval,
     Asked,
     Awaited,
+    Child,
     Container,
     Delay,
     FailureRoute,
@@ -130,6 +131,7 @@ class _FlowCompiler:
             awaited=None if step.event is None else _awaited(step.event, _ms(step.timeout)),
             approval=None if step.approval is None else _approval(step.approval, _ms(step.timeout)),
             container=_container(step),
+            child=_child(step),
             needs=self.needs(step) if by_needs else None,
             routes=() if by_needs else tuple(Route(t.to, _condition(t.when)) for t in self.shape.next[name]),
             failures=tuple(
@@ -298,6 +300,20 @@ def _container(step: Step) -> Container | None:
             timeout_ms=_ms(step.timeout),
         )
     return None
+
+
+def _child(step: Step) -> Child | None:
+    written = step.workflow
+    if written is None:
+        return None
+    return Child(
+        key=written.key,
+        version=written.version,
+        inputs=Formula.of(step.inputs),
+        detach=written.detach,
+        retry=retry_policy(step.retry),
+        timeout_ms=_ms(step.timeout),
+    )
 
 
 def _join(join: str | int) -> int | None:

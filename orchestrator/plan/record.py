@@ -9,6 +9,7 @@ from orchestrator.plan.graph import (
     Approval,
     Asked,
     Awaited,
+    Child,
     Container,
     Delay,
     Flow,
@@ -17,6 +18,7 @@ from orchestrator.plan.graph import (
     Node,
     Plan,
     Quota,
+    RetryPolicy,
     Work,
 )
 from orchestrator.plan.tree import FlowCanvas
@@ -64,6 +66,7 @@ def _step(node: Node) -> dict[str, Any]:
         "approval": None if node.approval is None else _approval(node.approval),
         "event": None if node.awaited is None else _awaited(node.awaited),
         "container": None if node.container is None else _container(node.container),
+        "child": None if node.child is None else _child(node.child),
         "needs": None if node.needs is None else _needs(node.needs),
         "on_success": [{"to": route.to, "when": route.when and route.when.text} for route in node.routes],
         "on_failure": [
@@ -77,29 +80,43 @@ def _step(node: Node) -> dict[str, Any]:
 
 
 def _work(work: Work) -> dict[str, Any]:
-    retry = work.retry
     return {
         "operation": work.operation,
         "effect": work.effect.value,
         "idempotent": work.idempotent,
         "inputs": work.inputs.source,
-        "retry": {
-            "max_attempts": retry.max_attempts,
-            "backoff": retry.backoff,
-            "delay_ms": retry.delay_ms,
-            "multiplier": retry.multiplier,
-            "max_delay_ms": retry.max_delay_ms,
-            "jitter": "full" if retry.full_jitter else retry.jitter_ms,
-            "max_elapsed_ms": retry.max_elapsed_ms,
-            "retry_on": _sorted(retry.retry_on),
-            "give_up_on": _sorted(retry.give_up_on),
-        },
+        "retry": _retry(work.retry),
         "timeout_ms": work.timeout_ms,
         "queue": work.queue,
         "priority": work.priority,
         "queue_timeout_ms": work.queue_timeout_ms,
         "heartbeat_timeout_ms": work.heartbeat_timeout_ms,
         "limits": _limits(work.limits),
+    }
+
+
+def _retry(retry: RetryPolicy) -> dict[str, Any]:
+    return {
+        "max_attempts": retry.max_attempts,
+        "backoff": retry.backoff,
+        "delay_ms": retry.delay_ms,
+        "multiplier": retry.multiplier,
+        "max_delay_ms": retry.max_delay_ms,
+        "jitter": "full" if retry.full_jitter else retry.jitter_ms,
+        "max_elapsed_ms": retry.max_elapsed_ms,
+        "retry_on": _sorted(retry.retry_on),
+        "give_up_on": _sorted(retry.give_up_on),
+    }
+
+
+def _child(child: Child) -> dict[str, Any]:
+    return {
+        "key": child.key,
+        "version": child.version,
+        "detach": child.detach,
+        "inputs": child.inputs.source,
+        "retry": _retry(child.retry),
+        "timeout_ms": child.timeout_ms,
     }
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from orchestrator.plan import words
 from orchestrator.plan.drawing import canvas_lines
-from orchestrator.plan.graph import Container, Flow, Node, Plan, Work
+from orchestrator.plan.graph import Child, Container, Flow, Node, Plan, Work
 from orchestrator.plan.tree import FlowCanvas
 from orchestrator.spec.durations import format_duration
 from orchestrator.spec.expressions import Expression
@@ -95,12 +95,16 @@ class _FlowText:
             yield from _work_facts(node.work)
         if node.container is not None:
             yield from _container_facts(node.container)
+        if node.child is not None:
+            yield from _child_facts(node.child)
         if node.max_visits is not None:
             yield _fact("visits", f"at most {node.max_visits}; one more fails it with max_visits")
         yield from (_fact("on success", self.route(node, route.to, route.when)) for route in node.routes)
         yield from self.failing(node)
         if node.undo is not None:
             yield from _undo_facts(node.undo)
+        elif node.undoes_child:
+            yield _fact("undone by", "the undo of its run")
         if node.pivot:
             yield _fact("pivot", "once this is completed, it and what came before it are never undone")
 
@@ -159,6 +163,17 @@ def _container_facts(container: Container) -> Iterator[str]:
         yield _fact("the rest", rest)
     if container.timeout_ms is not None:
         yield _fact("time limit", format_duration(container.timeout_ms))
+
+
+def _child_facts(child: Child) -> Iterator[str]:
+    yield from _facts("input", words.inputs(child.inputs))
+    if child.detach:
+        yield _fact("completes", "when its run has started, which goes its own way")
+        return
+    yield _fact("completes", "when its run does")
+    yield _fact("attempts", words.retries(child.retry))
+    if child.timeout_ms is not None:
+        yield _fact("time limit", format_duration(child.timeout_ms))
 
 
 def _undo_facts(undo: Work) -> Iterator[str]:

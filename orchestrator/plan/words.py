@@ -6,7 +6,19 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from orchestrator.plan.graph import Approval, Awaited, Container, Delay, Formula, Needs, Node, Quota, RetryPolicy, Work
+from orchestrator.plan.graph import (
+    Approval,
+    Awaited,
+    Child,
+    Container,
+    Delay,
+    Formula,
+    Needs,
+    Node,
+    Quota,
+    RetryPolicy,
+    Work,
+)
 from orchestrator.spec.durations import format_duration
 from orchestrator.spec.operations import Effect
 
@@ -24,6 +36,8 @@ def doing(node: Node) -> str:
         return node.work.operation
     if node.container is not None:
         return parallel_or_map(node.container)
+    if node.child is not None:
+        return child(node.child)
     if node.awaited is not None:
         return awaited(node.awaited)
     if node.approval is not None:
@@ -36,6 +50,11 @@ def parallel_or_map(container: Container) -> str:
     if container.items is not None:
         return f"map of {container.items.text}"
     return f"parallel, {counted(len(container.branches), 'branch', 'branches')}"
+
+
+def child(written: Child) -> str:
+    """The workflow that a step runs, and whether it waits for it."""
+    return f"workflow {written.key}@{written.version}{', detached' if written.detach else ''}"
 
 
 def counted(number: int, one: str, several: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from orchestrator import logs
 from orchestrator.clock import elapsed_s
-from orchestrator.engine.retention import FIELDS, forget
+from orchestrator.engine import fields
+from orchestrator.engine.retention import FIELDS, forget, root_of
 from orchestrator.engine.view import RunView
 from orchestrator.settings import Settings
 from orchestrator.store.port import Store
@@ -26,6 +27,8 @@ class Retention:
         self._settings = settings
         self._store = store
         self._next_shard = 0
+        self._held = 0
+        """How many ended runs of that shard were passed over, because their root is still kept."""
 
     def expire(self) -> int:
         """Delete what is due, as far as a pass goes; the number of runs. Unreachable if Redis does not answer."""
@@ -40,19 +43,30 @@ class Retention:
 
     def _batches(self, ended_before_ms: int, ends_s: float) -> Iterator[int]:
         for _ in range(self._settings.shards):
-            while batch := self._delete_batch(self._next_shard, ended_before_ms):
-                yield batch
+            while (deleted := self._delete_batch(self._next_shard, ended_before_ms)) is not None:
+                yield deleted
                 if elapsed_s() >= ends_s:
                     return
-            self._next_shard = (self._next_shard + 1) % self._settings.shards
+            self._next_shard, self._held = (self._next_shard + 1) % self._settings.shards, 0
 
-    def _delete_batch(self, shard: int, ended_before_ms: int) -> int:
-        run_ids = [run_id for _, run_id in self._store.ended(shard, ended_before_ms, BATCH)]
-        if not run_ids:
-            return 0
+    def _delete_batch(self, shard: int, ended_before_ms: int) -> int | None:
+        """The number of runs that were deleted; None if the shard has no more that ended before."""
+        ended = [run_id for _, run_id in self._store.ended(shard, ended_before_ms, BATCH, skip=self._held)]
+        if not ended:
+            return None
+        run_ids = self._without_root(ended)
         found = zip(run_ids, self._store.read_many(run_ids, FIELDS), strict=True)
         views = [RunView(run_id, values, ended_before_ms) for run_id, values in found]
         remembered_ms = self._settings.tombstones_ms
         decided = [forget(view, ended_before_ms=ended_before_ms, remembered_ms=remembered_ms) for view in views]
         replies = self._store.apply_many([commit for commit in decided if commit is not None])
-        return sum(reply.first.stands for reply in replies)
+        deleted = sum(reply.first.stands for reply in replies)
+        self._held += len(ended) - deleted
+        return deleted
+
+    def _without_root(self, run_ids: Sequence[str]) -> list[str]:
+        """Those that are nobody's child, or whose root is gone: a tree is kept as long as its root."""
+        roots = list(dict.fromkeys(root_of(run_id) for run_id in run_ids if root_of(run_id) != run_id))
+        found = self._store.read_many(roots, (fields.INCARNATION,)) if roots else []
+        kept = {root for root, values in zip(roots, found, strict=True) if values[fields.INCARNATION] is not None}
+        return [run_id for run_id in run_ids if root_of(run_id) == run_id or root_of(run_id) not in kept]

@@ -7,13 +7,17 @@ import secrets
 
 from orchestrator import logs
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.children import wake_kin
 from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_drain, scope_of
+from orchestrator.engine.children import to_wake
+from orchestrator.engine.commit import Reply
 from orchestrator.engine.drain import drain
+from orchestrator.engine.effects import Wake
 from orchestrator.engine.indexes import status_index
-from orchestrator.engine.onward import Terms
+from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.quotas import RUN_LEASE_MS, quota_reads, run_slots
 from orchestrator.engine.repair import repair
 from orchestrator.engine.slice import head_fields
@@ -119,7 +123,7 @@ class Sweeper:
         found = visit(plan, view, address, self._terms())
         if found is None:
             return 0
-        reply = self.store.apply(found.move.commit)
+        reply = self._apply(found.move)
         if reply.first.stands and found.renews:
             self._renew_slots(plan, view)
         elif reply.first.stands and address == RUN:
@@ -130,6 +134,13 @@ class Sweeper:
                     self._send(plan, view, target)
         return 1
 
+    def _apply(self, move: Move) -> Reply:
+        """Apply a move, and wake the other runs that it has moved."""
+        reply = self.store.apply(move.commit)
+        for run_id, addresses in to_wake(move.commit, reply):
+            wake_kin(self.store, self.versions, self.dispatcher, Wake(run_id, addresses))
+        return reply
+
     def _terms(self) -> Terms:
         chance = random.random()  # noqa: S311  # spreads retries, keeps no secret
         return Terms(self.timing, secrets.token_hex(8), chance, fuses=lambda _: False)
@@ -139,7 +150,7 @@ class Sweeper:
         now_ms, values = self.store.read_all(run_id)
         moves = leftovers(plan, RunView(run_id, values, now_ms), scope_of(drain_address), self._terms())
         for move in moves:
-            self.store.apply(move.commit)
+            self._apply(move)
         if moves:
             now_ms, values = self.store.read_all(run_id)
         return RunView(run_id, values, now_ms)
@@ -169,7 +180,7 @@ class Sweeper:
     def _drain(self, plan: Plan, run_id: str, address: str) -> list[str]:
         """Begin the undo of a scope, or end it, right here: that needs no operation, so it waits for no worker."""
         move = drain(plan, self._clear(plan, run_id, address), scope_of(address), self._terms())
-        if move is None or not self.store.apply(move.commit).first.stands:
+        if move is None or not self._apply(move).first.stands:
             return []
         return [target for target in (move.to, *move.forks) if target is not None and not is_drain(target)]
 

@@ -12,6 +12,7 @@ from celery import Task
 from orchestrator import logs
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.broker.parking import drop_chain, hand_over, set_aside
+from orchestrator.client.children import prepare, wake_kin
 from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.address import RUN
@@ -25,6 +26,8 @@ from orchestrator.engine.effects import (
     HandOver,
     LoadPlan,
     Parked,
+    PrepareChild,
+    PreparedChild,
     Read,
     Recall,
     Release,
@@ -32,9 +35,10 @@ from orchestrator.engine.effects import (
     SliceTerms,
     Stopped,
     Take,
+    Wake,
 )
 from orchestrator.engine.lease import progress
-from orchestrator.engine.outcome import Outcome
+from orchestrator.engine.outcome import Failure, Outcome
 from orchestrator.engine.places import is_waited_for, work_at
 from orchestrator.engine.quotas import RUN_LEASE_MS, Slots, parse_holder
 from orchestrator.engine.settle import SHORT_WAIT_MS
@@ -169,8 +173,9 @@ class Message:
                     store.read_all(effect.run_id) if effect.names is None else store.read(effect.run_id, effect.names)
                 )
             case LoadPlan():
-                self.plan = self.worker.versions.plan(effect.key, effect.version)
-                return self.plan
+                plan = self.worker.versions.plan(effect.key, effect.version)
+                self.plan = self.plan or plan
+                return plan
             case SetAside():
                 return self.set_aside(effect.address)
             case Fork():
@@ -179,6 +184,8 @@ class Message:
                 return self.acquire(effect.slots)
             case Release():
                 return self.release(effect.slots)
+            case PrepareChild() | Wake():
+                return self.for_kin(effect)
             case Recall():
                 return self.worker.events.recall(effect.name, effect.since_ms, RECALLED, effect.after)
             case Take():
@@ -237,6 +244,14 @@ class Message:
         )
         self.worker.note(work.operation, elapsed_s() - began_s)
         return outcome
+
+    def for_kin(self, effect: PrepareChild | Wake) -> PreparedChild | Failure | None:
+        """What a child, or a parent, is to be started with or told."""
+        worker = self.worker
+        if isinstance(effect, PrepareChild):
+            return prepare(worker.versions, worker.settings.max_payload_bytes, effect)
+        wake_kin(worker.store, worker.versions, worker.dispatcher, effect)
+        return None
 
     def acquire(self, slots: Slots) -> tuple[bool, int]:
         """Ask for slots; whether they are held, and when to ask again."""

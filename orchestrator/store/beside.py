@@ -11,7 +11,7 @@ from orchestrator.store.payloads import MARK, Payloads, reference_to
 
 def put_beside(payloads: Payloads, commit: Commit) -> Commit:
     """The commit as it is to be applied; what it refers to is kept when this returns."""
-    if not any(_is_long(payloads, stage) for stage in commit.stages):
+    if not _is_long(payloads, commit):
         return commit
 
     def stow(text: str) -> str:
@@ -20,7 +20,10 @@ def put_beside(payloads: Payloads, commit: Commit) -> Commit:
     def refer(text: str | None) -> str | None:
         return reference_to(text) if text is not None and payloads.goes_beside(text) else text
 
-    return replace(commit, stages=tuple(_stage(stage, stow, refer) for stage in commit.stages))
+    def keep(other: Commit) -> Commit:
+        return put_beside(payloads, other)
+
+    return replace(commit, stages=tuple(_stage(stage, stow, refer, keep) for stage in commit.stages))
 
 
 def fetch_beside(payloads: Payloads, run_id: str, values: Mapping[str, str | None]) -> dict[str, str | None]:
@@ -28,20 +31,35 @@ def fetch_beside(payloads: Payloads, run_id: str, values: Mapping[str, str | Non
     return {name: None if held is None else payloads.fetch(run_id, held) for name, held in values.items()}
 
 
-def _is_long(payloads: Payloads, stage: Stage) -> bool:
+def _is_long(payloads: Payloads, commit: Commit) -> bool:
+    """Whether something that a commit says, to its run or to another, goes beside."""
+    return any(_says_long(payloads, stage) for stage in commit.stages)
+
+
+def _says_long(payloads: Payloads, stage: Stage) -> bool:
     texts = [*stage.changes.set.values(), *stage.guards.values(), *(stage.already or {}).values()]
+    others = [*stage.changes.also]
     for later in stage.then:
         texts += [*later.changes.set.values(), *later.guards.values()]
+        others += later.changes.also
     short = payloads.surely_short
-    return any(text and (len(text) > short or text[0] == MARK) and payloads.goes_beside(text) for text in texts)
+    if any(text and (len(text) > short or text[0] == MARK) and payloads.goes_beside(text) for text in texts):
+        return True
+    return any(_is_long(payloads, other) for other in others)
 
 
-def _stage(stage: Stage, stow: Callable[[str], str], refer: Callable[[str | None], str | None]) -> Stage:
+def _stage(
+    stage: Stage,
+    stow: Callable[[str], str],
+    refer: Callable[[str | None], str | None],
+    keep: Callable[[Commit], Commit],
+) -> Stage:
     def guards(given: Guards) -> Guards:
         return {name: refer(text) for name, text in given.items()}
 
     def changes(given: Changes) -> Changes:
-        return replace(given, set={name: stow(text) for name, text in given.set.items()})
+        also = tuple(keep(other) for other in given.also)
+        return replace(given, set={name: stow(text) for name, text in given.set.items()}, also=also)
 
     return replace(
         stage,

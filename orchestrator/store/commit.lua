@@ -20,6 +20,7 @@ local values = {} -- field -> its text, or false: absent
 local written, gone = {}, {} -- field, text, field, text, …, the last one of a field stands; fields that were removed
 local entries = {} -- address -> the moment to be written, or false: removed
 local forgotten = false -- the run has been deleted by this commit, so nothing more is written
+local apply_to_other -- applies a commit to another run of the shard
 
 local function whole(number)
   return string.format('%.0f', number)
@@ -192,6 +193,15 @@ local function forget(ms)
   values, forgotten = {}, true
 end
 
+local function holds_elsewhere(others)
+  for _, other in ipairs(others or NONE) do
+    for field, value in pairs(other.w) do
+      if call('HGET', KEYS[other.run], field) ~= (value ~= NULL and value) then return false end
+    end
+  end
+  return true
+end
+
 local function apply(changes)
   put_fields(changes)
   put_members(changes)
@@ -208,10 +218,11 @@ local function apply(changes)
     call('ZADD', ENDED, whole(now), RUN_ID)
   end
   if changes.forget then forget(changes.forget) end
+  for _, other in ipairs(changes.also or NONE) do apply_to_other(other) end
 end
 
 local function try(stage)
-  if holds(stage.w) and due(stage.d) then
+  if holds(stage.w) and due(stage.d) and holds_elsewhere(stage.o) then
     apply(stage.c)
     for _, later in ipairs(stage.t or NONE) do
       if not forgotten and holds(later.w) then apply(later.c) end
@@ -237,9 +248,10 @@ local function exists_as(incarnation)
   return values.incarnation == incarnation
 end
 
-read_all_named()
-local answers = ''
-if exists_as(commit.inc) then
+local function apply_commit()
+  read_all_named()
+  if not exists_as(commit.inc) then return 'g' end
+  local answers = ''
   for _, stage in ipairs(commit.stages) do
     local answer = try(stage)
     answers = answers .. answer
@@ -251,9 +263,18 @@ if exists_as(commit.inc) then
     keep_shard_entry()
     if commit.inc and values.incarnation ~= commit.inc then call('ZREM', ENDED, RUN_ID) end
   end
-else
-  answers = 'g'
+  return answers
 end
+
+function apply_to_other(other)
+  local own = {RUN, LEDGER, HISTORY, RUN_ID, commit, values, written, gone, entries, forgotten}
+  RUN, LEDGER, HISTORY, RUN_ID = KEYS[other.run], KEYS[other.run + 1], KEYS[other.run + 2], other.id
+  commit, values, written, gone, entries, forgotten = other, {}, {}, {}, {}, false
+  apply_commit()
+  RUN, LEDGER, HISTORY, RUN_ID, commit, values, written, gone, entries, forgotten = unpack(own, 1, 10)
+end
+
+local answers = apply_commit()
 
 local asked = {}
 for i, field in ipairs(commit.reads) do asked[i] = values[field] or false end

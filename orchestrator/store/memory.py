@@ -170,11 +170,14 @@ class MemoryStore:
             runs = sorted((created_at, run_id) for held in shards for run_id, created_at in held.items())
         return [run for run in runs if after is None or run > after][:limit]
 
-    def ended(self, shard: int, before_ms: int, limit: int) -> list[tuple[int, str]]:
-        """(ended_at, run id) of the runs of a shard that ended before a moment, the first to end first."""
+    def ended(self, shard: int, before_ms: int, limit: int, skip: int = 0) -> list[tuple[int, str]]:
+        """(ended_at, run id) of the runs of a shard that ended before a moment, the first to end first.
+
+        `skip`: how many of them are passed over.
+        """
         with self._changed:
             runs = sorted((ended_at, run_id) for run_id, ended_at in self._state.ended.get(shard, {}).items())
-        return [run for run in runs if run[0] < before_ms][:limit]
+        return [run for run in runs if run[0] < before_ms][skip : skip + limit]
 
     def index_sizes(self, names: Sequence[str]) -> dict[str, int]:
         """How many runs each index holds, over all shards."""
@@ -213,6 +216,7 @@ class _Application:
         self._state = state
         self._commit = commit
         self._now_ms = now_ms
+        self._settings = settings
         self._feed_length = settings.feed_length
         self._shard = shard_of(commit.run_id, settings.shards)
         self._fields = dict(state.runs.get(commit.run_id, {}))
@@ -243,7 +247,8 @@ class _Application:
         return not self._fields and remembered_until <= self._now_ms
 
     def _try(self, stage: Stage) -> Answer:
-        if self._holds(stage.guards) and all(self._is_due(address) for address in stage.due):
+        due = all(self._is_due(address) for address in stage.due)
+        if self._holds(stage.guards) and due and all(self._holds_of(*other) for other in stage.elsewhere):
             self._change(stage.changes)
             for then in stage.then:
                 if not self._forgotten and self._holds(then.guards):
@@ -253,6 +258,10 @@ class _Application:
 
     def _holds(self, guards: Guards) -> bool:
         return all(self._fields.get(name) == value for name, value in guards.items())
+
+    def _holds_of(self, run_id: str, guards: Guards) -> bool:
+        other = self._state.runs.get(run_id, {})
+        return all(other.get(name) == value for name, value in guards.items())
 
     def _is_due(self, address: str) -> bool:
         return self._ledger.get(address, math.inf) <= self._now_ms
@@ -281,6 +290,13 @@ class _Application:
             self._state.ended.setdefault(self._shard, {})[self._commit.run_id] = self._now_ms
         if changes.forget is not None:
             self._forget(changes.forget)
+        for other in changes.also:
+            self._apply_to_other(other)
+
+    def _apply_to_other(self, commit: Commit) -> None:
+        if shard_of(commit.run_id, self._settings.shards) != self._shard:
+            raise ValueError(f"{commit.run_id} and {self._commit.run_id} live in different shards")
+        _Application(self._state, commit, self._now_ms, self._settings).reply()
 
     def _change_fields(self, changes: Changes) -> None:
         self._fields.update({name: str(value) for name, value in changes.set.items()})

@@ -1,16 +1,17 @@
 """Commits as `commit.lua` takes them, and its answers as replies.
 
 KEYS: run, its ledger, its history, the shard's ledger, its feed, its ended runs; then, of a start or a deletion, the
-tombstone; then the indexes that the commit names.
+tombstone; then the indexes that the commit names. Commits to other runs add theirs: run, ledger, history, and so on.
 ARGV: the commit as JSON, the run's id, the length of the feed, then the events, each a text that Lua passes through.
 
 The JSON leaves out what is empty:
 
     commit   inc: incarnation   tomb: position in KEYS   stages: [stage]   reads: [field]
     stage    w: guards   d: due addresses   a: `already`   c: changes   t: [{w: guards, c: changes}]
+             o: [{run: position in KEYS, w: guards}], of other runs
     changes  set   del   stamp   num   add, sub: [count field, member field, …]   ledger: {address: null | [within, at]}
              hurry: [suffix, value]   into, out: positions in KEYS   log: positions in ARGV   over: ends the ledger
-             forget: milliseconds
+             forget: milliseconds   also: [commit, with id: the other run's, run: position in KEYS]
 """
 
 from __future__ import annotations
@@ -42,13 +43,28 @@ class _Call:
         self._index_keys: dict[str, int] = {}
         self.keys = keys.of_commit(run_id)
         self.args: list[str | bytes] = ["", run_id, str(feed_length)]
-        tombstone = self._tombstone() if commit.incarnation is None or _forgets(commit) else None
+        self.args[0] = to_json(self._commit(commit))
+
+    def _commit(self, commit: Commit) -> dict[str, Any]:
+        tombstone = self._tombstone(commit.run_id) if commit.incarnation is None or _forgets(commit) else None
         body: dict[str, Any] = {"stages": [self._stage(stage) for stage in commit.stages], "reads": commit.reads}
         if tombstone is not None:
             body["tomb"] = tombstone
         if commit.incarnation is not None:
             body["inc"] = commit.incarnation
-        self.args[0] = to_json(body)
+        return body
+
+    def _other(self, commit: Commit) -> dict[str, Any]:
+        """A commit to another run, with where its keys stand."""
+        position = self._run_keys(commit.run_id)
+        return {**self._commit(commit), "id": commit.run_id, "run": position}
+
+    def _run_keys(self, run_id: str) -> int:
+        """Where the keys of another run stand: it, its ledger, its history."""
+        if self._keys.shard_of(run_id) != self._keys.shard_of(self._run_id):
+            raise ValueError(f"{run_id} and {self._run_id} live in different shards")
+        self.keys += self._keys.of_commit(run_id)[:3]
+        return len(self.keys) - 2
 
     def _stage(self, stage: Stage) -> dict[str, Any]:
         encoded: dict[str, Any] = {"c": self._changes(stage.changes)}
@@ -58,6 +74,8 @@ class _Call:
             encoded["d"] = stage.due
         if stage.already is not None:
             encoded["a"] = _texts(stage.already)
+        if stage.elsewhere:
+            encoded["o"] = [{"run": self._run_keys(run_id), "w": _texts(guards)} for run_id, guards in stage.elsewhere]
         if stage.then:
             encoded["t"] = [{"w": _texts(then.guards), "c": self._changes(then.changes)} for then in stage.then]
         return encoded
@@ -87,10 +105,12 @@ class _Call:
             encoded["out"] = [self._index(name) for name, held in changes.index.items() if not held]
         if changes.events:
             encoded["log"] = [self._event(event) for event in changes.events]
+        if changes.also:
+            encoded["also"] = [self._other(commit) for commit in changes.also]
         return encoded | _ending(changes)
 
-    def _tombstone(self) -> int:
-        self.keys.append(self._keys.tombstone(self._run_id))
+    def _tombstone(self, run_id: str) -> int:
+        self.keys.append(self._keys.tombstone(run_id))
         return len(self.keys)
 
     def _index(self, name: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -53,11 +54,20 @@ class Harness:
             self.settings, store, registry, Post(self.settings, self._world.deliver), events
         )
 
-    def __call__(self, spec: WorkflowSpec | str | Path, key: str | None = None) -> Flow:
+    def __call__(
+        self,
+        spec: WorkflowSpec | str | Path,
+        key: str | None = None,
+        *,
+        children: Sequence[WorkflowSpec | str | Path] = (),
+    ) -> Flow:
         """The flow of a spec, or of the file that holds it; of several in a file, the one with that key.
 
-        The same version again is the same flow; VersionConflict if its content is another.
+        The same version again is the same flow; VersionConflict if its content is another. `children`: the workflows
+        that its steps run. Each is a flow of its own: to script its operations, make that first.
         """
+        for child in children:
+            self(child)
         found = spec if isinstance(spec, WorkflowSpec) else _only(Path(spec), key)
         name = (found.meta.key, found.meta.version)
         operations = _operations_of(found)

@@ -167,6 +167,13 @@ class Run:
             raise KeyError(f"{step!r} is {'not one' if found else 'none'} of the run's steps: {known}")
         return found[0]
 
+    def child(self, step: str) -> Run:
+        """The run that a step has started last; KeyError if it has started none."""
+        run_id, own = self.step(step).child_run, self.handle
+        if run_id is None:
+            raise KeyError(f"{step!r} has started no run")
+        return Run(RedisRunHandle(run_id, own.store, own.versions, own.dispatcher), self._world)
+
     def story(self) -> str:
         """What happened, by virtual time, for people to read."""
         return tell(self.handle.describe(), self._history())

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.client.children import prepare
+from orchestrator.client.versions import Versions
 from orchestrator.engine import fields
 from orchestrator.engine.address import is_undo
 from orchestrator.engine.commit import Reply
@@ -18,12 +20,14 @@ from orchestrator.engine.effects import (
     Ending,
     Fork,
     LoadPlan,
+    PrepareChild,
     Read,
     Recall,
     Release,
     SetAside,
     SliceTerms,
     Take,
+    Wake,
 )
 from orchestrator.engine.lease import progress, renewal
 from orchestrator.engine.outcome import Failure
@@ -50,7 +54,7 @@ class Surroundings:
 
     settings: Settings
     store: Store
-    plan: Callable[[str, str], Plan]
+    versions: Versions
     performer: Performer
     deliver: Callable[[str, str], None]
     """Sends a message: look at this address of this run."""
@@ -162,17 +166,18 @@ class Worker:
         match effect:
             case Apply():
                 return self._apply(effect)
-            case Read(names=None):
-                return store.read_all(self.run_id)
-            case Read(names=names):
-                return store.read(self.run_id, names or ())
+            case Read(run_id=run_id, names=names):
+                return store.read_all(run_id) if names is None else store.read(run_id, names)
             case LoadPlan():
-                self._plan = self.around.plan(effect.key, effect.version)
-                return self._plan
+                plan = self.around.versions.plan(effect.key, effect.version)
+                self._plan = self._plan or plan
+                return plan
+            case PrepareChild():
+                return prepare(self.around.versions, self.around.settings.max_payload_bytes, effect)
+            case Wake(run_id=run_id, addresses=addresses):
+                return self._deliver(run_id, addresses)
             case Fork(addresses=addresses):
-                for address in addresses:
-                    self.around.deliver(self.run_id, address)
-                return None
+                return self._deliver(self.run_id, addresses)
             case Acquire(slots=slots):
                 turn = self.around.limits.acquire(ask_of(slots), self.around.settings.lease_ms)
                 self._wake(turn.wake)
@@ -185,6 +190,10 @@ class Worker:
             case SetAside() | Take():
                 return None
         raise TypeError(f"unknown effect {effect!r}")
+
+    def _deliver(self, run_id: str, addresses: Iterable[str]) -> None:
+        for address in addresses:
+            self.around.deliver(run_id, address)
 
     def _wake(self, holders: Iterable[str]) -> None:
         for run_id, address in map(parse_holder, holders):

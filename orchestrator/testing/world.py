@@ -17,8 +17,10 @@ from orchestrator.client.receiving import Receiving, names_by
 from orchestrator.client.versions import Versions
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN
+from orchestrator.engine.children import to_wake
+from orchestrator.engine.commit import Reply
 from orchestrator.engine.effects import HandOver, Parked, Stopped
-from orchestrator.engine.onward import Terms
+from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.roots import rfc3339
 from orchestrator.engine.settle import SHORT_WAIT_MS
 from orchestrator.engine.slice import head_fields
@@ -89,7 +91,7 @@ class World:
         self._around = Surroundings(
             self.settings,
             self.store,
-            self.versions.plan,
+            self.versions,
             self.performer,
             self.deliver,
             self._new_token,
@@ -205,15 +207,22 @@ class World:
             now_ms, values = self.store.read(run_id, missing)
             view.learn(values, now_ms)
         found = visit(plan, view, address, self._terms())
-        if found is None or not self.store.apply(found.move.commit).first.stands:
+        if found is None or not self._apply(found.move).first.stands:
             return False
         if address == RUN:
             for move in leftovers(plan, self._view(run_id), "", self._terms()):
-                self.store.apply(move.commit)
+                self._apply(move)
         for target in (found.send, *found.move.forks):
             if target is not None:
                 self.deliver(run_id, target)
         return True
+
+    def _apply(self, move: Move) -> Reply:
+        reply = self.store.apply(move.commit)
+        for run_id, addresses in to_wake(move.commit, reply):
+            for address in addresses:
+                self.deliver(run_id, address)
+        return reply
 
     def _terms(self) -> Terms:
         return Terms(self._around.timing, self._new_token(), CHANCE, lambda _: False)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from orchestrator.engine.commit import Answer, Commit
-from orchestrator.engine.overlap import ALL, Turn, decide, of_workflow, to_commit
+from orchestrator.engine.overlap import ALL, Turn, decide, of_workflow, stamped, to_commit
 from orchestrator.engine.schedule import Schedule
 from orchestrator.engine.scheduling import define, retire
 from orchestrator.store.port import Store
@@ -25,10 +23,10 @@ def records(arena: Arena) -> Store:
     return records
 
 
-def commit(before: Schedule | None, turn: Turn | None, **more: Any) -> Commit:
+def commit(before: Schedule | None, turn: Turn | None, token: str = "t", fence: int = 0) -> Commit:
     """The commit of a turn."""
     assert turn is not None
-    return to_commit(RECORD, before, turn, look_again_ms=1_000, **{"token": "t", **more})
+    return to_commit(RECORD, before, stamped(before, turn, token, fence), 1_000)
 
 
 def read(records: Store) -> Schedule:

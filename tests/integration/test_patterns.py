@@ -176,3 +176,32 @@ def test_nested_flows_are_undone_as_a_whole(system: System) -> None:
     assert (over.error["code"], over.error["address"]) == ("sold_out", "tour[1]/arrange[transport]/bus")
     assert len(undone(run)) == len(bookings(system, run)) > 0
     assert held(system, run) == []
+
+
+def test_child_waits_for_the_journey_that_is_a_run_of_its_own(system: System) -> None:
+    """Its bookings are made under the child's id."""
+    run, over = finished(system, "child", ADA)
+    child = child_of(run, "journey")
+
+    assert over.output == {"text": "Ada: plane and car to Rome"}
+    assert held(system, run) == [("hotel", "Ada")]
+    assert held(system, child) == [("car", "Ada"), ("flight", "Ada")]
+
+
+def test_child_is_undone_where_something_fails_behind_it(system: System) -> None:
+    """Car and flight are given back in the child, then the hotel; a journey to Atlantis has undone itself before."""
+    later, over = finished(system, "child", {**ADA, "passport": False})
+    inside, failed = finished(system, "child", {**ADA, "city": "Atlantis"})
+
+    for run in (later, inside):
+        assert held(system, run) == held(system, child_of(run, "journey")) == []
+    assert (undone(later), undone(inside)) == (["journey", "hotel"], ["hotel"])
+    assert (over.compensation, failed.compensation) == ("completed", "completed")
+    assert failed.error is not None
+    assert (failed.error["code"], failed.error["child_run"]) == ("sold_out", child_of(inside, "journey").run_id)
+
+
+def child_of(run: RedisRunHandle, step: str) -> RedisRunHandle:
+    """The run that a step has started."""
+    (found,) = (one.child_run for one in run.describe().steps if one.address == step)
+    return RedisRunHandle(str(found), run.store, run.versions, run.dispatcher)

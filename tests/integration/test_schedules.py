@@ -68,7 +68,6 @@ class Weather:
         self.system = system
         self.chance = chance
         self.leaders: set[str] = set()
-        self.strikes: list[str] = []
         self._victim = ""
         self._next_s = elapsed_s() + 3
 
@@ -88,7 +87,7 @@ class Weather:
         others = [name for name in ("beat-1", "beat-2") if name not in leads]
         self._victim = self.chance.choice([*(leads * 3), *others])
         how = self.chance.choice(("kill", "freeze"))
-        self.strikes.append(f"{how} {self._victim}{' (leads)' * (self._victim in leads)}")
+        print(f"{how} {self._victim}{', which leads' if self._victim in leads else ''}")  # noqa: T201  # beside a failure
         getattr(self.system.fleet[self._victim], how)()
         self._next_s = elapsed_s() + self.chance.uniform(1, 9)
 
@@ -97,6 +96,7 @@ class Weather:
 def test_beats_that_die_and_sleep_fire_each_of_60_slots_once(make_system: MakeSystem) -> None:
     """Slots of one second; another beat leads within 10 s, and no slot is lost or fires twice."""
     seed = secrets.randbits(32)
+    print(f"seed {seed}")  # noqa: T201  # beside a failure
     system = make_system(sweep_ms=200)
     system.start_worker()
     system.start_beat("beat-1")
@@ -109,10 +109,9 @@ def test_beats_that_die_and_sleep_fire_each_of_60_slots_once(make_system: MakeSy
         weather.strike()
         return count(system, "tick") >= SLOTS
 
-    until(have_fired, f"{SLOTS} slots have fired, seed {seed}: {weather.strikes}", SLOTS + 60)
+    until(have_fired, f"{SLOTS} slots have fired, seed {seed}", SLOTS + 60)
     system.release()
 
-    print(f"seed {seed}: {weather.strikes}")  # noqa: T201  # beside a failure
     fired = slots(system, "tick")
     assert count(system, "tick") == len(fired)
     moments = [moment_ms(slot) for slot in fired]
@@ -186,17 +185,17 @@ def test_a_pause_holds_and_a_bad_slot_does_not(make_system: MakeSystem) -> None:
 
 @pytest.mark.parametrize("overlap", ["skip", "buffer_one", "cancel_other"])
 def test_runs_of_a_schedule_do_not_overlap(make_system: MakeSystem, overlap: str) -> None:
-    """Each takes two slots and a half; the next begins when it is over, and which one that is says the policy."""
+    """Each takes a slot and a half; the next begins when it is over, and which one that is says the policy."""
     system = make_system()
     system.start_worker()
     system.start_beat()
     system.ready()
 
-    system.publish(scheduled({"name": "tick", "every": "1s", "overlap": overlap}, wait="2500ms"))
+    system.publish(scheduled({"name": "tick", "every": "1s", "overlap": overlap}, wait="1500ms"))
 
-    until(lambda: count(system, "tick") >= 4, "four runs have begun")
+    until(lambda: count(system, "tick") >= 3, "three runs have begun")
     system.client.schedules.pause(KEY, "tick")
     found = [ended(run) for run in runs(system)]
     assert all(one.ended_at and one.ended_at <= other.created_at for one, other in pairwise(found))
-    assert {one.status for one in found[:3]} == {"cancelled" if overlap == "cancel_other" else "completed"}
-    assert count(system, "tick", "skipped") >= (overlap != "cancel_other") * 2
+    assert {one.status for one in found[:2]} == {"cancelled" if overlap == "cancel_other" else "completed"}
+    assert count(system, "tick", "skipped" if overlap == "skip" else "buffered") >= 2

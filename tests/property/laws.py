@@ -24,7 +24,7 @@ from orchestrator.engine.address import (
     within,
 )
 from orchestrator.engine.approvals import is_approval
-from orchestrator.engine.awaiting import is_awaiting
+from orchestrator.engine.arrivals import is_awaiting
 from orchestrator.engine.commit import Commit, Reply
 from orchestrator.engine.effects import Attempt
 from orchestrator.engine.indexes import event_index

@@ -11,7 +11,6 @@ from orchestrator.plan.graph import Plan
 from orchestrator.plan.plan import compile_plan, operation_references
 from orchestrator.spec.lint import check
 from orchestrator.spec.operations import Effect, OperationInfo
-from orchestrator.spec.support import not_executed_yet
 from orchestrator.spec.workflow import define_workflow
 
 OPERATIONS = {
@@ -29,8 +28,9 @@ OPERATIONS = {
 
 def plan_of(*steps: Mapping[str, Any], **workflow: Any) -> Plan:
     """The plan of a workflow of these steps, which must be free of errors."""
-    spec = define_workflow(meta={"key": "test.flow", "version": "1.0.0"}, steps=steps, **workflow)
-    errors = [problem for problem in (*check(spec), *not_executed_yet(spec)) if problem.severity == "error"]
+    meta = {"key": workflow.pop("key", "test.flow"), "version": "1.0.0"}
+    spec = define_workflow(meta=meta, steps=steps, **workflow)
+    errors = [problem for problem in check(spec) if problem.severity == "error"]
     assert not errors, errors
     operations = {name: OPERATIONS[name] for name in operation_references(spec)}
     return compile_plan(spec, operations, digest="digest")

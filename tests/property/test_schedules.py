@@ -9,15 +9,15 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orchestrator.client.firing import Fire, Firing
 from orchestrator.engine import fields
 from orchestrator.engine.commit import Commit, Reply
-from orchestrator.engine.overlap import Turn
-from orchestrator.engine.schedule import Schedule
-from orchestrator.engine.scheduling import define, pause, resume
+from orchestrator.engine.overlap import Turn, run_id_of
+from orchestrator.engine.schedule import Backfill, Schedule
+from orchestrator.engine.scheduling import backfill, define, pause, resume
 from orchestrator.engine.verbs import Wish
 from orchestrator.settings import Settings
 from orchestrator.store.memory import MemoryStore
@@ -42,12 +42,15 @@ class Runs:
     started: list[str] = field(default_factory=list)
     live: set[str] = field(default_factory=set)
     most: int = 0
+    beside: dict[str, set[str]] = field(default_factory=dict)
+    """For each run, those that were not over when it started."""
 
     def start(self, fire: Fire) -> bool:
         """Start a run, unless it exists or has been."""
         if fire.run_id in self.started:
             return False
         self.started.append(fire.run_id)
+        self.beside[fire.run_id] = set(self.live)
         self.live.add(fire.run_id)
         self.most = max(self.most, len(self.live))
         return True
@@ -264,3 +267,29 @@ def test_a_schedule_always_has_its_one_entry(overlap: str, actions: list[tuple[s
             assert entries["$"] <= world.now_ms
         elif one.pause is None:
             assert entries["$"] <= one.fires_ms(one.next_slot() or 0)
+
+
+CREATED_AND_DIED = ("visit", ["nothing", "nothing", "nothing", "dies"])
+"""A leader that finds a decision, creates its run and dies before it can say so."""
+
+
+@example(True, [CREATED_AND_DIED, CREATED_AND_DIED])
+@given(st.booleans(), st.lists(ACTION, max_size=15))
+def test_a_backfill_starts_each_slot_of_its_range_once(one_by_one: bool, actions: list[tuple[str, Any]]) -> None:
+    """Whoever dies meanwhile; one by one, each when no run of the schedule is under way."""
+    world = World("skip")
+    wanted = Backfill(after_ms=T0 - 5 * SECOND - 1, until_ms=T0 - SECOND, one_by_one=one_by_one)
+    world.change(lambda one: backfill(one, wanted, 5, Wish()) if one else None)
+
+    play(world, actions)
+    for _ in range(6):
+        world.runs.live.clear()
+        world.visit([])
+
+    expected = [run_id_of("test.flow", "tick", T0 - number * SECOND) for number in (5, 4, 3, 2, 1)]
+    assert [run_id for run_id in world.runs.started if run_id in expected] == expected
+    counts = world.schedule.counts  # whoever created a run and died has not said so: it is found there
+    assert world.schedule.backfills == ()
+    assert counts.get("backfill_started", 0) + counts.get("backfill_existed", 0) == 5
+    if one_by_one:
+        assert [world.runs.beside[run_id] for run_id in expected] == [set()] * 5

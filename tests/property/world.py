@@ -15,15 +15,7 @@ from typing import Any
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_undo, undone_by
-from orchestrator.engine.awaiting import (
-    Signal,
-    hand_over,
-    have_look_back,
-    names_of_event,
-    note_misses,
-    receive_signal,
-    signal_problem,
-)
+from orchestrator.engine.awaiting import hand_over, have_look_back, names_of_event, note_misses
 from orchestrator.engine.commit import Answer, Changes, Commit, Reply, Stage
 from orchestrator.engine.effects import (
     Acquire,
@@ -50,6 +42,7 @@ from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.places import is_waited_for, work_at
 from orchestrator.engine.quotas import parse_holder
 from orchestrator.engine.settle import SHORT_WAIT_MS
+from orchestrator.engine.signals import Signal, receive_signal, signal_problem
 from orchestrator.engine.slice import head_fields, run_slice
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import StartRequest, cancel, leftovers, start

@@ -301,3 +301,14 @@ def test_of_thousands_of_planned_undos_the_first_are_shown() -> None:
 def test_what_stays_says_why(why: str) -> None:
     """Every reason has words of its own."""
     assert len(shown(kept_table([Kept("charge", why)], 80))[1].split()) > 3
+
+
+def test_a_parent_and_its_child_name_each_other() -> None:
+    """The child its parent's step, the step the run that it waits for."""
+    waits = step("pay", kind="workflow", operation=None, state="waiting", output=None, child_run="r/pay:1")
+
+    facts = shown(run_facts(run(parent="r", parent_step="pay")))
+    steps = shown(steps_table(run(waits), 120), 120)
+
+    assert any(line.startswith("child of") and line.rstrip().endswith("r, step pay") for line in facts)
+    assert any("run r/pay:1" in line for line in steps)

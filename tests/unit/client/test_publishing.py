@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.client.publishing import examine, publish
 from orchestrator.client.shown import Published
-from orchestrator.errors import NotYetSupported, SpecInvalid, VersionConflict
+from orchestrator.errors import SpecInvalid, VersionConflict
 from orchestrator.spec.operations import OperationRegistry
 from orchestrator.spec.workflow import WorkflowSpec, define_workflow
 from orchestrator.store.registry import MemoryRegistry, WorkerRecord
@@ -95,21 +95,6 @@ def test_what_the_workers_declare_is_held_against_the_spec(registry: MemoryRegis
         publish(registry, spec({**STEP, "retry": {"max_attempts": 2}}), operations=operations())
 
     assert [problem.rule for problem in raised.value.problems] == ["retry_not_idempotent"]
-    assert registry.workflows() == []
-
-
-def test_what_is_not_executed_yet_is_refused_by_name(registry: MemoryRegistry) -> None:
-    """All of it, so that nothing is stored that would stand still."""
-    waiting = spec(
-        {"id": "a", "operation": "do.write", "on_success": "b"},
-        {"id": "b", "approval": {"users": ["ann"]}, "on_success": "c"},
-        {"id": "c", "event": {"signal": "go"}},
-    )
-
-    with pytest.raises(NotYetSupported, match=r"approval.*event") as raised:
-        publish(registry, waiting, operations=operations("do.write"))
-
-    assert len(raised.value.details["problems"]) == 2
     assert registry.workflows() == []
 
 

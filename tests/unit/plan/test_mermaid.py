@@ -10,7 +10,7 @@ from orchestrator.plan.mermaid import to_mermaid
 from tests.unit.plan.plans import NAMES, named, upper, workflow
 
 LABEL = r'"(?:[^"#<>&`]|#\d+;|<br>)*"'
-SHAPES = (r"\[\(?LABEL\)?\]", r"\(\[LABEL\]\)", r"\{LABEL\}", r"\[/LABEL/\]", r"\(\(\(\w+\)\)\)")
+SHAPES = (r"\[\(?LABEL\)?\]", r"\[\[LABEL\]\]", r"\(\[LABEL\]\)", r"\{LABEL\}", r"\[/LABEL/\]", r"\(\(\(\w+\)\)\)")
 NODE = re.compile(rf"(\w+)(?:{'|'.join(SHAPES).replace('LABEL', LABEL)})")
 SUBGRAPH = re.compile(rf"subgraph (\w+)\[{LABEL}\]")
 EDGE = re.compile(rf"(\w+) (?:-->|-\.->|-\. undone by \.-)(?:\|{LABEL}\|)? (\w+)")

@@ -59,6 +59,18 @@ def test_a_container_tells_its_flows_and_its_join() -> None:
     assert [flow["owner"] for flow in record(plan)["plan"]["flows"]] == ["invite"]
 
 
+def test_a_child_tells_what_it_runs_and_on_which_terms() -> None:
+    """A step that runs none has none."""
+    plan = named("child.yaml")
+
+    child = step(plan, "journey")["child"]
+
+    assert (child["key"], child["version"], child["detach"]) == ("examples.journey", "^1.0.0", False)
+    assert (child["timeout_ms"], child["retry"]["max_attempts"]) == (600_000, 1)
+    assert child["inputs"] == {"city": "${input.city}", "traveller": "${input.traveller}"}
+    assert step(plan, "hotel")["child"] is None
+
+
 def test_needs_and_visits_are_told() -> None:
     """As they were written."""
     assert step(named("dag.yaml"), "publish")["needs"] == {

@@ -150,3 +150,24 @@ def test_inner_flows_stand_under_their_container_and_are_indented() -> None:
 def test_lines_fit_a_screen(name: str) -> None:
     """What is longer is cut; the JSON has it whole."""
     assert max(map(len, told(named(name)).splitlines())) <= WIDTH
+
+
+def test_a_child_says_what_it_runs_and_what_becomes_of_it() -> None:
+    """Waited for, tried again and undone; or left alone."""
+    journey = {"id": "journey", "workflow": "examples.journey@^1.0.0", "inputs": {"city": "Rome"}}
+    terms = {"timeout": "10m", "retry": {"max_attempts": 2}}
+    apart = {"id": "apart", "workflow": {"key": "examples.journey", "detach": True}}
+
+    text = told(workflow({**journey, **terms}, apart))
+
+    waited_for, detached = of_step(text, "journey"), of_step(text, "apart")
+    assert "workflow examples.journey@^1.0.0\n" in waited_for
+    for fact in (
+        "input       city = Rome",
+        "attempts    up to 2",
+        "time limit  10m",
+        "undone by   the undo of its run",
+    ):
+        assert fact in waited_for
+    assert "workflow examples.journey@latest, detached" in detached
+    assert "undone by" not in detached

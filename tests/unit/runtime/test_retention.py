@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.engine.commit import Commit, Reply
+from orchestrator.engine.stages import Timing
+from orchestrator.engine.start import Parent, StartRequest, start
 from orchestrator.errors import RunConflict, UnknownRun
 from orchestrator.runtime import retention as retentions
 from orchestrator.runtime.retention import Retention
 from orchestrator.settings import Settings
 from orchestrator.store.memory import MemoryStore
-from tests.unit.surroundings import Surroundings
+from tests.unit.surroundings import WORKFLOW, Surroundings
 
 WEEK_MS = 7 * 86_400_000
 
@@ -27,12 +30,22 @@ def around(monkeypatch: pytest.MonkeyPatch) -> Surroundings:
     return around
 
 
-def completed(around: Surroundings, count: int = 1) -> list[RedisRunHandle]:
+def completed(around: Surroundings, count: int = 1, **options: Any) -> list[RedisRunHandle]:
     """Runs that are over now."""
-    runs = [around.start() for _ in range(count)]
+    runs = [around.start(**options) for _ in range(count)]
     for run in runs:
         around.work(run, "a")
     return runs
+
+
+def child_of(root: str, around: Surroundings) -> RedisRunHandle:
+    """A run that is over, as a step of another would have started it."""
+    run_id = f"{root}/ship:{around.store.time_ms()}"
+    around.clock.move(1)
+    request = StartRequest(run_id, "{}", "{}", "", parent=Parent(root, "ship", "1", 1, waits=True))
+    around.store.apply(start(around.client.catalogue.plan(WORKFLOW, "1.0.0"), request, Timing()))
+    around.work(run := around.client.get(run_id), "a")
+    return run
 
 
 def retention(around: Surroundings, **changed: int) -> Retention:
@@ -111,6 +124,25 @@ def test_a_pass_that_takes_too_long_is_gone_on_with(around: Surroundings, monkey
 
     assert max(passes) <= 2
     assert sum(passes) == 9
+
+
+def test_a_child_is_kept_as_long_as_its_root(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it has been over, and however many of them stand before what may be deleted."""
+    monkeypatch.setattr(retentions, "BATCH", 2)
+    children = [child_of("root", around) for _ in range(5)]
+    around.clock.move(10)
+    (root,) = completed(around, run_id="root")
+    (other,) = completed(around)
+    around.clock.move(WEEK_MS - 5)
+
+    first = retention(around).expire()
+    kept = [exists(around, one) for one in (*children, root, other)]
+    around.clock.move(10)
+    passes = [retention(around).expire() for _ in range(2)]
+
+    assert (first, kept) == (0, [True] * 7)
+    assert sum(passes) == 7
+    assert not any(exists(around, one) for one in (*children, root, other))
 
 
 def test_two_of_them_delete_each_run_once(around: Surroundings) -> None:

@@ -1,8 +1,6 @@
 from typing import Any
 
-import pytest
-
-from orchestrator.spec.support import not_executed_yet, without_effect
+from orchestrator.spec.support import without_effect
 from orchestrator.spec.workflow import WorkflowSpec, define_workflow
 
 
@@ -25,22 +23,7 @@ def test_what_is_executed_is_not_named() -> None:
         {"id": "p", "parallel": {"branches": {"left": [{"id": "left", "operation": "x.y", "max_visits": 2}]}}},
     )
 
-    assert not_executed_yet(spec) == not_executed_yet(nested) == []
-    assert without_effect(spec) == []
-
-
-@pytest.mark.parametrize(
-    ("fields", "named"),
-    [
-        ({"workflow": "a.b"}, "workflow"),
-    ],
-)
-def test_what_is_not_executed_yet_is_named(fields: dict[str, Any], named: str) -> None:
-    """The kinds of steps that wait for somebody or something outside."""
-    (problem,) = not_executed_yet(workflow({"id": "a", **fields}))
-
-    assert problem.rule == "not_yet_supported"
-    assert named in problem.message
+    assert without_effect(spec) == without_effect(nested) == []
 
 
 def test_fields_without_effect_are_warned_about_once_each() -> None:

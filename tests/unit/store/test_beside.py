@@ -51,6 +51,16 @@ def test_a_guard_on_a_long_value_still_holds(payloads: Payloads) -> None:
     assert fetch_beside(payloads, "run", reply.values) == {"a": LONG, "b": "1", "c": None}
 
 
+def test_long_values_of_another_run_are_kept_beside_that_one(payloads: Payloads) -> None:
+    """A child's input, in the commit that makes its parent wait."""
+    born = Commit("run/a:1", None, (Stage({}, Changes(set={"input": LONG})),))
+
+    (stage,) = put_beside(payloads, Commit("run", "1", (Stage({}, Changes(also=(born,))),))).stages
+
+    assert stage.changes.also[0].stages[0].changes.set == {"input": reference_to(LONG)}
+    assert payloads.fetch("run/a:1", reference_to(LONG)) == LONG
+
+
 def test_a_guard_keeps_nothing(payloads: Payloads) -> None:
     """Only what is written is kept."""
     blobs = MemoryBlobs()
