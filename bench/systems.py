@@ -13,6 +13,7 @@ from celery import Celery, chain, chord
 from bench.meters import flush
 from bench.plain import URL, plain_app
 from orchestrator import Map, Meta, Orchestrator, Parallel, Settings, Start, Step, WorkflowSpec, define_workflow
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.local import Fleet, LocalRedis, beat_command, environment, worker_command
 
 STEPS = 10
@@ -161,19 +162,19 @@ class Ours(System):
         """Start runs, one call for all."""
         self._producer.start_many([Start(self._chain, INPUT)] * count)
 
-    def elsewhere(self, spec: WorkflowSpec, db: int = PRODUCER_DB) -> Orchestrator:
+    def elsewhere(self, spec: WorkflowSpec, db: int = PRODUCER_DB) -> RedisOrchestrator:
         """A client of a database that no worker listens to, with this workflow."""
         client = self._connect(db)
         client.publish(spec)
         return client
 
-    def _connect(self, db: int) -> Orchestrator:
+    def _connect(self, db: int) -> RedisOrchestrator:
         settings = Settings(redis_url=self.server.url(db), operations=["bench.operations"])
         client = Orchestrator.connect(settings=settings)
         self._publish(client)
         return client
 
-    def _publish(self, client: Orchestrator) -> None:
+    def _publish(self, client: RedisOrchestrator) -> None:
         for spec in self._specs.values():
             client.publish(spec)
 

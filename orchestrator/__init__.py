@@ -1,34 +1,38 @@
-"""Spec-first, durable workflows on Celery and Redis."""
+"""Spec-first, durable workflows on Celery and Redis.
+
+A name's module is imported when the name is first used: a producer that speaks HTTP needs no Redis and no Celery.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from orchestrator.errors import OperationError, OrchestratorError
-from orchestrator.runtime.app import worker_app
-from orchestrator.settings import Settings
-from orchestrator.spec.kinds import Approval, Child, EventWait, Wait
-from orchestrator.spec.operations import Effect, Operation, StepContext, operation
-from orchestrator.spec.policies import Defaults, Limit, Retry, RunCompensation, Sla
-from orchestrator.spec.triggers import EventTrigger, ScheduleTrigger
-from orchestrator.spec.workflow import (
-    Branch,
-    Compensation,
-    FailureRoute,
-    Map,
-    Meta,
-    Parallel,
-    Step,
-    Transition,
-    WorkflowSpec,
-    define_workflow,
-)
-
 if TYPE_CHECKING:
-    from orchestrator.client.handle import RunHandle
-    from orchestrator.client.sync import Orchestrator, Start
+    from orchestrator.client.asynchronous import AsyncOrchestrator, AsyncRunHandle
+    from orchestrator.client.surface import Orchestrator, RunHandle, Start
+    from orchestrator.errors import OperationError, OrchestratorError, RunConflict, RunFailed, Unreachable, WaitTimeout
+    from orchestrator.runtime.app import worker_app
+    from orchestrator.settings import Settings
+    from orchestrator.spec.kinds import Approval, Child, EventWait, Wait
+    from orchestrator.spec.operations import Effect, Operation, StepContext, operation
+    from orchestrator.spec.policies import Defaults, Limit, Retry, RunCompensation, Sla
+    from orchestrator.spec.triggers import EventTrigger, ScheduleTrigger
+    from orchestrator.spec.workflow import (
+        Branch,
+        Compensation,
+        FailureRoute,
+        Map,
+        Meta,
+        Parallel,
+        Step,
+        Transition,
+        WorkflowSpec,
+        define_workflow,
+    )
 
 __all__ = [
     "Approval",
+    "AsyncOrchestrator",
+    "AsyncRunHandle",
     "Branch",
     "Child",
     "Compensation",
@@ -47,6 +51,8 @@ __all__ = [
     "Parallel",
     "Retry",
     "RunCompensation",
+    "RunConflict",
+    "RunFailed",
     "RunHandle",
     "ScheduleTrigger",
     "Settings",
@@ -55,18 +61,43 @@ __all__ = [
     "Step",
     "StepContext",
     "Transition",
+    "Unreachable",
     "Wait",
+    "WaitTimeout",
     "WorkflowSpec",
     "define_workflow",
     "operation",
     "worker_app",
 ]
 
-_CLIENT = {"Orchestrator": "sync", "RunHandle": "handle", "Start": "sync"}
+_MODULES = {
+    "client.asynchronous": ("AsyncOrchestrator", "AsyncRunHandle"),
+    "client.surface": ("Orchestrator", "RunHandle", "Start"),
+    "errors": ("OperationError", "OrchestratorError", "RunConflict", "RunFailed", "Unreachable", "WaitTimeout"),
+    "runtime.app": ("worker_app",),
+    "settings": ("Settings",),
+    "spec.kinds": ("Approval", "Child", "EventWait", "Wait"),
+    "spec.operations": ("Effect", "Operation", "StepContext", "operation"),
+    "spec.policies": ("Defaults", "Limit", "Retry", "RunCompensation", "Sla"),
+    "spec.triggers": ("EventTrigger", "ScheduleTrigger"),
+    "spec.workflow": (
+        "Branch",
+        "Compensation",
+        "FailureRoute",
+        "Map",
+        "Meta",
+        "Parallel",
+        "Step",
+        "Transition",
+        "WorkflowSpec",
+        "define_workflow",
+    ),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """The client is imported when it is asked for: workers and beat do without it."""
-    if name not in _CLIENT:
+    if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"orchestrator.client.{_CLIENT[name]}"), name)
+    found = globals()[name] = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    return found

@@ -9,7 +9,7 @@ import uvicorn
 from orchestrator import logs
 from orchestrator.api.access import is_loopback
 from orchestrator.api.app import create_app
-from orchestrator.client.sync import Orchestrator
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.errors import InvalidSettings
 from orchestrator.settings import Settings
 
@@ -23,7 +23,7 @@ def main(host: str, port: int) -> None:
     logs.configure(json=settings.log_json, level=settings.log_level)
     if not settings.access and not is_loopback(host):
         raise InvalidSettings(f"without keys (setting `access`) the API listens on loopback only, not on {host}")
-    app = create_app(Orchestrator.connect(settings=settings))
+    app = create_app(RedisOrchestrator.connect(settings=settings))
     uvicorn.run(
         app,
         host=host,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Annotated, Any, Final
@@ -17,14 +17,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from orchestrator.api.problems import response
 from orchestrator.client.access import Role, admit, may_see
 from orchestrator.client.audit import Actor
-from orchestrator.client.handle import RunHandle
-from orchestrator.client.sync import Orchestrator
+from orchestrator.client.handle import RedisRunHandle
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.engine import fields
 from orchestrator.errors import Forbidden, OrchestratorError, Unauthenticated, UnknownRun, UnknownWorkflow
 
 PREFIX: Final = "/api/v1"
-OPEN: Final = frozenset({f"{PREFIX}/health", f"{PREFIX}/ready", f"{PREFIX}/openapi.json"})
-"""Paths that need no key: they tell nothing of runs."""
+BY_LINK: Final = f"{PREFIX}/approvals/by-link"
+OPEN: Final = frozenset({f"{PREFIX}/health", f"{PREFIX}/ready", f"{PREFIX}/openapi.json", BY_LINK})
+"""Paths that need no key: they tell nothing of runs; or what comes with the request is a key of its own."""
 _LONGEST_AGENT: Final = 200
 
 
@@ -32,18 +33,18 @@ _LONGEST_AGENT: Final = 200
 class Caller:
     """Who a request is from, with a client that acts for them."""
 
-    client: Orchestrator
+    client: RedisOrchestrator
     role: Role
     user: str
     groups: tuple[str, ...] = ()
     workflows: tuple[str, ...] = ()
     """Patterns of the workflows that they may see; none: all."""
 
-    def run(self, run_id: str) -> RunHandle:
+    def run(self, run_id: str) -> RedisRunHandle:
         """The handle of a run that they may see; UnknownRun if there is none."""
         return self.runs_of(run_id)[0]
 
-    def runs_of(self, run_id: str) -> tuple[RunHandle, str]:
+    def runs_of(self, run_id: str) -> tuple[RedisRunHandle, str]:
         """The same, and the run's workflow."""
         _, values = self.client.store.read(run_id, (fields.WORKFLOW,))
         workflow = values[fields.WORKFLOW]
@@ -82,10 +83,9 @@ class Admission:
         await self.app(scope, receive, send)
 
     async def _caller(self, scope: Scope) -> Caller:
-        client: Orchestrator = scope["app"].state.client
+        client: RedisOrchestrator = scope["app"].state.client
         headers = Headers(scope=scope)
-        source = scope["client"][0] if scope.get("client") else ""
-        agent = headers.get("user-agent", "")[:_LONGEST_AGENT]
+        source, agent = source_of(scope)
         if not client.settings.access:
             _check_local(headers)
             actor = Actor(client.audit.actor.user, "", source, agent)
@@ -96,6 +96,12 @@ class Admission:
         record = await run_in_threadpool(admit, client.audit.access, client.settings, token.strip())
         actor = Actor(record.user, record.id, source, agent)
         return Caller(client.acting_for(actor), Role(record.role), record.user, record.groups, record.workflows)
+
+
+def source_of(scope: MutableMapping[str, Any]) -> tuple[str, str]:
+    """Where a request is from: the address, and what program says it is."""
+    agent = Headers(scope=scope).get("user-agent", "")[:_LONGEST_AGENT]
+    return scope["client"][0] if scope.get("client") else "", agent
 
 
 def is_loopback(host: str) -> bool:

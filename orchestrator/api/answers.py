@@ -6,10 +6,18 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from orchestrator.client.doctor import Finding
-from orchestrator.client.fleet import QueueStats, WorkerStats
 from orchestrator.client.jobs import Job
-from orchestrator.client.search import RunSummary
+from orchestrator.client.shown import (
+    DeadEvent,
+    Finding,
+    OpenApproval,
+    QueueStats,
+    RunSummary,
+    ScheduleDescription,
+    WorkerStats,
+)
+from orchestrator.errors import Problem
+from orchestrator.store.port import HistoryEntry
 
 
 class Started(BaseModel):
@@ -68,6 +76,88 @@ class History(BaseModel):
     after: str | None = Field(description="Where to go on.")
 
 
+def told(entry: HistoryEntry) -> dict[str, Any]:
+    """An event of a run's history as it is told: flat; an `id` of its own, such as a signal's, as `event_id`."""
+    own = {("event_id" if name == "id" else name): value for name, value in entry.event.items()}
+    return {"id": entry.id, "at_ms": entry.at_ms, **own}
+
+
+class ApprovalList(BaseModel):
+    """Open approvals, newest runs first."""
+
+    approvals: list[OpenApproval]
+
+
+class Link(BaseModel):
+    """What a link carries by which one person may decide one approval without a key."""
+
+    run_id: str
+    step: str
+    user: str
+    token: str
+
+
+class ScheduleList(BaseModel):
+    """Schedules, by workflow and name."""
+
+    schedules: list[ScheduleDescription]
+
+
+class Triggered(BaseModel):
+    """The run that was started."""
+
+    run_id: str
+
+
+class Backfilled(BaseModel):
+    """How many slots the range has; the leading beat starts their runs."""
+
+    slots: int
+
+
+class TakenEvent(BaseModel):
+    """An external event that was taken in."""
+
+    id: str
+    source: str
+    type: str
+
+
+class TakenEvents(BaseModel):
+    """In the order in which they came."""
+
+    events: list[TakenEvent]
+
+
+class StreamEntry(BaseModel):
+    """An entry of the stream of events."""
+
+    entry_id: str
+    received_at: str
+    event: dict[str, Any] | None = Field(description="In CloudEvents' JSON format; null if it is no CloudEvent.")
+    body: str = Field(description="As it came.")
+    only: str = Field(description="`workflow/trigger` if it is replayed for that one alone.")
+
+
+class EventTail(BaseModel):
+    """What came in, oldest first."""
+
+    entries: list[StreamEntry]
+    after: str = Field(description="Where to go on.")
+
+
+class DeadEvents(BaseModel):
+    """What was given up, oldest first."""
+
+    events: list[DeadEvent]
+
+
+class Counted(BaseModel):
+    """How many it were."""
+
+    count: int
+
+
 class WorkflowList(BaseModel):
     """Workflows by key."""
 
@@ -109,7 +199,7 @@ class PublishedOne(BaseModel):
     version: str
     digest: str
     created: bool
-    warnings: list[str]
+    warnings: list[Problem]
 
 
 class PublishedMany(BaseModel):

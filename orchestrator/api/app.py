@@ -13,17 +13,30 @@ from orchestrator.api.background import working_off
 from orchestrator.api.bodies import BodyLimit
 from orchestrator.api.documents import describe
 from orchestrator.api.problems import install
-from orchestrator.api.routes import audit, fleet, health, jobs, keys, runs, stream, verbs, workflows
+from orchestrator.api.routes import (
+    approvals,
+    audit,
+    events,
+    fleet,
+    health,
+    jobs,
+    keys,
+    runs,
+    schedules,
+    signals,
+    stream,
+    verbs,
+    workflows,
+)
 from orchestrator.client.jobs import Jobs
-from orchestrator.client.sync import Orchestrator
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.store.tail import Tail
 
-ROUTERS: tuple[APIRouter, ...] = tuple(
-    module.router for module in (health, workflows, runs, stream, verbs, jobs, fleet, audit, keys)
-)
+_RESOURCES = health, workflows, runs, stream, verbs, signals, approvals, schedules, events, jobs, fleet, audit, keys
+ROUTERS: tuple[APIRouter, ...] = tuple(module.router for module in _RESOURCES)
 
 
-def create_app(client: Orchestrator) -> FastAPI:
+def create_app(client: RedisOrchestrator) -> FastAPI:
     """The API of what a client reaches."""
 
     @asynccontextmanager

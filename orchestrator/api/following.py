@@ -9,7 +9,8 @@ from typing import Any, Final
 from starlette.concurrency import run_in_threadpool
 
 from orchestrator import logs
-from orchestrator.client.handle import ENDS, RunHandle
+from orchestrator.api.answers import told
+from orchestrator.client.handle import ENDS, RedisRunHandle
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.state import OVER
 from orchestrator.errors import Unreachable
@@ -21,7 +22,7 @@ HEARTBEAT_S: Final = 10.0
 """So often a comment goes through a stream in which nothing happens, so that nobody between takes it for dead."""
 
 
-async def wait_for_end(tail: Tail, handle: RunHandle, timeout_s: float) -> bool:
+async def wait_for_end(tail: Tail, handle: RedisRunHandle, timeout_s: float) -> bool:
     """Whether the run is over, as soon as it is, or when time is up."""
     deadline, after = elapsed_s() + timeout_s, "0"
     while not (over := await run_in_threadpool(handle.status) in OVER):
@@ -35,7 +36,7 @@ async def wait_for_end(tail: Tail, handle: RunHandle, timeout_s: float) -> bool:
     return over
 
 
-async def server_sent_events(tail: Tail, handle: RunHandle, after: str) -> AsyncIterator[str]:
+async def server_sent_events(tail: Tail, handle: RedisRunHandle, after: str) -> AsyncIterator[str]:
     """What happened after that event and what happens, until the run is over and all of it is told."""
     yield "retry: 1000\n\n"
     try:
@@ -43,7 +44,7 @@ async def server_sent_events(tail: Tail, handle: RunHandle, after: str) -> Async
             over = await run_in_threadpool(handle.status) in OVER
             events = await tail.wait(handle.run_id, after, 0.0 if over else HEARTBEAT_S)
             for entry in await run_in_threadpool(handle.masked, events):
-                yield _event(entry.id, str(entry.event["type"]), {"id": entry.id, "at_ms": entry.at_ms, **entry.event})
+                yield _event(entry.id, str(entry.event["type"]), told(entry))
             if events:
                 after = events[-1].id
             elif over:

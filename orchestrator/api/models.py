@@ -23,6 +23,10 @@ JsonObject = dict[str, Any]
 RunId = Annotated[str, Path(description="The run's id.", max_length=300)]
 WorkflowKey = Annotated[str, Path(description="The workflow's key.", max_length=300, examples=["payment.flow"])]
 VersionName = Annotated[str, Path(description="`1.2.0`, or `latest`.", max_length=100, examples=["1.0.0"])]
+StepAddress = Annotated[
+    str, Path(description="The step's address, such as `ship[3]/ask`.", max_length=500, examples=["ask"])
+]
+WhyQuery = Annotated[str, Query(alias="reason", max_length=1_000, description="Why; kept in the audit log.")]
 After = Annotated[str, Query(pattern=EVENT_ID, description="Only events after the one with this id.")]
 LastEventId = Annotated[str, Header(alias="Last-Event-ID", pattern=EVENT_ID, description="Go on behind it.")]
 
@@ -79,6 +83,78 @@ class RetryRun(Wanted):
     from_step: str | None = Field(
         default=None, max_length=500, description="Refused unless the retry goes on there: where the run failed."
     )
+    incarnation: int | None = Field(default=None, ge=1, description="Refused unless the run is that one.")
+
+
+class SendSignal(Body):
+    """A signal to a run."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "paid", "data": {"amount": 1250}, "id": "p-1"}]})
+
+    name: str = Field(min_length=1, max_length=200, description="As the step that waits for it names it.")
+    data: Any = Field(default=None, description="What the step's output will have.")
+    id: str | None = Field(default=None, min_length=1, max_length=300, description="A second one with it is the first.")
+
+
+class Decide(Body):
+    """What somebody decides."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"decision": "approve", "comment": "fine", "form": {"cost_centre": "C-7"}}]}
+    )
+
+    decision: Literal["approve", "reject", "request_changes"]
+    comment: Reason = ""
+    form: Any = Field(default=None, description="What the approval's form asks for.")
+
+
+class DecideByLink(Decide):
+    """What somebody decides who has a link and no key."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "run_id": "r-1",
+                    "step": "ask",
+                    "user": "ann",
+                    "token": "0123456789abcdef0123456789abcdef",
+                    "decision": "approve",
+                }
+            ]
+        }
+    )
+
+    run_id: str = Field(min_length=1, max_length=300)
+    step: str = Field(min_length=1, max_length=500)
+    user: str = Field(min_length=1, max_length=200, description="For whom the link was made.")
+    token: str = Field(pattern="^[0-9a-f]{32}$", description="What the link has.")
+
+
+class Delegate(Body):
+    """Who decides instead."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"to": "bob"}]})
+
+    to: str = Field(min_length=1, max_length=200)
+
+
+class MakeLink(Body):
+    """For whom."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"user": "ann"}]})
+
+    user: str = Field(min_length=1, max_length=200)
+
+
+class Backfill(Wanted):
+    """A range of slots that is past."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"since": "2026-01-01T00:00:00Z", "until": "90m"}]})
+
+    since: str = Field(max_length=40, description="The first slot, then or later: a moment, or `90m` ago.")
+    until: str | None = Field(default=None, max_length=40, description="The last, then or earlier; now, if not given.")
+    one_by_one: bool = Field(default=True, description="Each when no run of the schedule is under way.")
 
 
 class SkipStep(Wanted):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
@@ -148,6 +149,8 @@ def response(path: str, error: OrchestratorError) -> Response:
     """The problem that an error is."""
     status = STATUSES.get(error.code, 500)
     details = {name: value for name, value in error.details.items() if name not in ("problems", "retry_after_ms")}
+    if isinstance(error, SpecInvalid):
+        details["problems"] = [asdict(one) for one in error.problems]
     headers = {}
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from orchestrator.client.description import StepDescription
+from orchestrator.client.shown import StepDescription
 
 FEW = 10
 """So many of a kind are shown one by one; more than that are a crowd."""

@@ -11,7 +11,7 @@ from rich.text import Text
 from orchestrator.cli.output import Output
 from orchestrator.cli.session import connect, json_argument
 from orchestrator.cli.views import moment
-from orchestrator.client.approvals import OpenApproval
+from orchestrator.client.shown import OpenApproval
 from orchestrator.client.sync import user_name
 from orchestrator.engine.approvals import Choice
 

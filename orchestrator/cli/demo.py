@@ -20,8 +20,8 @@ from orchestrator.cli.progress import show_progress
 from orchestrator.cli.session import import_operations, load_specs, read_settings
 from orchestrator.cli.timeline import timeline
 from orchestrator.cli.views import headed
-from orchestrator.client.description import RunDescription
-from orchestrator.client.sync import Orchestrator
+from orchestrator.client.shown import RunDescription
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.clock import elapsed_s
 from orchestrator.errors import InvalidRequest, RunFailed
 from orchestrator.local import Fleet, LocalRedis, beat_command, environment, worker_command
@@ -85,7 +85,7 @@ def _checkout() -> Path:
 
 
 @contextmanager
-def _fleet(output: Output, folder: Path) -> Iterator[Orchestrator]:
+def _fleet(output: Output, folder: Path) -> Iterator[RedisOrchestrator]:
     """A client of a Redis of its own, with a worker and a beat that listen and the specs published."""
     with LocalRedis(log=folder / "redis.log") as redis:
         _started(output, "Redis", redis.pid, f"{redis.url()}, in a temporary folder")
@@ -100,7 +100,7 @@ def _fleet(output: Output, folder: Path) -> Iterator[Orchestrator]:
             worker = fleet.start("worker", worker_command())
             beat = fleet.start("beat", beat_command())
             settings = read_settings().model_copy(update={"redis_url": redis.url(), "broker_url": redis.url()})
-            client = Orchestrator.connect(settings=settings)
+            client = RedisOrchestrator.connect(settings=settings)
             worker.wait_for_line("ready.")
             _started(output, "worker", worker.pid, "executes steps; 2 processes")
             beat.wait_for_line("beat: Starting")
@@ -115,7 +115,7 @@ def _started(output: Output, name: str, pid: int, what: str) -> None:
     output.say(Text.assemble(("started  ", "green"), (f"{name:<7}", "bold"), (f"pid {pid:<8}{what}", "dim")))
 
 
-def _tell(output: Output, client: Orchestrator, number: int, story: Story) -> None:
+def _tell(output: Output, client: RedisOrchestrator, number: int, story: Story) -> None:
     output.say("", Rule(Text(f"{number}. {story.title}", style="bold"), align="left"), Text(story.says), "")
     handle = client.start(
         WORKFLOW,

@@ -19,7 +19,7 @@ from orchestrator.cli.api import check_installed
 from orchestrator.cli.output import Output
 from orchestrator.cli.session import import_operations, load_specs, read_settings
 from orchestrator.cli.specs import published_line
-from orchestrator.client.sync import Orchestrator
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.errors import InvalidSettings, ProcessFailed
 from orchestrator.local import (
     Fleet,
@@ -56,7 +56,7 @@ def run(
             _say(output, f"Redis at {settings.redis_url}, its data in {DATA}/")
         else:
             _say(output, f"Redis at {settings.redis_url} was there already")
-        client = Orchestrator.connect(settings=settings)
+        client = RedisOrchestrator.connect(settings=settings)
         client.store.ping()
         fleet = stack.enter_context(Fleet(env=environment(settings.redis_url), on_line=on_line))
         worker = fleet.start("worker", worker_command(queues, concurrency=concurrency))
@@ -133,7 +133,7 @@ def _say(output: Output, text: str | Text) -> None:
     output.say(Text.assemble(("dev      │ ", "bold"), text))
 
 
-def _say_ready(output: Output, client: Orchestrator, settings: Settings, address: str | None) -> None:
+def _say_ready(output: Output, client: RedisOrchestrator, settings: Settings, address: str | None) -> None:
     workflows = client.registry.workflows()
     _say(output, f"state {settings.redis_url}, broker {settings.broker}")
     if address is not None:
@@ -145,7 +145,7 @@ def _say_ready(output: Output, client: Orchestrator, settings: Settings, address
     _say(output, "Ctrl-C stops everything that was started here")
 
 
-def _suggestions(client: Orchestrator, workflows: Sequence[str]) -> Iterator[str]:
+def _suggestions(client: RedisOrchestrator, workflows: Sequence[str]) -> Iterator[str]:
     if not workflows:
         yield "publish specs/"
         return

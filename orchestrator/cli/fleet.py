@@ -11,8 +11,7 @@ from rich.text import Text
 from orchestrator.cli.output import Output
 from orchestrator.cli.session import connect
 from orchestrator.cli.views import headed, moment, state_text
-from orchestrator.client.doctor import Finding, Level
-from orchestrator.client.fleet import QueueStats, WorkerStats
+from orchestrator.client.shown import Finding, Level, QueueStats, WorkerStats
 
 _SIGNS: Final[Mapping[Level, tuple[str, str]]] = {
     Level.OK: ("✓", "green"),

@@ -14,7 +14,7 @@ from orchestrator import logs
 from orchestrator.cli.output import Output
 from orchestrator.cli.session import connect, json_argument
 from orchestrator.cli.views import moment
-from orchestrator.client.events import DeadEvent, TakenIn
+from orchestrator.client.shown import DeadEvent, TakenIn
 from orchestrator.errors import InvalidEvent
 from orchestrator.triggers.listener import Listener
 

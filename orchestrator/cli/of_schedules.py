@@ -11,7 +11,7 @@ from rich.text import Text
 from orchestrator.cli.output import Output
 from orchestrator.cli.session import connect
 from orchestrator.cli.views import error_text, headed, moment
-from orchestrator.client.schedules import ScheduleDescription
+from orchestrator.client.shown import ScheduleDescription
 from orchestrator.client.sync import user_name
 from orchestrator.spec.durations import format_duration
 

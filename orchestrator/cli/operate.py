@@ -9,8 +9,8 @@ from rich.text import Text
 from orchestrator.cli.output import Output
 from orchestrator.cli.session import connect, json_argument, object_argument
 from orchestrator.cli.views import headed, kept_table, state_text, undo_style, undos_table
-from orchestrator.client.description import RunDescription
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.handle import RedisRunHandle
+from orchestrator.client.shown import RunDescription
 from orchestrator.client.sync import user_name
 from orchestrator.engine.state import RunStatus
 
@@ -91,7 +91,7 @@ def waive(output: Output, run_id: str, step: str, *, reason: str) -> None:
     _answer(output, handle)
 
 
-def _answer(output: Output, handle: RunHandle) -> RunDescription:
+def _answer(output: Output, handle: RedisRunHandle) -> RunDescription:
     """Show where the run stands now."""
     run = handle.describe()
     if output.as_json:

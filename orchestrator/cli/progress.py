@@ -11,8 +11,8 @@ from rich.live import Live
 from orchestrator.cli.output import Output
 from orchestrator.cli.timeline import Narrator
 from orchestrator.cli.views import status_line, steps_table
-from orchestrator.client.description import RunDescription
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.handle import RedisRunHandle
+from orchestrator.client.shown import RunDescription
 from orchestrator.clock import elapsed_s
 from orchestrator.errors import Unreachable
 
@@ -27,7 +27,7 @@ class Progress:
     Something has happened since then if it is `stale`; however much happens, a look costs a part of the time only.
     """
 
-    def __init__(self, handle: RunHandle, width: int, *, whole: bool = False) -> None:
+    def __init__(self, handle: RedisRunHandle, width: int, *, whole: bool = False) -> None:
         self.handle = handle
         self.width = width
         self.whole = whole
@@ -53,7 +53,7 @@ class Progress:
 
 
 def show_progress(
-    output: Output, handle: RunHandle, *, after: str = "0", timeout_s: float | None = None, whole: bool = False
+    output: Output, handle: RedisRunHandle, *, after: str = "0", timeout_s: float | None = None, whole: bool = False
 ) -> RunDescription:
     """Show the run until it is over, and describe it then; WaitTimeout after `timeout_s`."""
     if output.live:
@@ -74,7 +74,7 @@ def show_progress(
     return run
 
 
-def stream(output: Output, handle: RunHandle, *, after: str = "0") -> RunDescription:
+def stream(output: Output, handle: RedisRunHandle, *, after: str = "0") -> RunDescription:
     """Write each event as a line of JSON until the run is over, and describe it then."""
     for entry in handle.follow(after):
         output.record({"id": entry.id, "at_ms": entry.at_ms, **entry.event})

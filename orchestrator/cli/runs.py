@@ -12,7 +12,7 @@ from orchestrator.cli.progress import show_progress, stream
 from orchestrator.cli.session import connect, object_argument, seconds_argument
 from orchestrator.cli.timeline import timeline
 from orchestrator.cli.views import headed, run_facts, runs_table, steps_table
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.search import Query
 from orchestrator.engine.indexes import Scalar
 from orchestrator.engine.state import RunStatus
@@ -100,7 +100,7 @@ def show(output: Output, run_id: str, *, whole: bool) -> None:
     )
 
 
-def _history(handle: RunHandle) -> list[HistoryEntry]:
+def _history(handle: RedisRunHandle) -> list[HistoryEntry]:
     """All that happened."""
     entries: list[HistoryEntry] = []
     while page := handle.history(entries[-1].id if entries else "0", PAGE):

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from orchestrator.client.sync import Orchestrator
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.errors import InvalidInput, InvalidRequest, InvalidSettings, Problem, SpecInvalid
 from orchestrator.settings import Settings
 from orchestrator.spec.durations import parse_duration
@@ -29,11 +29,11 @@ def read_settings() -> Settings:
         raise InvalidSettings(f"the settings cannot be read: {error}") from error
 
 
-def connect() -> Orchestrator:
+def connect() -> RedisOrchestrator:
     """A client of what the settings name."""
     settings = read_settings()
     try:
-        return Orchestrator.connect(settings=settings)
+        return RedisOrchestrator.connect(settings=settings)
     except ValueError as error:
         raise InvalidSettings(f"{settings.redis_url!r} is not the URL of a Redis: {error}") from error
 

@@ -12,7 +12,8 @@ from rich.text import Text
 from orchestrator.cli.output import Output
 from orchestrator.cli.session import connect, import_operations, load_specs, read_settings
 from orchestrator.cli.views import indented, problem_line
-from orchestrator.client.publishing import Published, examine
+from orchestrator.client.publishing import examine
+from orchestrator.client.shown import Published
 from orchestrator.errors import Problem, SpecInvalid
 from orchestrator.plan.mermaid import to_mermaid
 from orchestrator.plan.plan import compile_plan

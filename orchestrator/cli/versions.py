@@ -10,8 +10,8 @@ from rich.text import Text
 from orchestrator.cli.output import Output
 from orchestrator.cli.session import connect
 from orchestrator.cli.views import moment
-from orchestrator.client.sync import Orchestrator
-from orchestrator.client.traffic import VersionStatus
+from orchestrator.client.shown import VersionStatus
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.errors import InvalidTraffic
 from orchestrator.spec.traffic import Traffic
 
@@ -56,7 +56,7 @@ def deprecate(output: Output, workflow: str, version: str, *, undo: bool) -> Non
         output.warn(f"the traffic split still gives it {status.takes_percent:g} % of new runs")
 
 
-def _show_split(output: Output, orchestrator: Orchestrator, workflow: str, split: Traffic | None) -> None:
+def _show_split(output: Output, orchestrator: RedisOrchestrator, workflow: str, split: Traffic | None) -> None:
     offer = orchestrator.catalogue.offer(workflow)
     if split is None:
         which = f"take {offer.latest}, the highest stable version" if offer.latest else "must name a version"

@@ -12,8 +12,7 @@ from rich.text import Text
 
 from orchestrator.cli.awaited import missed, waited_for
 from orchestrator.cli.crowds import Crowd, with_crowds
-from orchestrator.client.description import RunDescription, StepDescription
-from orchestrator.client.search import RunSummary
+from orchestrator.client.shown import RunDescription, RunSummary, StepDescription
 from orchestrator.engine.undoing import Kept, PlannedUndo
 from orchestrator.errors import Problem
 

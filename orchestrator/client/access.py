@@ -24,7 +24,7 @@ class Role(StrEnum):
     """What a key allows; each role allows what those before it do."""
 
     VIEWER = "viewer"  # reads
-    STARTER = "starter"  # starts runs
+    STARTER = "starter"  # starts runs, sends signals and events, decides approvals of its own
     OPERATOR = "operator"  # cancels, pauses, resumes, retries, skips, undoes
     ADMIN = "admin"  # publishes, splits traffic, manages keys, reads the audit log
 
@@ -92,12 +92,20 @@ def admit(access: Access, settings: Settings, token: str) -> KeyRecord:
         raise Unauthenticated("there is no such API key, or it has been revoked")
     if record.expires_at is not None and record.expires_at <= found.now_ms:
         raise Unauthenticated(f"this API key expired at {rfc3339(record.expires_at)}")
-    if found.wait_ms > 0:
-        raise TooManyRequests(
-            f"more than {settings.rate_per_s:g} requests a second; ask again in {found.wait_ms} ms",
-            retry_after_ms=found.wait_ms,
-        )
+    _check_wait(found.wait_ms, settings)
     return record
+
+
+def check_rate(access: Access, settings: Settings, source: str) -> None:
+    """TooManyRequests if more come from an address, without keys, than a key may make."""
+    _check_wait(access.take(source, settings.rate_per_s, settings.rate_burst), settings)
+
+
+def _check_wait(wait_ms: int, settings: Settings) -> None:
+    if wait_ms > 0:
+        raise TooManyRequests(
+            f"more than {settings.rate_per_s:g} requests a second; ask again in {wait_ms} ms", retry_after_ms=wait_ms
+        )
 
 
 def may_see(patterns: Sequence[str], workflow: str) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+from typing_extensions import override
 
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.audit import Audit
@@ -13,6 +15,8 @@ from orchestrator.client.inputs import checked_json
 from orchestrator.client.masking import mask_of
 from orchestrator.client.operating import Operating
 from orchestrator.client.redaction import Mask
+from orchestrator.client.shown import OpenApproval
+from orchestrator.client.surface import Approvals
 from orchestrator.client.versions import Versions
 from orchestrator.engine import fields
 from orchestrator.engine.approvals import (
@@ -45,31 +49,8 @@ PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class OpenApproval:
-    """An approval that waits for a decision. Moments are RFC 3339 in UTC."""
-
-    run_id: str
-    workflow: str
-    version: str
-    step: str
-    title: str
-    mode: str
-    users: tuple[str, ...]
-    groups: tuple[str, ...]
-    asked_at: str
-    due_at: str | None
-    decisions: tuple[dict[str, Any], ...]
-    form: dict[str, Any] | None
-    """JSON Schema of what a decision is to come with."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Approvals:
-    """Finds open approvals and decides them. `by` and `groups` are whom the caller knows to decide."""
+class RedisApprovals(Approvals):
+    """Open approvals over Redis."""
 
     settings: Settings
     store: Store
@@ -77,8 +58,14 @@ class Approvals:
     dispatcher: Dispatcher
     audit: Audit = field(default_factory=Audit)
 
-    def list(self, user: str | None = None, groups: Collection[str] = (), *, limit: int = PAGE) -> list[OpenApproval]:
-        """The open approvals that this person may decide now, newest runs first; without a person, all."""
+    @override
+    def mine(self, *, limit: int = PAGE) -> Sequence[OpenApproval]:
+        return self.list(self.audit.actor.user, limit=limit)
+
+    @override
+    def list(
+        self, user: str | None = None, groups: Collection[str] = (), *, limit: int = PAGE
+    ) -> Sequence[OpenApproval]:
         names = [ALL_OPEN] if user is None else [user_name_of(user), *map(group_name_of, groups)]
         found: list[OpenApproval] = []
         for run_id in dict.fromkeys(run for name in names for run in self._runs(name)):
@@ -87,49 +74,47 @@ class Approvals:
                 break
         return found[:limit]
 
+    @override
     def decide(
         self,
         run_id: str,
         step: str,
         choice: Choice,
         *,
-        by: str,
+        by: str = "",
         groups: Collection[str] = (),
         comment: str = "",
         form: Any = None,
     ) -> None:
-        """Decide an open approval; NotAsked if this person may not, InvalidInput if the form is not filled in right."""
-        self._decide(run_id, step, choice, by, groups, comment, form, token="")
+        self._decide(run_id, step, choice, by or self.audit.actor.user, groups, comment, form, token=None)
 
+    @override
     def decide_by_link(
         self, run_id: str, step: str, choice: Choice, *, by: str, token: str, comment: str = "", form: Any = None
     ) -> None:
-        """Decide by a link that was made for this person; NotAsked if its token is another."""
         self._decide(run_id, step, choice, by, (), comment, form, token=token)
 
-    def delegate(self, run_id: str, step: str, to: str, *, by: str, groups: Collection[str] = ()) -> None:
-        """Have another decide: instead of a user, besides a group. NotAsked if this person may not decide it."""
-        operating = self._operating(run_id)
+    @override
+    def delegate(self, run_id: str, step: str, to: str, *, by: str = "", groups: Collection[str] = ()) -> None:
+        operating, who = self._operating(run_id), by or self.audit.actor.user
         if not to:
             raise InvalidRequest("name somebody to delegate to")
 
         def move(plan: Plan, view: RunView) -> Move:
             self._check_open(plan, operating.going_on(view), step)
-            self._check_asked(plan, view, step, by, groups)
-            return delegate(plan, view, step, by, to, operating.terms())
+            self._check_asked(plan, view, step, who, groups)
+            return delegate(plan, view, step, who, to, operating.terms())
 
-        with self.audit.acting("delegate", f"runs/{run_id}/steps/{step}", by=by):
+        with self.audit.acting("delegate", _target(run_id, step), f"to {to}", who):
             operating.settle(move)
 
+    @override
     def link_token(self, run_id: str, step: str, user: str) -> str:
-        """The token of the link by which a user may decide without a key: for that user, and that approval, alone.
-
-        Whoever gives it away vouches for the user's being of the groups that are asked.
-        """
         operating = self._operating(run_id)
-        view = operating.view()
-        self._check_open(operating.plan(view), view, step)
-        return link_token(view, step, user)
+        with self.audit.acting("make_link", _target(run_id, step), f"for {user}"):
+            view = operating.view()
+            self._check_open(operating.plan(view), view, step)
+            return link_token(view, step, user)
 
     def _decide(
         self,
@@ -141,23 +126,23 @@ class Approvals:
         comment: str,
         form: Any,
         *,
-        token: str,
+        token: str | None,
     ) -> None:
         operating = self._operating(run_id)
         filled = json.loads(checked_json(form, self.settings.max_payload_bytes, name="form"))
 
         def move(plan: Plan, view: RunView) -> Move:
             self._check_open(plan, operating.going_on(view), step)
-            if token and not is_link_token(view, step, by, token):
+            if token is not None and not is_link_token(view, step, by, token):
                 raise NotAsked("the link is not one of this approval, or not for this person", run_id=run_id, step=step)
-            member_of = tuple(view.json(fields.asked(step))["groups"] if token else groups)
+            member_of = tuple(view.json(fields.asked(step))["groups"] if token is not None else groups)
             self._check_asked(plan, view, step, by, member_of)
             decision = Decision(by, member_of, choice, comment, filled, rfc3339(view.now_ms))
             if (problem := form_problem(plan, step, decision)) is not None:
                 raise InvalidInput(f"the form: {problem}", run_id=run_id, step=step)
             return decide(plan, view, step, decision, operating.terms())
 
-        with self.audit.acting(choice, f"runs/{run_id}/steps/{step}", comment, by):
+        with self.audit.acting(choice, _target(run_id, step), comment, by):
             operating.settle(move)
 
     def _check_open(self, plan: Plan, view: RunView, step: str) -> None:
@@ -188,6 +173,10 @@ class Approvals:
 
     def _operating(self, run_id: str) -> Operating:
         return Operating(run_id, self.settings, self.store, self.versions, self.dispatcher)
+
+
+def _target(run_id: str, step: str) -> str:
+    return f"runs/{run_id}/steps/{step}"
 
 
 def _shown(plan: Plan, view: RunView, step: str, mask: Mask) -> OpenApproval:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from typing import Any
 
+from orchestrator.client.shown import RunDescription, StepDescription
 from orchestrator.engine import fields
 from orchestrator.engine.address import flow_of, is_drain, is_lane, is_undo, parse_address, undone_by
 from orchestrator.engine.approvals import asked_by, is_approval
@@ -16,63 +15,6 @@ from orchestrator.engine.roots import rfc3339
 from orchestrator.engine.state import StepState
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import REST, SINK, Plan
-
-
-@dataclass(frozen=True, slots=True)
-class StepDescription:
-    """One step, or one undo."""
-
-    address: str
-    kind: str
-    operation: str | None
-    state: str
-    attempt: int
-    started_at: str | None
-    ended_at: str | None
-    duration_ms: int | None
-    waits_until: str | None
-    output: Any
-    error: Any
-    undoes: str | None
-    waived_by: str | None = None
-    """Of an undo that was done by hand: who said so."""
-    child_run: str | None = None
-    """Of a step that runs a workflow: the run that it started last; of its undo, the run that is undone."""
-    waits_for: Mapping[str, Any] | None = None
-    """Of a step that waits for something from outside: `event`, `source`, `filter`, `correlation`; or `signals`."""
-    near_miss: Mapping[str, Any] | None = None
-    """Why the latest event of the right type was not for it: `event` (its id), `part`, `wanted`, `found`."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunDescription:
-    """One run. Moments are RFC 3339 in UTC, durations in ms."""
-
-    run_id: str
-    workflow: str
-    version: str
-    status: str
-    compensation: str
-    created_at: str
-    ended_at: str | None
-    duration_ms: int
-    started_by: str
-    input: Any
-    ctx: Any
-    output: Any
-    error: Any
-    attention: str | None
-    steps: tuple[StepDescription, ...]
-    incarnation: int = 1
-    """How often it was begun: a retry and an undo by hand are new incarnations."""
-    paused_at: str | None = None
-    parent: str | None = None
-    """The run that started it, if one did."""
-    parent_step: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
 
 
 def describe(plan: Plan, view: RunView) -> RunDescription:

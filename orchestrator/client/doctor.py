@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.broker.queues import depths
 from orchestrator.client.fleet import InUse, versions_in_use
+from orchestrator.client.shown import Finding, Level
 from orchestrator.client.versions import Versions
 from orchestrator.clock import wall_ms
 from orchestrator.engine import fields
@@ -27,28 +26,6 @@ OLDEST_REDIS: Final = (6, 2)
 LARGEST_SKEW_MS: Final = 2_000
 SAMPLE: Final = 200
 """Live runs, the newest of each status, whose ledger is looked at."""
-
-
-class Level(StrEnum):
-    """How bad a finding is."""
-
-    OK = "ok"
-    WARNING = "warning"  # runs go on, but something is not as it should be
-    ERROR = "error"  # runs get stuck or may be lost
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at: what was found, and what to do unless it is well."""
-
-    level: Level
-    code: str
-    message: str
-    advice: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
 
 
 def examine(

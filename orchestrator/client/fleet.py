@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.broker.queues import depths
 from orchestrator.client.search import PAUSED
+from orchestrator.client.shown import QueueStats, Stats, WorkerStats
 from orchestrator.client.versions import Versions
 from orchestrator.engine.indexes import PAUSED_RUNS, live_index, status_index
 from orchestrator.engine.roots import rfc3339
@@ -20,45 +20,6 @@ from orchestrator.spec.operations import OperationInfo
 from orchestrator.spec.versions import latest_stable
 from orchestrator.store.port import Store
 from orchestrator.store.registry import Definition, Registry, WorkerRecord
-
-
-@dataclass(frozen=True, slots=True)
-class QueueStats:
-    """One queue: what waits in it, and which workers take from it."""
-
-    name: str
-    waiting: int
-    workers: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerStats:
-    """One live worker, beat or listener, as it said at `seen_at`."""
-
-    name: str
-    host: str
-    pid: int
-    queues: tuple[str, ...]
-    operations: tuple[str, ...]
-    concurrency: int
-    seen_at: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """The fleet at one moment. Runs that are paused are counted as such and under the status that they go on with."""
-
-    runs: Mapping[str, int]
-    queues: tuple[QueueStats, ...]
-    workers: tuple[WorkerStats, ...]
-    beats: tuple[WorkerStats, ...]
-    leader: str | None = None
-    """The beat that fires the schedules."""
-    listeners: tuple[WorkerStats, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

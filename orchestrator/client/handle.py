@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from typing_extensions import override
+
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.audit import Audit
-from orchestrator.client.description import RunDescription, describe
+from orchestrator.client.description import describe
 from orchestrator.client.masking import (
     mask_of,
     masked_description,
@@ -21,6 +23,8 @@ from orchestrator.client.masking import (
 )
 from orchestrator.client.operating import Operating
 from orchestrator.client.redaction import Mask
+from orchestrator.client.shown import RunDescription, run_failed
+from orchestrator.client.surface import RunHandle
 from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
 from orchestrator.engine import fields
@@ -44,7 +48,7 @@ _RESULT = (
 
 
 @dataclass(frozen=True, slots=True)
-class RunHandle:
+class RedisRunHandle(RunHandle):
     """One run, by its id."""
 
     run_id: str
@@ -53,25 +57,22 @@ class RunHandle:
     dispatcher: Dispatcher
     audit: Audit = field(default_factory=Audit)
 
+    @override
     def status(self) -> RunStatus:
-        """Where the run is."""
         _, values = self.store.read(self.run_id, (fields.STATUS,))
         status = values[fields.STATUS]
         if status is None:
             raise UnknownRun(f"no run has the id {self.run_id!r}", run_id=self.run_id)
         return RunStatus(status)
 
+    @override
     def describe(self) -> RunDescription:
-        """Everything that is known of the run now."""
         view = self._operating.view()
         plan = self._operating.plan(view)
         return masked_description(describe(plan, view), mask_of(plan, self._settings, view))
 
+    @override
     def result(self, timeout: float | None = None) -> Any:
-        """The run's output, as soon as it has one; `timeout` in seconds.
-
-        RunFailed if it ends without one, WaitTimeout if it has not ended in time.
-        """
         deadline = None if timeout is None else elapsed_s() + timeout
         after = "0"
         while True:
@@ -95,12 +96,12 @@ class RunHandle:
         _, values = self.store.read(self.run_id, (fields.WORKFLOW, fields.VERSION))
         return masked_history(entries, self._mask(values))
 
+    @override
     def history(self, after: str = "0", limit: int = 1000) -> list[HistoryEntry]:
-        """What happened, oldest first, after the event with this id."""
         return self.masked(self.store.history(self.run_id, after, limit))
 
+    @override
     def follow(self, after: str = "0", timeout: float | None = None) -> Iterator[HistoryEntry]:
-        """What happened after that event and what happens, until the run is over; WaitTimeout after so many seconds."""
         deadline = None if timeout is None else elapsed_s() + timeout
         while True:
             status = self.status()
@@ -114,63 +115,56 @@ class RunHandle:
             if over and not events:
                 return
 
+    @override
     def cancel(self, reason: str = "", by: str = "") -> None:
-        """Stop the run: nothing new starts, what is in flight ends, what is done is undone. RunOver if it has ended."""
         with self._wish("cancel", reason, by) as wish:
             self._operating.cancel(wish)
 
+    @override
     def pause(self, reason: str = "", by: str = "") -> None:
-        """Let nothing new begin until `resume`; steps in flight end. RunOver if the run has ended."""
         with self._wish("pause", reason, by) as wish:
             self._operating.pause(wish)
 
+    @override
     def resume(self, reason: str = "", by: str = "") -> None:
-        """Let a paused run go on; its time limits move by as long as it was paused."""
         with self._wish("resume", reason, by) as wish:
             self._operating.resume(wish)
 
+    @override
     def retry(
         self,
         reason: str = "",
         by: str = "",
         *,
-        input: Mapping[str, Any] | None = None,  # noqa: A002
+        input: Mapping[str, Any] | None = None,
         step: str | None = None,
         incarnation: int | None = None,
     ) -> None:
-        """Let a failed or cancelled run go on from where it failed, as a new incarnation of the same run.
-
-        Steps that were undone run again first, with new idempotency keys; `input` replaces the run's. With a `step`
-        only if the run would go on there, with an `incarnation` only if it is that one; else NotRetriable.
-        """
         with self._wish("retry", reason, by) as wish:
             self._operating.retry(wish, input, step=step, incarnation=incarnation)
 
+    @override
     def skip(self, step: str, reason: str = "", by: str = "", *, output: Any = None) -> None:
-        """Go on behind a step that waits, as if it had succeeded; `output` is what later steps read of it."""
         with self._wish("skip", reason, by, step) as wish:
             self._operating.skip(step, wish, output)
 
-    def signal(self, name: str, data: Any = None, *, id: str | None = None, by: str = "") -> None:  # noqa: A002
-        """Give the run a signal: to the step that waits for it, or to the first that will.
-
-        Two signals with the same `id` are one. SignalNotExpected if no step takes it, RunOver if the run has ended.
-        """
+    @override
+    def signal(self, name: str, data: Any = None, *, id: str | None = None, by: str = "") -> None:
         with self.audit.acting("signal", f"runs/{self.run_id}/signals/{name}", by=by):
             self._operating.signal(name, data, signal_id=id, source=by)
 
+    @override
     def undo(self, reason: str = "", by: str = "") -> None:
-        """Of a run that is over: make again the undos that failed, or all that waited for this. Twice is once."""
         with self._wish("undo", reason, by) as wish:
             self._operating.undo(wish)
 
+    @override
     def waive(self, step: str, reason: str = "", by: str = "") -> None:
-        """Record that what a step did was undone by hand."""
         with self._wish("waive", reason, by, step) as wish:
             self._operating.waive(step, wish)
 
+    @override
     def undo_preview(self) -> UndoPreview:
-        """What would be undone now, with inputs, and what cannot be."""
         found = self._operating.undo_preview()
         view = self._operating.view()
         return masked_preview(found, mask_of(self._operating.plan(view), self._settings, view))
@@ -213,7 +207,4 @@ class RunHandle:
 
 def _failed(run_id: str, status: str, values: dict[str, str | None], mask: Mask) -> RunFailed:
     error = masked_error(json.loads(values[fields.ERROR] or "{}"), mask)
-    message = f"run {run_id} {status}: {error.get('code', '')} {error.get('message', '')}".rstrip()
-    return RunFailed(
-        message, run_id=run_id, status=status, error=error, compensation=values[fields.COMPENSATION] or "none"
-    )
+    return run_failed(run_id, status, error, values[fields.COMPENSATION] or "none")

@@ -15,9 +15,9 @@ from typing import Any, Final, Literal
 
 from orchestrator import logs
 from orchestrator.client.audit import Actor
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.search import Query, fixed, search
-from orchestrator.client.sync import Orchestrator
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.engine import fields
 from orchestrator.engine.address import RUN
 from orchestrator.engine.commit import CREATED_AT, INCARNATION, NOW, Answer, Changes, Commit, Due, Stage
@@ -93,17 +93,17 @@ class Job:
 class Jobs:
     """Takes jobs in, tells of them, and works them off."""
 
-    def __init__(self, client: Orchestrator, store: Store) -> None:
+    def __init__(self, client: RedisOrchestrator, store: Store) -> None:
         self.client = client
         self.store = store
         self.lease_ms = client.settings.lease_ms
 
     @classmethod
-    def of(cls, client: Orchestrator) -> Jobs:
+    def of(cls, client: RedisOrchestrator) -> Jobs:
         """The jobs beside a client's runs: in the same Redis, in a namespace of their own."""
         return cls(client, RedisStore(client.settings.redis_url, settings_of_jobs(client.settings)))
 
-    def create(self, verb: Verb, query: Query, reason: str = "", *, client: Orchestrator | None = None) -> Job:
+    def create(self, verb: Verb, query: Query, reason: str = "", *, client: RedisOrchestrator | None = None) -> Job:
         """Note that a verb is to be done to every run that is described now; in the name of the client's actor."""
         client = client or self.client
         asked = fixed(query, client.store.time_ms())
@@ -232,7 +232,7 @@ class _Work:
         shown = {name: str(number) for name, number in counts.items()}
         return Changes(set={**shown, "errors": json.dumps(errors[-ERRORS_KEPT:]), "takes": "0"}, delete=("page",))
 
-    def _do(self, handle: RunHandle, verb: str, reason: str, incarnation: str) -> str:
+    def _do(self, handle: RedisRunHandle, verb: str, reason: str, incarnation: str) -> str:
         by = handle.audit.actor.user
         try:
             if verb == "cancel":

@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from orchestrator.client.description import RunDescription, StepDescription
 from orchestrator.client.redaction import MASK, Mask, Redaction
+from orchestrator.client.shown import RunDescription, StepDescription
 from orchestrator.engine import fields
 from orchestrator.engine.address import parse_address, undone_by
 from orchestrator.engine.undoing import UndoPreview

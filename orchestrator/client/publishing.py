@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from orchestrator.client.shown import Published
 from orchestrator.errors import Problem, SpecInvalid, UnknownWorkflow
 from orchestrator.plan.plan import compile_plan
 from orchestrator.spec.canonical import canonical_json, digest
@@ -17,18 +18,6 @@ from orchestrator.spec.support import without_effect
 from orchestrator.spec.versions import is_version
 from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.registry import Definition, Registry
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What publishing came to."""
-
-    key: str
-    version: str
-    digest: str
-    created: bool
-    """Whether it is new; False if the very same was published before."""
-    warnings: tuple[Problem, ...] = ()
 
 
 def publish(registry: Registry, spec: WorkflowSpec, *, operations: OperationRegistry = OPERATIONS) -> Published:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import AbstractContextManager
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any, Final
 from urllib.parse import quote
 
+from typing_extensions import override
+
 from orchestrator.client.audit import Audit
 from orchestrator.client.firing import CancelRun, Firing, StartRun
-from orchestrator.client.search import Moment, moment_ms
+from orchestrator.client.search import moment_ms
+from orchestrator.client.shown import ScheduleDescription
+from orchestrator.client.surface import Moment, Schedules
 from orchestrator.client.versions import Versions
 from orchestrator.engine.overlap import ALL, Turn, of_workflow
 from orchestrator.engine.roots import rfc3339
@@ -36,42 +39,12 @@ Decide = Callable[[Schedule, int], Turn | None]
 """What is to become of a schedule, at a moment; None: nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleDescription:
-    """A schedule, as it stands. Moments are RFC 3339 in UTC."""
-
-    workflow: str
-    name: str
-    state: str
-    """active, paused, or retired: no version that new runs take has it any more."""
-    definition: Mapping[str, Any]
-    """As the version says."""
-    paused: Mapping[str, str] | None
-    """By whom, why and since when."""
-    next: tuple[str, ...]
-    """The moments of the next fires, jitter included."""
-    waiting: str | None
-    """The slot that waits for the end of a run."""
-    last: str | None
-    """The last slot that was decided."""
-    backfills: int
-    """Ranges that are being filled up."""
-    counts: Mapping[str, int]
-    """Slots by what became of them."""
-    recent: tuple[Mapping[str, Any], ...]
-    """The last slots, the newest first, and what became of each."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
-
-
 Descriptions = list[ScheduleDescription]
 Events = list[HistoryEntry]
 
 
-class Schedules:
-    """The schedules of all workflows."""
+class RedisSchedules(Schedules):
+    """The schedules of all workflows, over Redis."""
 
     def __init__(
         self,
@@ -88,40 +61,43 @@ class Schedules:
         self.firing = Firing(self.records, runs, settings.sweep_ms, start=start, cancel=cancel)
         self._catalogue = catalogue
 
+    @override
     def list(self, workflow: str | None = None) -> Descriptions:
-        """All schedules, or those of a workflow, by workflow and name."""
         now_ms, found = self.records.time_ms(), [schedule for _, schedule in self._all(workflow)]
         return [_described(one, now_ms, 1) for one in sorted(found, key=lambda one: (one.workflow, one.name))]
 
+    @override
     def describe(self, workflow: str, name: str, *, fires: int = 5) -> ScheduleDescription:
-        """One schedule with its next fires; UnknownSchedule if there is none."""
         now_ms, schedule = self._get(workflow, name)
         return _described(schedule, now_ms, fires)
 
+    @override
     def history(self, workflow: str, name: str, after: str = "0", limit: int = 1000) -> Events:
-        """What happened to a schedule and became of its slots, oldest first; the last thousand events are kept."""
         self._get(workflow, name)
         return self.records.history(record_id(workflow, name), after, limit)
 
+    @override
     def pause(self, workflow: str, name: str, reason: str = "", by: str = "") -> None:
-        """Let no slot start a run until `resume`; the slots until then are neither fired nor missed."""
-        with self._acting("pause_schedule", workflow, name, Wish(by, reason)) as wish:
-            self._change(workflow, name, lambda one, now_ms: pause(one, wish, now_ms))
+        with self._acting("pause_schedule", workflow, name, reason, by):
+            self._change(workflow, name, lambda one, now_ms: pause(one, Wish(by, reason), now_ms))
 
+    @override
     def resume(self, workflow: str, name: str, reason: str = "", by: str = "") -> None:
-        """Let slots start runs again, from the next one on."""
-        with self._acting("resume_schedule", workflow, name, Wish(by, reason)) as wish:
-            self._change(workflow, name, lambda one, now_ms: resume(one, wish, now_ms))
+        with self._acting("resume_schedule", workflow, name, reason, by):
+            self._change(workflow, name, lambda one, now_ms: resume(one, Wish(by, reason), now_ms))
 
+    @override
     def trigger(self, workflow: str, name: str, reason: str = "", by: str = "") -> str:
-        """Start a run now, outside of the slots and whatever is under way; its id. It may be paused, not retired."""
+        with self._acting("trigger_schedule", workflow, name, reason, by):
+            return self._trigger(workflow, name, Wish(by, reason))
+
+    def _trigger(self, workflow: str, name: str, wish: Wish) -> str:
         run_id, key = secrets.token_hex(12), record_id(workflow, name)
 
         def decide(schedule: Schedule, now_ms: int) -> Turn | None:
-            return trigger(_going_on(schedule), run_id, Wish(by, reason), now_ms)
+            return trigger(_going_on(schedule), run_id, wish, now_ms)
 
-        with self._acting("trigger_schedule", workflow, name, Wish(by, reason)):
-            self._change(workflow, name, decide)
+        self._change(workflow, name, decide)
         _, schedule = self.firing.read(key)
         while schedule is not None and any(one.run_id == run_id for one in schedule.pending):
             errors, _ = self.firing.carry_out(key, schedule)
@@ -134,6 +110,7 @@ class Schedules:
             raise InvalidRequest(str(failed[0]["message"]), code=failed[0]["code"])
         return run_id
 
+    @override
     def backfill(
         self,
         workflow: str,
@@ -145,11 +122,6 @@ class Schedules:
         *,
         one_by_one: bool = True,
     ) -> int:
-        """Let the slots of a range that is past, both ends included, have their runs; how many slots there are.
-
-        The leading beat starts them in order: each when no run of the schedule is under way, or, without `one_by_one`,
-        all at once. A slot that has its run, or had one that is remembered, is passed over.
-        """
         now_ms = self.records.time_ms()
         start_ms = moment_ms(since, now_ms, "since")
         end_ms = now_ms if until is None else moment_ms(until, now_ms, "until")
@@ -168,9 +140,12 @@ class Schedules:
                 raise InvalidRequest(f"that range has more than {MOST_BACKFILLED:,} slots; give a shorter one")
             return backfill(schedule, wanted, slots, Wish(by, reason))
 
-        with self._acting("backfill_schedule", workflow, name, Wish(by, reason)):
+        with self._acting("backfill_schedule", workflow, name, reason, by):
             self._change(workflow, name, decide)
         return slots
+
+    def _acting(self, action: str, workflow: str, name: str, reason: str, by: str) -> AbstractContextManager[None]:
+        return self._audit.acting(action, f"schedules/{workflow}/{name}", reason, by)
 
     def reconcile(self, workflow: str) -> int:
         """Make the schedules of a workflow those of the version that new runs take; the number that changed."""
@@ -224,12 +199,6 @@ class Schedules:
         near = get_close_matches(name, names, n=3) or sorted(names)[:5]
         hint = f"; it has {', '.join(near)}" if near else ""
         raise UnknownSchedule(f"workflow {workflow!r} has no schedule {name!r}{hint}", workflow=workflow, near=near)
-
-    @contextmanager
-    def _acting(self, verb: str, workflow: str, name: str, wish: Wish) -> Iterator[Wish]:
-        """Somebody's wish, and the entry in the audit log that says what came of it."""
-        with self._audit.acting(verb, f"schedules/{workflow}/{name}", wish.reason, wish.by):
-            yield wish
 
     def _change(self, workflow: str, name: str, decide: Decide) -> None:
         for _ in range(TRIES):

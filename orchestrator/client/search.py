@@ -10,11 +10,13 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from orchestrator.client.access import may_see
+from orchestrator.client.shown import Page, RunSummary
+from orchestrator.client.surface import Moment
 from orchestrator.engine import fields
 from orchestrator.engine.indexes import (
     ALL_RUNS,
@@ -41,8 +43,6 @@ LOOKED_AT: Final = 2_000
 """Runs that one page looks at, at most; a page that found too little by then is short, and its cursor goes on."""
 BATCH: Final = 500
 
-Moment = datetime | timedelta | str
-"""A moment (without an offset: UTC), or how long ago: `2026-01-31T12:00:00Z`, `2026-01-31`, `90m`."""
 _Position = tuple[int, str]
 
 _FIELDS: Final = (
@@ -77,35 +77,6 @@ class Query:
     oldest_first: bool = False
     workflows: tuple[str, ...] = ()
     """Patterns of the workflows whose runs are looked for; none: of any."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """A run as lists show it. Moments are RFC 3339 in UTC, durations in ms."""
-
-    run_id: str
-    workflow: str
-    version: str
-    status: str
-    compensation: str
-    created_at: str
-    ended_at: str | None
-    duration_ms: int
-    started_by: str
-    error: Any
-    attention: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some of the runs, sorted, and where to go on; no cursor: there are no more."""
-
-    runs: tuple[RunSummary, ...]
-    cursor: str | None
 
 
 def search(store: Store, query: Query, *, limit: int, cursor: str | None = None) -> Page:

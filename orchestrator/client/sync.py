@@ -7,31 +7,34 @@ import getpass
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property, lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel
+from typing_extensions import override
 
 from orchestrator import logs
 from orchestrator.broker.app import attach, make_app
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.broker.transport import Push
-from orchestrator.client.approvals import Approvals
+from orchestrator.client.approvals import RedisApprovals
 from orchestrator.client.audit import Actor, Audit
-from orchestrator.client.doctor import Finding, examine
-from orchestrator.client.events import ExternalEvents
+from orchestrator.client.doctor import examine
+from orchestrator.client.events import RedisExternalEvents
 from orchestrator.client.firing import Fire
-from orchestrator.client.fleet import Stats, stats
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.fleet import stats
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.inputs import checked_input
 from orchestrator.client.masking import masked_refusal, redaction_of
 from orchestrator.client.receiving import correlations_of
-from orchestrator.client.schedules import Schedules
-from orchestrator.client.search import Moment, Page, Query, RunSummary, search
-from orchestrator.client.traffic import VersionStatus, set_traffic, version_statuses
+from orchestrator.client.schedules import RedisSchedules
+from orchestrator.client.search import Query, search
+from orchestrator.client.shown import Finding, Page, Published, RunSummary, Stats, VersionStatus
+from orchestrator.client.surface import Moment, Orchestrator, Start
+from orchestrator.client.traffic import set_traffic, version_statuses
 from orchestrator.client.versions import Offer, Versions
 from orchestrator.engine import fields
 from orchestrator.engine.commit import Answer, Commit
@@ -51,9 +54,6 @@ from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
 from orchestrator.store.registry import RedisRegistry, Registry
 
-if TYPE_CHECKING:
-    from orchestrator.client.publishing import Published
-
 log = logs.get("client")
 
 BATCH = 100
@@ -61,26 +61,8 @@ BATCH = 100
 RUN_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """One run to start with `start_many`."""
-
-    workflow: str
-    input: Any = None
-    ctx: Mapping[str, Any] | None = None
-    version: str | None = None
-    run_id: str | None = None
-    idempotency_key: str | None = None
-    timeout: timedelta | str | int | None = None
-    """The run's limit, if it is to be shorter than the workflow's: a duration as in specs."""
-    started_by: str | None = None
-    """Who starts it; the user of this process, if not given."""
-    scheduled_at_ms: int | None = None
-    """The slot that it is for, which expressions see as `run.scheduled_at`."""
-
-
-class Orchestrator:
-    """Publishes versions, starts runs, and finds them again."""
+class RedisOrchestrator(Orchestrator):
+    """The client over Redis and the broker."""
 
     def __init__(
         self,
@@ -99,29 +81,30 @@ class Orchestrator:
         self.event_store = event_store or RedisEvents(settings.redis_url, settings)
         self.catalogue = Versions(registry)
         self._warned: set[tuple[str, str]] = set()
+        self.owns_app = True
+        """Not an app that was attached to: it is its owner's."""
         self._timing = Timing(settings.lease_ms, settings.resend_ms)
         self._broker_too: RedisStore | None = None
         """The store, if its Redis is the broker as well: then runs and their first messages go there together."""
 
     @classmethod
-    def connect(cls, url: str | None = None, *, settings: Settings | None = None) -> Orchestrator:
-        """A client of the state at a Redis URL; of the settings', if none is given. Connects on first use."""
+    def of(cls, url: str | None, settings: Settings | None) -> RedisOrchestrator:
+        """A client of the state at a Redis URL; of the settings', if none is given."""
         chosen = _settings(url, settings)
         return cls._on(make_app(chosen), chosen)
 
     @classmethod
-    def attach(cls, app: Any, url: str | None = None, *, settings: Settings | None = None) -> Orchestrator:
-        """A client that sends through an existing Celery app, whose workers then serve our steps and its beat sweeps.
-
-        Call it where the app is made, once it is configured. The app's own tasks, routes and schedule stay as they are.
-        """
+    def attached_to(cls, app: Any, url: str | None, settings: Settings | None) -> RedisOrchestrator:
+        """A client that sends through an existing Celery app."""
         chosen = _settings(url, settings)
         chosen = chosen.model_copy(update={"broker_url": app.conf.broker_url})
         attach(app, chosen)
-        return cls._on(app, chosen)
+        client = cls._on(app, chosen)
+        client.owns_app = False
+        return client
 
     @classmethod
-    def _on(cls, app: Any, settings: Settings) -> Orchestrator:
+    def _on(cls, app: Any, settings: Settings) -> RedisOrchestrator:
         store = RedisStore(settings.redis_url, settings)
         registry = RedisRegistry(settings.redis_url, settings)
         access = RedisAccess(settings.redis_url, settings)
@@ -136,27 +119,36 @@ class Orchestrator:
             raise InvalidSettings("there are no API keys and no audit log without a Redis")
         return self.audit.access
 
-    def acting_for(self, actor: Actor) -> Orchestrator:
+    @override
+    def close(self) -> None:
+        for held in (self.store, self.registry, self.event_store, self.audit.access):
+            if isinstance(held, RedisStore | RedisRegistry | RedisEvents | RedisAccess):
+                held.close()
+        if self.owns_app:
+            self.dispatcher.app.close()
+
+    def acting_for(self, actor: Actor) -> RedisOrchestrator:
         """This client as somebody else: whose runs those are that it starts, and who did what, by the audit log."""
         other = copy.copy(self)
         other.audit = Audit(self.audit.access, actor)
-        other.__dict__.pop("schedules", None)  # they are kept with the audit of whom they were made for
+        for name in ("schedules", "events"):
+            other.__dict__.pop(name, None)  # made anew when they are asked for, for whom this client acts
         return other
 
     @cached_property
-    def schedules(self) -> Schedules:
+    def schedules(self) -> RedisSchedules:
         """The schedules of all workflows: what they did and will do, and changing that."""
-        return Schedules(
+        return RedisSchedules(
             self.store, self.catalogue, self.settings, start=self._fire, cancel=self._cancel, audit=self.audit
         )
 
     @cached_property
-    def events(self) -> ExternalEvents:
+    def events(self) -> RedisExternalEvents:
         """External events: emit, tail, and those that were given up."""
-        return ExternalEvents(self.settings, self.event_store)
+        return RedisExternalEvents(self.settings, self.event_store, self.audit)
 
+    @override
     def publish(self, spec: WorkflowSpec) -> Published:
-        """Store a version. The very same again is no error; other content under its number is `version_conflict`."""
         from orchestrator.client.publishing import publish  # noqa: PLC0415  # with the lint, of which workers need nothing
 
         load_operations(self.settings.operations)
@@ -167,16 +159,17 @@ class Orchestrator:
             self.schedules.reconcile(spec.meta.key)
             return published
 
+    @override
     def versions(self, workflow: str) -> list[VersionStatus]:
-        """Every version, the highest first: what it takes of new runs, and how many runs still live on it."""
         return version_statuses(self.catalogue, self.store, workflow)
 
+    @override
     def deprecate(self, workflow: str, version: str, *, undo: bool = False, reason: str = "") -> None:
-        """Take a version out of `latest`, or back in. Its runs go on, and whoever names it may still start some."""
         with self.audit.acting("undeprecate" if undo else "deprecate", _version(workflow, version), reason):
             self.registry.deprecate(workflow, version, undo=undo)
             self.schedules.reconcile(workflow)
 
+    @override
     def traffic(
         self,
         workflow: str,
@@ -185,38 +178,33 @@ class Orchestrator:
         by: str | None = None,
         reason: str = "",
     ) -> Traffic | None:
-        """Share new runs that name no version out by weight: `{"1.0.0": 90, "1.1.0": 10}`; the split that stands.
-
-        `by` is CEL over `input` (as it is given, without defaults) and `ctx`: starts for which it has the same value
-        take the same version. No weights: nothing changes; none that stand: the highest stable version takes all.
-        """
         if weights is not None:
             with self.audit.acting("set_traffic", f"workflows/{workflow}", reason):
                 return set_traffic(self.catalogue, workflow, weights, by)
         return self.catalogue.offer(workflow).traffic
 
+    @override
     def clear_traffic(self, workflow: str, *, reason: str = "") -> None:
-        """New runs take the highest stable version again."""
         with self.audit.acting("clear_traffic", f"workflows/{workflow}", reason):
             self.catalogue.offer(workflow)
             self.registry.route(workflow, None)
 
+    @override
     def start(
         self,
         workflow: str,
-        input: Any = None,  # noqa: A002  # the word of the spec
+        input: Any = None,  # the word of the spec
         *,
         ctx: Mapping[str, Any] | None = None,
         version: str | None = None,
         run_id: str | None = None,
         idempotency_key: str | None = None,
         timeout: timedelta | str | int | None = None,
-    ) -> RunHandle:
-        """Start a run; once accepted it is never lost. The same id or key, workflow and input: the existing run."""
+    ) -> RedisRunHandle:
         return self.start_many([Start(workflow, input, ctx, version, run_id, idempotency_key, timeout)])[0]
 
-    def start_many(self, starts: Iterable[Start]) -> list[RunHandle]:
-        """Start runs, pipelined; all inputs are checked before the first is started."""
+    @override
+    def start_many(self, starts: Iterable[Start]) -> list[RedisRunHandle]:
         offers: dict[str, Offer] = {}
         prepared = [self._prepare(one, offers) for one in starts]
         existing: list[Commit] = []
@@ -231,21 +219,22 @@ class Orchestrator:
             self._check_same(commit)
         return [self.handle(commit.run_id) for _, commit in prepared]
 
-    def get(self, run_id: str) -> RunHandle:
-        """The handle of a run; UnknownRun if there is none."""
+    @override
+    def get(self, run_id: str) -> RedisRunHandle:
         _, values = self.store.read(run_id, (fields.INCARNATION,))
         if values[fields.INCARNATION] is None:
             raise UnknownRun(f"no run has the id {run_id!r}", run_id=run_id)
         return self.handle(run_id)
 
-    def handle(self, run_id: str) -> RunHandle:
-        """The handle of a run, without a look whether there is one."""
-        return RunHandle(run_id, self.store, self.catalogue, self.dispatcher, self.audit)
+    @override
+    def handle(self, run_id: str) -> RedisRunHandle:
+        return RedisRunHandle(run_id, self.store, self.catalogue, self.dispatcher, self.audit)
 
-    def runs(self, *, workflow: str | None = None, status: str | None = None, limit: int = 50) -> list[RunHandle]:
-        """The newest runs, of a workflow or with a status."""
+    @override
+    def runs(self, *, workflow: str | None = None, status: str | None = None, limit: int = 50) -> list[RedisRunHandle]:
         return [self.handle(run.run_id) for run in self.search(workflow=workflow, status=status, limit=limit).runs]
 
+    @override
     def search(
         self,
         *,
@@ -261,11 +250,6 @@ class Orchestrator:
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
-        """A page of the runs that all of this holds for, newest first; `where` names the workflow's search fields.
-
-        `text` is a run's id, or part of an id, of a workflow's key or of a tag. A page may be short though there are
-        more: its cursor goes on. Without a cursor it was the last.
-        """
         query = Query(workflow, version, status, since, until, tags, where or {}, text, oldest_first)
         return self.find(query, limit=limit, cursor=cursor)
 
@@ -284,16 +268,16 @@ class Orchestrator:
             return replace(run, error=None)
 
     @property
-    def approvals(self) -> Approvals:
-        """What waits for people to decide."""
-        return Approvals(self.settings, self.store, self.catalogue, self.dispatcher, self.audit)
+    @override
+    def approvals(self) -> RedisApprovals:
+        return RedisApprovals(self.settings, self.store, self.catalogue, self.dispatcher, self.audit)
 
+    @override
     def stats(self) -> Stats:
-        """Runs by status, queues, workers, beats and listeners."""
         return stats(self.store, self.registry, self.catalogue, self.dispatcher)
 
+    @override
     def doctor(self) -> list[Finding]:
-        """What stands in the way of runs, and what to do about it."""
         return examine(self.store, self.registry, self.catalogue, self.dispatcher, self.event_store)
 
     def _fire(self, fire: Fire) -> bool:

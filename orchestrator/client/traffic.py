@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
 
+from orchestrator.client.shown import VersionStatus
 from orchestrator.client.versions import Versions
 from orchestrator.engine.indexes import live_index
 from orchestrator.engine.roots import rfc3339
 from orchestrator.spec.traffic import Traffic, check_traffic
 from orchestrator.spec.versions import parse_version
 from orchestrator.store.port import Store
-
-
-@dataclass(frozen=True, slots=True)
-class VersionStatus:
-    """One version of a workflow. Moments are RFC 3339 in UTC."""
-
-    version: str
-    stability: str
-    """As its definition says; a mark does not change it."""
-    digest: str
-    published_at: str
-    deprecated_at: str | None
-    """Since when it is marked as deprecated."""
-    takes_percent: float
-    """Of the new runs that name no version."""
-    live_runs: int
-    """Runs that are not over; with none, and nobody starting any, it is drained."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
 
 
 def version_statuses(versions: Versions, store: Store, key: str) -> list[VersionStatus]:

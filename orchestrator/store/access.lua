@@ -1,4 +1,4 @@
--- Looks up an API key and, if the secret is its own, takes a token from its bucket.
+-- Looks up an API key and, if the secret is its own, takes a token from its bucket. Without an id: only the bucket.
 -- KEYS: the keys, the bucket. ARGV: the key's id, the hash of the secret, tokens a second, the bucket's size.
 -- Answers: the key's record or false, the moment in ms, how many ms to wait for a token (0: one was taken).
 
@@ -8,8 +8,11 @@ local ID, HASH, RATE, SIZE = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
-local record = redis.call('HGET', KEYS_HELD, ID)
-if not record or cjson.decode(record).hash ~= HASH then return {false, now, 0} end
+local record = false
+if ID ~= '' then
+  record = redis.call('HGET', KEYS_HELD, ID)
+  if not record or cjson.decode(record).hash ~= HASH then return {false, now, 0} end
+end
 
 local held = redis.call('HMGET', BUCKET, 'tokens', 'at')
 local tokens = SIZE

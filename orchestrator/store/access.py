@@ -84,6 +84,9 @@ class Access(Protocol):
     def admit(self, key_id: str, secret_hash: str, rate_per_s: float, burst: int) -> Admission:
         """The key, if the secret is its own, and whether it is within its rate."""
 
+    def take(self, source: str, rate_per_s: float, burst: int) -> int:
+        """How many ms an address without a key has to wait; 0: it was within its rate."""
+
     def write(self, entry: AuditEntry) -> None:
         """Add an entry to the audit log."""
 
@@ -101,6 +104,10 @@ class RedisAccess:
         self._keys = Keys(settings.namespace, settings.shards)
         self._connection = Connection(url)
         self._length = settings.audit_length
+
+    def close(self) -> None:
+        """Close the sockets; the next call opens new ones."""
+        self._connection.close()
 
     def add(self, record: KeyRecord) -> KeyRecord:
         """Keep a new key; as it is kept."""
@@ -128,6 +135,11 @@ class RedisAccess:
         places = self._keys.access(), self._keys.bucket(key_id)
         found, now_ms, wait_ms = self._connection.run(_ACCESS, places, (key_id, secret_hash, rate_per_s, burst))
         return Admission(_record(found) if found else None, now_ms, wait_ms)
+
+    def take(self, source: str, rate_per_s: float, burst: int) -> int:
+        """How many ms an address without a key has to wait; 0: it was within its rate."""
+        places = self._keys.access(), self._keys.bucket(source)
+        return int(self._connection.run(_ACCESS, places, ("", "", rate_per_s, burst))[2])
 
     def write(self, entry: AuditEntry) -> None:
         """Add an entry to the audit log."""
@@ -181,11 +193,19 @@ class MemoryAccess:
             record, now_ms = self._records.get(key_id), self._clock()
             if record is None or record.hash != secret_hash:
                 return Admission(None, now_ms)
-            tokens, at = self._buckets.get(key_id, (float(burst), now_ms))
-            tokens = min(burst, tokens + (now_ms - at) * rate_per_s / 1000)
-            wait_ms = 0 if tokens >= 1 else -int(-(1 - tokens) * 1000 // rate_per_s)
-            self._buckets[key_id] = (tokens if wait_ms else tokens - 1), now_ms
-            return Admission(record, now_ms, wait_ms)
+            return Admission(record, now_ms, self._take(key_id, now_ms, rate_per_s, burst))
+
+    def take(self, source: str, rate_per_s: float, burst: int) -> int:
+        """How many ms an address without a key has to wait; 0: it was within its rate."""
+        with self._lock:
+            return self._take(source, self._clock(), rate_per_s, burst)
+
+    def _take(self, bucket: str, now_ms: int, rate_per_s: float, burst: int) -> int:
+        tokens, at = self._buckets.get(bucket, (float(burst), now_ms))
+        tokens = min(burst, tokens + (now_ms - at) * rate_per_s / 1000)
+        wait_ms = 0 if tokens >= 1 else -int(-(1 - tokens) * 1000 // rate_per_s)
+        self._buckets[bucket] = (tokens if wait_ms else tokens - 1), now_ms
+        return wait_ms
 
     def write(self, entry: AuditEntry) -> None:
         """Add an entry to the audit log."""

@@ -118,6 +118,10 @@ class RedisRegistry:
         self._connection = Connection(url)
         self.leadership: Leadership = RedisLeadership(self._connection, self._keys)
 
+    def close(self) -> None:
+        """Close the sockets; the next call opens new ones."""
+        self._connection.close()
+
     def publish(self, definition: Definition) -> bool:
         """Whether it is new; False if it was there already, VersionConflict if with another digest."""
         place = self._keys.definitions(definition.key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from orchestrator.client.sync import Orchestrator
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.spec.operations import Operation, OperationRegistry
 from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.testing.run import Run
@@ -22,7 +22,7 @@ class Flow:
         spec: WorkflowSpec,
         book: ScriptBook,
         operations: OperationRegistry,
-        client: Orchestrator,
+        client: RedisOrchestrator,
         world: World,
         runs: list[Run],
     ) -> None:

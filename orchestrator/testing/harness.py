@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.client.publishing import publish
-from orchestrator.client.sync import Orchestrator
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.client.versions import Versions
 from orchestrator.engine import fields
 from orchestrator.plan.plan import operation_references
@@ -50,7 +50,9 @@ class Harness:
         performer = Performer(self._book_of, executor, self.elapsed)
         events = MemoryEvents(self.settings, self._clock)
         self._world = World(self.settings, self._clock, store, Versions(registry), performer, events)
-        self._client = Orchestrator(self.settings, store, registry, Post(self.settings, self._world.deliver), events)
+        self._client = RedisOrchestrator(
+            self.settings, store, registry, Post(self.settings, self._world.deliver), events
+        )
 
     def __call__(
         self,

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from orchestrator.client.approvals import Approvals
-from orchestrator.client.description import StepDescription
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.approvals import RedisApprovals
+from orchestrator.client.handle import RedisRunHandle
+from orchestrator.client.shown import StepDescription
 from orchestrator.engine.address import is_undo
 from orchestrator.engine.approvals import Choice
 from orchestrator.engine.state import OVER, StepState
@@ -31,7 +31,7 @@ _WENT_THROUGH = frozenset(
 class Run:
     """One run. Steps are named by their ids, or by their addresses where an id stands for several."""
 
-    def __init__(self, handle: RunHandle, world: World) -> None:
+    def __init__(self, handle: RedisRunHandle, world: World) -> None:
         self.handle = handle
         """The client's handle of the run, for everything that clients can ask and do."""
         self._world = world
@@ -172,7 +172,7 @@ class Run:
         run_id, own = self.step(step).child_run, self.handle
         if run_id is None:
             raise KeyError(f"{step!r} has started no run")
-        return Run(RunHandle(run_id, own.store, own.versions, own.dispatcher), self._world)
+        return Run(RedisRunHandle(run_id, own.store, own.versions, own.dispatcher), self._world)
 
     def story(self) -> str:
         """What happened, by virtual time, for people to read."""
@@ -180,7 +180,7 @@ class Run:
 
     def _decide(self, step: str, choice: Choice, by: str, groups: Sequence[str], comment: str, form: Any) -> Run:
         handle = self.handle
-        approvals = Approvals(self._world.settings, handle.store, handle.versions, handle.dispatcher)
+        approvals = RedisApprovals(self._world.settings, handle.store, handle.versions, handle.dispatcher)
         approvals.decide(handle.run_id, step, choice, by=by, groups=groups, comment=comment, form=form)
         return self
 

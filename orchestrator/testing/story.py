@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from orchestrator.client.description import RunDescription
+from orchestrator.client.shown import RunDescription
 from orchestrator.engine.state import StepState
 from orchestrator.store.port import HistoryEntry
 

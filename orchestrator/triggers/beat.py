@@ -11,7 +11,7 @@ from celery.beat import Scheduler as CeleryScheduler
 from orchestrator import logs
 from orchestrator.broker.app import SETTINGS_KEY
 from orchestrator.broker.dispatch import Dispatcher
-from orchestrator.client.sync import Orchestrator
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.clock import elapsed_s
 from orchestrator.errors import Unreachable
 from orchestrator.runtime.register import INTERVAL_S, beat_record
@@ -55,7 +55,7 @@ class Scheduler(CeleryScheduler):
         self._interval_s = settings.sweep_ms / 1000
         store = RedisStore(settings.redis_url, settings)
         registry = RedisRegistry(settings.redis_url, settings)
-        client = Orchestrator(settings, store, registry, Dispatcher(self.app, settings))
+        client = RedisOrchestrator(settings, store, registry, Dispatcher(self.app, settings))
         sweeper = Sweeper(settings, store, client.catalogue, client.dispatcher)
         self._record = beat_record()
         self._keeper = ScheduleKeeper(client.schedules, registry, self._record.name)

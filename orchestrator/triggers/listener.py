@@ -29,7 +29,7 @@ from typing import Any
 
 from orchestrator import logs
 from orchestrator.client.receiving import Receiving, names_by
-from orchestrator.client.sync import Orchestrator
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.client.triggered import Starting, TriggeredRun
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.awaiting import all_correlated
@@ -91,7 +91,7 @@ class _Batch:
 class Listener:
     """Handles external events until it is told to stop. Any number may listen to one stream."""
 
-    def __init__(self, client: Orchestrator) -> None:
+    def __init__(self, client: RedisOrchestrator) -> None:
         self.name = f"listener-{os.getpid()}-{secrets.token_hex(3)}@{socket.gethostname()}"
         floor = client.settings, client.store, client.catalogue, client.dispatcher
         self._settings = client.settings

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from orchestrator import logs
-from orchestrator.client.schedules import Schedules
+from orchestrator.client.schedules import RedisSchedules
 from orchestrator.clock import elapsed_s
 from orchestrator.errors import OrchestratorError, Unreachable
 from orchestrator.store.registry import Registry
@@ -28,7 +28,7 @@ RECONCILE_ALL_S: Final = 60.0
 class ScheduleKeeper:
     """One beat's part in the schedules; one `keep` is one pass."""
 
-    def __init__(self, schedules: Schedules, registry: Registry, holder: str) -> None:
+    def __init__(self, schedules: RedisSchedules, registry: Registry, holder: str) -> None:
         self._schedules = schedules
         self._registry = registry
         self._holder = holder

@@ -41,6 +41,17 @@ def test_a_key_over_its_rate_is_told_how_long_to_wait(access: Access) -> None:
     assert all(9_000 < wait <= 10_000 for wait in waits[3:])
 
 
+def test_an_address_without_a_key_has_a_rate_of_its_own(access: Access) -> None:
+    """Whatever keys and other addresses do."""
+    access.add(KEY)
+    access.admit("k1", "hash", 0.1, 1)
+
+    waits = [access.take(source, 0.1, 1) for source in ("192.0.2.1", "192.0.2.2", "192.0.2.1")]
+
+    assert waits[:2] == [0, 0]
+    assert 9_000 < waits[2] <= 10_000
+
+
 def test_a_revoked_key_stays_listed(access: Access) -> None:
     """Twice is once; what is not there cannot be revoked."""
     access.add(KEY)

@@ -10,6 +10,7 @@ import pytest
 from celery._state import pop_current_task, push_current_task  # type: ignore[attr-defined]  # not in celery-types
 
 from orchestrator import Orchestrator, Settings, Start, Step, define_workflow
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.engine.commit import Answer
 from orchestrator.local.redis_server import LocalRedis
 from orchestrator.spec.workflow import Meta
@@ -22,7 +23,7 @@ IDS = ("id", "root_id", "task_id", "correlation_id", "delivery_tag")
 
 
 @pytest.fixture
-def client(redis_server: LocalRedis, settings: Settings) -> Iterator[Orchestrator]:
+def client(redis_server: LocalRedis, settings: Settings) -> Iterator[RedisOrchestrator]:
     """A client of a database whose state and broker are one, with a workflow of three waits."""
     made = Orchestrator.connect(redis_server.url(DB), settings=settings)
     steps = [Step(id=f"step-{number}", wait="1h") for number in range(3)]
@@ -48,7 +49,7 @@ def without_ids(value: Any, run_id: str) -> Any:
     return value.replace(run_id, "RUN") if isinstance(value, str) else value
 
 
-def test_a_pushed_message_is_what_kombu_would_have_sent(client: Orchestrator, redis_server: LocalRedis) -> None:
+def test_a_pushed_message_is_what_kombu_would_have_sent(client: RedisOrchestrator, redis_server: LocalRedis) -> None:
     """The first of a process is kombu's; the others differ from it in their ids only."""
     for number in range(2):
         client.start("tests.waits", run_id=f"run-{number}")
@@ -63,7 +64,9 @@ def test_a_pushed_message_is_what_kombu_would_have_sent(client: Orchestrator, re
     assert pushed["headers"]["parent_id"] is None
 
 
-def test_a_pushed_message_names_the_task_that_starts_the_run(client: Orchestrator, redis_server: LocalRedis) -> None:
+def test_a_pushed_message_names_the_task_that_starts_the_run(
+    client: RedisOrchestrator, redis_server: LocalRedis
+) -> None:
     """Monitors see which message came from which, whoever put it there."""
     client.start("tests.waits", run_id="run-0")
     task: Any = client.dispatcher.app.task(name="tests.starter")(waiting)
@@ -81,7 +84,7 @@ def test_a_pushed_message_names_the_task_that_starts_the_run(client: Orchestrato
 
 
 def test_messages_of_many_starts_wait_in_the_order_of_the_starts(
-    client: Orchestrator, redis_server: LocalRedis
+    client: RedisOrchestrator, redis_server: LocalRedis
 ) -> None:
     """First come, first served, whoever put them there."""
     client.start("tests.waits", run_id="run-0")
@@ -93,7 +96,7 @@ def test_messages_of_many_starts_wait_in_the_order_of_the_starts(
 
 
 def test_a_run_that_exists_is_found_and_its_message_is_only_a_hint(
-    client: Orchestrator, redis_server: LocalRedis
+    client: RedisOrchestrator, redis_server: LocalRedis
 ) -> None:
     """The same start again sends another message, which does no harm, and is the same run."""
     handles = [client.start("tests.waits", run_id="run-1") for _ in range(3)]

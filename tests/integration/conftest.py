@@ -48,6 +48,14 @@ def system(shared_system: System, request: pytest.FixtureRequest) -> Iterator[Sy
     shared_system.release()
 
 
+@pytest.fixture(scope="session")
+def api_url(shared_system: System) -> str:
+    """The address of an API beside the shared system."""
+    url = shared_system.start_api()
+    shared_system.ready()
+    return url
+
+
 @pytest.fixture
 def make_system(server: LocalRedis, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[MakeSystem]:
     """Makes a system of this test's own, without processes, and closes it in the end."""

@@ -12,9 +12,11 @@ from typing import Any
 
 import redis
 
-from orchestrator import Orchestrator, RunHandle, Settings, WorkflowSpec
-from orchestrator.client.description import RunDescription
+from orchestrator import Orchestrator, Settings, WorkflowSpec
+from orchestrator.client.access import create_key
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.receiving import Receiving, names_by
+from orchestrator.client.shown import RunDescription
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.roots import rfc3339
 from orchestrator.errors import RunFailed
@@ -146,7 +148,7 @@ class System:
         for spec in specs or [loaded.spec for loaded in load_path(ROOT / "specs")]:
             self.client.publish(spec)
 
-    def pay(self, method: str = "pm_ok", *, email: str = "ada@example.com", **options: Any) -> RunHandle:
+    def pay(self, method: str = "pm_ok", *, email: str = "ada@example.com", **options: Any) -> RedisRunHandle:
         """Start `payment.flow`; a receipt to `nobody@invalid` fails for good."""
         given = {"amount": 1250, "payment_method_id": method}
         return self.client.start("payment.flow", given, ctx={"user_id": "u-1", "user_email": email}, **options)
@@ -171,15 +173,15 @@ class System:
         """The worker whose main process or pool child this is."""
         return next(process for process in self.fleet if pid in (process.pid, *process.child_pids()))
 
-    def calls(self, run: RunHandle, kind: Kind) -> list[Call]:
+    def calls(self, run: RedisRunHandle, kind: Kind) -> list[Call]:
         """The requests of a run that reached the provider."""
         return [call for call in self.provider.calls(kind) if _of(run, call.key)]
 
-    def charges(self, run: RunHandle) -> list[Charge]:
+    def charges(self, run: RedisRunHandle) -> list[Charge]:
         """What a run was charged, as the provider's books say."""
         return [charge for charge in self.provider.charges() if _of(run, charge.key)]
 
-    def refunds(self, run: RunHandle) -> list[Refund]:
+    def refunds(self, run: RedisRunHandle) -> list[Refund]:
         """What a run was given back, as the provider's books say."""
         return [refund for refund in self.provider.refunds() if _of(run, refund.key)]
 
@@ -201,7 +203,18 @@ class System:
         self.broker.close()
 
 
-def ended(run: RunHandle, timeout_s: float = DEADLINE_S) -> RunDescription:
+def token(system: System, role: str, *workflows: str, user: str = "ada", groups: Sequence[str] = ()) -> str:
+    """A key's token."""
+    client = system.client
+    return create_key(client.access, client.audit, user=user, role=role, groups=groups, workflows=workflows).token
+
+
+def server_of(system: System) -> str:
+    """The address of a system's API, as producers give it."""
+    return f"http://127.0.0.1:{system.fleet['api'].command[-1]}"
+
+
+def ended(run: RedisRunHandle, timeout_s: float = DEADLINE_S) -> RunDescription:
     """The run as it ended; it has left nothing in the ledger, and no step has been settled twice."""
     with suppress(RunFailed):
         run.result(timeout_s)
@@ -212,17 +225,17 @@ def ended(run: RunHandle, timeout_s: float = DEADLINE_S) -> RunDescription:
     return run.describe()
 
 
-def events(run: RunHandle, kind: str) -> list[Mapping[str, Any]]:
+def events(run: RedisRunHandle, kind: str) -> list[Mapping[str, Any]]:
     """The events of one type in a run's history."""
     return [entry.event for entry in run.history() if entry.event["type"] == kind]
 
 
-def executions(run: RunHandle) -> list[str]:
+def executions(run: RedisRunHandle) -> list[str]:
     """The steps that were started, in order: one name for each time."""
     return [str(event["step"]) for event in events(run, "step_started")]
 
 
-def happened(run: RunHandle, kind: str, step: str) -> bool:
+def happened(run: RedisRunHandle, kind: str, step: str) -> bool:
     """Whether a run's history tells this of a step."""
     return any(event.get("step") == step for event in events(run, kind))
 
@@ -232,7 +245,7 @@ def states(shown: RunDescription) -> dict[str, str]:
     return {step.address: step.state for step in shown.steps if step.state != "pending"}
 
 
-def _of(run: RunHandle, key: str) -> bool:
+def _of(run: RedisRunHandle, key: str) -> bool:
     return key.startswith(f"{run.run_id}:")
 
 

@@ -11,10 +11,9 @@ import httpx
 import pytest
 
 from orchestrator import Start
-from orchestrator.client.access import create_key
 from orchestrator.client.jobs import Jobs
 from tests.integration.conftest import MakeSystem
-from tests.integration.system import System, events, until
+from tests.integration.system import System, events, token, until
 
 STREAMS = 120
 """Three times as many as there are threads."""
@@ -24,20 +23,6 @@ PAYMENT = {
     "input": {"amount": 1250, "payment_method_id": "pm_ok"},
     "ctx": {"user_id": "u-1", "user_email": "ada@example.com"},
 }
-
-
-def token(system: System, role: str, *workflows: str, user: str = "ada") -> str:
-    """A key's token."""
-    client = system.client
-    return create_key(client.access, client.audit, user=user, role=role, workflows=workflows).token
-
-
-@pytest.fixture(scope="session")
-def api_url(shared_system: System) -> str:
-    """The address of an API beside the shared system."""
-    url = shared_system.start_api()
-    shared_system.ready()
-    return url
 
 
 @pytest.fixture

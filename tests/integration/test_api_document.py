@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import MakeSystem
-from tests.integration.test_api import token
+from tests.integration.system import token
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 

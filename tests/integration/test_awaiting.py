@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator import RunHandle, Step
+from orchestrator import Step
+from orchestrator.client.handle import RedisRunHandle
 from tests.integration.conftest import MakeSystem
 from tests.integration.system import Gate, System, ended, events, happened, states, until
 from tests.integration.workflows import upper_step, workflow
@@ -22,23 +23,23 @@ FOLLOW = workflow(
 )
 
 
-def follow(system: System, order: str) -> RunHandle:
+def follow(system: System, order: str) -> RedisRunHandle:
     """A run that waits for the word on an order, then for a signal."""
     system.publish(FOLLOW)
     return system.client.start("tests.follow", {"order": order})
 
 
-def state_of(run: RunHandle, step: str) -> str | None:
+def state_of(run: RedisRunHandle, step: str) -> str | None:
     """Where a step is."""
     return states(run.describe()).get(step)
 
 
-def looks_no_more(run: RunHandle, step: str) -> bool:
+def looks_no_more(run: RedisRunHandle, step: str) -> bool:
     """Whether a step waits, and has looked back."""
     return run.store.read(run.run_id, (f"{step}:looked",))[1][f"{step}:looked"] is not None
 
 
-def taken(run: RunHandle) -> list[Any]:
+def taken(run: RedisRunHandle) -> list[Any]:
     """The data of the events that steps of a run took."""
     return [step.output["data"] for step in run.describe().steps if step.kind == "event" and step.output]
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from orchestrator import Retry, RunHandle
+from orchestrator import Retry
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.clock import elapsed_s
 from orchestrator.spec.workflow import Step
 from tests.integration.system import System, ended, events, executions, happened, states, until
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.integration
 AT_ONCE_S = 3.0
 
 
-def cancelled_at_once(run: RunHandle) -> None:
+def cancelled_at_once(run: RedisRunHandle) -> None:
     """Cancel, and see the run end without waiting for anything."""
     began = elapsed_s()
     run.cancel("not wanted any more", by="ada")

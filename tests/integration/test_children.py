@@ -7,7 +7,8 @@ import signal
 
 import pytest
 
-from orchestrator import RunHandle, Step
+from orchestrator import Step
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.spec.workflow import Transition
 from tests.integration.conftest import MakeSystem
 from tests.integration.system import System, ended, happened, states, until
@@ -35,13 +36,13 @@ def family(system: System) -> System:
     return system
 
 
-def child_of(run: RunHandle, step: str = "pay") -> RunHandle:
+def child_of(run: RedisRunHandle, step: str = "pay") -> RedisRunHandle:
     """The run that a step has started last."""
     until(lambda: _child(run, step) is not None, f"{step} has a child")
-    return RunHandle(str(_child(run, step)), run.store, run.versions, run.dispatcher)
+    return RedisRunHandle(str(_child(run, step)), run.store, run.versions, run.dispatcher)
 
 
-def _child(run: RunHandle, step: str) -> str | None:
+def _child(run: RedisRunHandle, step: str) -> str | None:
     return next((one.child_run for one in run.describe().steps if one.address == step), None)
 
 

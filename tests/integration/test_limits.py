@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator import RunHandle, WorkflowSpec
+from orchestrator import WorkflowSpec
+from orchestrator.client.handle import RedisRunHandle
 from tests.integration.system import System, ended, events, happened, until
 from tests.integration.workflows import charge_step, upper_step, workflow
 
@@ -19,12 +20,12 @@ def limited_run(key: str, **limit: Any) -> WorkflowSpec:
     return workflow(key, charge_step(), upper_step("after"), limits=[{"key": "${input.tenant}", **limit}])
 
 
-def begin(system: System, key: str, gate: str, tenant: str = "a") -> RunHandle:
+def begin(system: System, key: str, gate: str, tenant: str = "a") -> RedisRunHandle:
     """Start a run whose charge stops at a gate."""
     return system.client.start(f"tests.{key}", {"method": f"pm_gate_{gate}", "tenant": tenant})
 
 
-def waits(run: RunHandle) -> bool:
+def waits(run: RedisRunHandle) -> bool:
     """Whether the run stands in line."""
     return bool(events(run, "step_limited")) and not happened(run, "step_started", "charge")
 

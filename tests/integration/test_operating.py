@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator import RunHandle, define_workflow
+from orchestrator import define_workflow
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.spec.workflow import Step
 from tests.integration.system import Gate, System, ended, events, executions, happened, states, until
 from tests.integration.workflows import charge_step, workflow
@@ -45,7 +46,7 @@ def test_a_paused_map_begins_no_further_item(system: System) -> None:
     assert len(system.charges(run)) == 6
 
 
-def failed_at_the_receipt(system: System, gate: Gate) -> RunHandle:
+def failed_at_the_receipt(system: System, gate: Gate) -> RedisRunHandle:
     """A run that failed when its receipt could not be sent, and gave its charge back."""
     run = system.pay(f"pm_gate_{gate.name}", email="nobody@invalid")
     gate.reached()

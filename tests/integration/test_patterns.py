@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator import RunHandle
-from orchestrator.client.description import RunDescription
+from orchestrator.client.handle import RedisRunHandle
+from orchestrator.client.shown import RunDescription
 from tests.integration.system import System, ended, events, executions, states
 from workers.operations.provider import Booking
 
@@ -14,23 +14,23 @@ pytestmark = pytest.mark.integration
 ADA = {"city": "Rome", "traveller": "Ada"}
 
 
-def finished(system: System, pattern: str, given: object = None) -> tuple[RunHandle, RunDescription]:
+def finished(system: System, pattern: str, given: object = None) -> tuple[RedisRunHandle, RunDescription]:
     """A run of a pattern, and how it ended."""
     run = system.client.start(f"examples.{pattern}", given)
     return run, ended(run)
 
 
-def bookings(system: System, run: RunHandle) -> list[Booking]:
+def bookings(system: System, run: RedisRunHandle) -> list[Booking]:
     """What a run has booked, as the provider's books say."""
     return [booking for booking in system.provider.bookings() if booking.key.startswith(f"{run.run_id}:")]
 
 
-def held(system: System, run: RunHandle) -> list[tuple[str, str]]:
+def held(system: System, run: RedisRunHandle) -> list[tuple[str, str]]:
     """What a run has booked and not cancelled: what, and for whom."""
     return sorted((one.service, one.traveller) for one in bookings(system, run) if not one.cancelled)
 
 
-def undone(run: RunHandle) -> list[str]:
+def undone(run: RedisRunHandle) -> list[str]:
     """The steps whose undo has completed, in order."""
     return [
         step.removesuffix("~") for event in events(run, "step_completed") if (step := str(event["step"])).endswith("~")
@@ -201,7 +201,7 @@ def test_child_is_undone_where_something_fails_behind_it(system: System) -> None
     assert (failed.error["code"], failed.error["child_run"]) == ("sold_out", child_of(inside, "journey").run_id)
 
 
-def child_of(run: RunHandle, step: str) -> RunHandle:
+def child_of(run: RedisRunHandle, step: str) -> RedisRunHandle:
     """The run that a step has started."""
     (found,) = (one.child_run for one in run.describe().steps if one.address == step)
-    return RunHandle(str(found), run.store, run.versions, run.dispatcher)
+    return RedisRunHandle(str(found), run.store, run.versions, run.dispatcher)

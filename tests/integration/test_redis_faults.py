@@ -5,7 +5,8 @@ from functools import partial
 
 import pytest
 
-from orchestrator import RunHandle, Start
+from orchestrator import Start
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.local import LocalRedis
 from tests.integration.conftest import MakeSystem
 from tests.integration.system import ended, happened, until
@@ -47,7 +48,7 @@ def test_runs_outlive_the_death_of_redis(make_system: MakeSystem, server: LocalR
     assert {len(system.charges(run)) for run in runs if run is not waiting} == {1}
 
 
-def moved(runs: Sequence[RunHandle], count: int) -> bool:
+def moved(runs: Sequence[RedisRunHandle], count: int) -> bool:
     """Whether so many runs have gone on from their start."""
     return sum(len(run.history()) > 2 for run in runs) >= count
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from orchestrator import Meta, Retry, RunHandle, Step, WorkflowSpec, define_workflow
-from orchestrator.client.sync import Start
+from orchestrator import Meta, Retry, Step, WorkflowSpec, define_workflow
+from orchestrator.client.handle import RedisRunHandle
+from orchestrator.client.surface import Start
 from tests.integration import release_new
 from tests.integration.conftest import MakeSystem
 from tests.integration.system import Gate, System, ended, executions
@@ -43,9 +44,9 @@ def release(version: str, steps: list[Step]) -> WorkflowSpec:
 
 
 @contextmanager
-def producing(system: System, gate: Gate) -> Iterator[list[RunHandle]]:
+def producing(system: System, gate: Gate) -> Iterator[list[RedisRunHandle]]:
     """Start a run every few milliseconds all the while; a start that is refused is raised in the end."""
-    started: list[RunHandle] = []
+    started: list[RedisRunHandle] = []
     refused: list[Exception] = []
     enough = threading.Event()
 
@@ -91,7 +92,7 @@ def test_a_rolling_deploy_changes_nothing_for_runs_under_way(make_system: MakeSy
         gate.open()
 
     assert live["1.0.0"] >= OLD_RUNS
-    by_version = {"1.0.0": list(old), "1.1.0": list[RunHandle]()}
+    by_version = {"1.0.0": list(old), "1.1.0": list[RedisRunHandle]()}
     for run in produced:
         by_version[run.describe().version].append(run)
     for run in by_version["1.0.0"]:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator import RunHandle, WorkflowSpec, define_workflow
+from orchestrator import WorkflowSpec, define_workflow
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.publishing import publish
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.overlap import run_id_of
@@ -50,7 +51,7 @@ def count(system: System, name: str, result: str = "started") -> int:
     return system.client.schedules.describe(KEY, name).counts.get(result, 0)
 
 
-def runs(system: System) -> list[RunHandle]:
+def runs(system: System) -> list[RedisRunHandle]:
     """Every run of the workflow, the oldest first."""
     return system.client.runs(workflow=KEY, limit=1_000)[::-1]
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.client.sync import Orchestrator
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.errors import Unreachable
 from orchestrator.triggers.listener import TRIES, Listener
 from tests.unit.surroundings import Surroundings
@@ -64,7 +64,7 @@ def events_of(ids: list[int]) -> list[str]:
 def listener(around: Surroundings, fate: Callable[[], str]) -> Listener:
     """One that shares the system with the others, and all of whose effects are subject to fate."""
     parts: Any = (Effects(part, fate) for part in (around.store, around.registry, around.dispatcher, around.events))
-    return Listener(Orchestrator(around.settings, *parts))
+    return Listener(RedisOrchestrator(around.settings, *parts))
 
 
 def started(around: Surroundings, workflow: str) -> list[int]:

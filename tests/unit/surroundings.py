@@ -9,10 +9,10 @@ from typing import Any
 
 from orchestrator.broker.app import make_app
 from orchestrator.broker.dispatch import Dispatcher
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.publishing import publish
 from orchestrator.client.receiving import correlations_of
-from orchestrator.client.sync import Orchestrator
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.engine.effects import Ending
 from orchestrator.errors import Unreachable
 from orchestrator.plan.canvas import Region
@@ -116,7 +116,7 @@ class Surroundings:
         self.registry = MemoryRegistry(self.clock)
         self.dispatcher = RecordingDispatcher(self.settings)
         self.events = MemoryEvents(self.settings, self.clock)
-        self.client = Orchestrator(self.settings, self.store, self.registry, self.dispatcher, self.events)
+        self.client = RedisOrchestrator(self.settings, self.store, self.registry, self.dispatcher, self.events)
         self.operations = OperationRegistry()
         for key in ("do.write", "undo.write"):
             self.operations.register(made(key, self.behaviour.get(key, echo)))
@@ -137,11 +137,11 @@ class Surroundings:
             self.events.add_correlations(type_, texts)
         publish(self.registry, spec, operations=self.operations)
 
-    def start(self, **options: Any) -> RunHandle:
+    def start(self, **options: Any) -> RedisRunHandle:
         """Start a run of it."""
         return self.client.start(WORKFLOW, **options)
 
-    def work(self, run: RunHandle, address: str) -> Ending:
+    def work(self, run: RedisRunHandle, address: str) -> Ending:
         """Let a worker work off one message, and those steps that it goes on with."""
         parts = self.settings, self.store, self.client.catalogue, self.dispatcher, self.operations
         worker = Worker(*parts, events=self.events)
@@ -152,6 +152,6 @@ class Surroundings:
         finally:
             worker.heartbeat.stop()
 
-    def types(self, run: RunHandle) -> list[str]:
+    def types(self, run: RedisRunHandle) -> list[str]:
         """What happened in a run."""
         return [str(entry.event["type"]) for entry in run.history()]

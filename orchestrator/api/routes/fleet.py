@@ -7,8 +7,7 @@ from fastapi import APIRouter
 from orchestrator.api.access import Viewer
 from orchestrator.api.answers import Examination, QueueList, WorkerList
 from orchestrator.api.problems import documented
-from orchestrator.client.doctor import Level
-from orchestrator.client.fleet import Stats
+from orchestrator.client.shown import Level, Stats
 
 router = APIRouter(tags=["fleet"], responses=documented())
 

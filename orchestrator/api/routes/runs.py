@@ -8,14 +8,14 @@ from fastapi import APIRouter, Header, Query, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from orchestrator.api.access import PREFIX, Caller, Starter, Viewer
-from orchestrator.api.answers import Event, History, Outcome, RunPage, Started, StartedMany
+from orchestrator.api.answers import Event, History, Outcome, RunPage, Started, StartedMany, told
 from orchestrator.api.following import wait_for_end
 from orchestrator.api.models import After, RunId, StartMany, StartRun, Status, WorkflowKey
 from orchestrator.api.problems import documented
-from orchestrator.client.description import RunDescription
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.search import Query as Wanted
-from orchestrator.client.sync import Start
+from orchestrator.client.shown import RunDescription
+from orchestrator.client.surface import Start
 from orchestrator.engine.state import OVER
 from orchestrator.engine.undoing import UndoPreview
 from orchestrator.errors import InvalidRequest, RunConflict, RunGoesOn
@@ -58,7 +58,7 @@ async def start_run(
             headers=dict(response.headers),
             media_type="application/json",
         )
-    return (await run_in_threadpool(_started, caller, [handle]))[0]
+    return (await run_in_threadpool(started, caller, [handle]))[0]
 
 
 @router.post(
@@ -73,7 +73,7 @@ def start_runs(caller: Starter, body: StartMany) -> StartedMany:
         Start(one.workflow, one.input, one.ctx, one.version, one.run_id, one.idempotency_key, one.timeout)
         for one in body.runs
     ]
-    return StartedMany(runs=_started(caller, _start(caller, starts)))
+    return StartedMany(runs=started(caller, _start(caller, starts)))
 
 
 @router.get("/runs", summary="Find runs", responses=documented(422))
@@ -118,18 +118,31 @@ def show_history(
 ) -> History:
     """Oldest first."""
     entries = caller.run(run_id).history(after, limit)
-    events = [Event.model_validate({"id": one.id, "at_ms": one.at_ms, **one.event}) for one in entries]
+    events = [Event.model_validate(told(one)) for one in entries]
     return History(events=events, after=entries[-1].id if len(entries) == limit else None)
 
 
+@router.get("/runs/{run_id}/status", summary="Where a run stands", responses=documented(404))
+def show_status(caller: Viewer, run_id: RunId) -> Started:
+    """The cheapest look at it."""
+    return started(caller, [caller.run(run_id)])[0]
+
+
 @router.get("/runs/{run_id}/result", summary="How a run ended", responses=documented(404, 409))
-def show_result(caller: Viewer, run_id: RunId) -> Outcome:
+async def show_result(
+    caller: Viewer,
+    run_id: RunId,
+    request: Request,
+    wait: Annotated[float, Query(ge=0, le=30, description="Wait so many seconds for its end.")] = 0,
+) -> Outcome:
     """Its output or its error; `run_goes_on` while it has neither."""
-    handle = caller.run(run_id)
-    status = handle.status()
+    handle = await run_in_threadpool(caller.run, run_id)
+    if wait:
+        await wait_for_end(request.app.state.tail, handle, wait)
+    status = await run_in_threadpool(handle.status)
     if status not in OVER:
         raise RunGoesOn(f"run {run_id} is {status}", run_id=run_id, status=status.value)
-    return _outcome(handle)
+    return await run_in_threadpool(_outcome, handle)
 
 
 @router.get("/runs/{run_id}/undo-preview", summary="What would be undone", responses=documented(404))
@@ -138,7 +151,7 @@ def preview_undo(caller: Viewer, run_id: RunId) -> UndoPreview:
     return caller.run(run_id).undo_preview()
 
 
-def _start(caller: Caller, starts: list[Start]) -> list[RunHandle]:
+def _start(caller: Caller, starts: list[Start]) -> list[RedisRunHandle]:
     for key in {one.workflow for one in starts}:
         caller.check_workflow(key)
     audit = caller.client.audit
@@ -161,13 +174,14 @@ def _target(starts: list[Start]) -> str:
     return f"workflows/{starts[0].workflow}/runs" if len(starts) == 1 else f"runs ({len(starts)})"
 
 
-def _started(caller: Caller, handles: list[RunHandle]) -> list[Started]:
+def started(caller: Caller, handles: list[RedisRunHandle]) -> list[Started]:
+    """Runs as they are told after something was done to them."""
     names = ("workflow", "version", "status")
     found = caller.client.store.read_many([handle.run_id for handle in handles], names)
     return [Started(run_id=one.run_id, **values) for one, values in zip(handles, found, strict=True)]
 
 
-def _outcome(handle: RunHandle) -> Outcome:
+def _outcome(handle: RedisRunHandle) -> Outcome:
     run = handle.describe()
     names = ("run_id", "workflow", "version", "status", "compensation", "output", "error")
     return Outcome(**{name: getattr(run, name) for name in names})

@@ -12,7 +12,7 @@ from orchestrator.api.access import Viewer
 from orchestrator.api.following import server_sent_events
 from orchestrator.api.models import LastEventId, RunId
 from orchestrator.api.problems import documented
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.engine.state import OVER
 
 router = APIRouter(tags=["runs"], responses=documented())
@@ -46,5 +46,5 @@ async def stream(caller: Viewer, run_id: RunId, request: Request, last_event_id:
     return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
 
-def _is_told(handle: RunHandle, after: str) -> bool:
+def _is_told(handle: RedisRunHandle, after: str) -> bool:
     return handle.status() in OVER and not handle.history(after, 1)

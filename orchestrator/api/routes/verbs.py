@@ -8,7 +8,7 @@ from orchestrator.api.access import Operator
 from orchestrator.api.answers import Stand
 from orchestrator.api.models import RetryRun, RunId, SkipStep, WaiveUndo, Wanted
 from orchestrator.api.problems import documented
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.handle import RedisRunHandle
 
 router = APIRouter(prefix="/runs/{run_id}", tags=["verbs"], responses=documented(404, 409))
 
@@ -46,7 +46,7 @@ def retry(caller: Operator, run_id: RunId, body: RetryRun | None = None) -> Stan
     A retry always goes on where the run failed: `from_step` may name that place, to be sure; any other is refused.
     """
     run, wanted = caller.run(run_id), body or RetryRun()
-    run.retry(wanted.reason, by=caller.user, input=wanted.input, step=wanted.from_step)
+    run.retry(wanted.reason, by=caller.user, input=wanted.input, step=wanted.from_step, incarnation=wanted.incarnation)
     return _stand(run)
 
 
@@ -74,6 +74,6 @@ def waive(caller: Operator, run_id: RunId, body: WaiveUndo) -> Stand:
     return _stand(run)
 
 
-def _stand(run: RunHandle) -> Stand:
+def _stand(run: RedisRunHandle) -> Stand:
     shown = run.describe()
     return Stand(run_id=run.run_id, status=shown.status, compensation=shown.compensation, incarnation=shown.incarnation)

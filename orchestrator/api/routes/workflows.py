@@ -17,12 +17,12 @@ from orchestrator.api.answers import (
     VersionShown,
     WorkflowList,
 )
-from orchestrator.api.models import SetTraffic, VersionName, Wanted, WorkflowKey
+from orchestrator.api.models import SetTraffic, VersionName, Wanted, WhyQuery, WorkflowKey
 from orchestrator.api.problems import documented
 from orchestrator.client.access import may_see
 from orchestrator.client.publishing import examine
-from orchestrator.client.sync import Orchestrator
-from orchestrator.client.traffic import VersionStatus
+from orchestrator.client.shown import VersionStatus
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.engine.roots import rfc3339
 from orchestrator.errors import Malformed, UnsupportedMediaType
 from orchestrator.plan.mermaid import to_mermaid
@@ -118,10 +118,10 @@ def set_traffic(caller: Admin, key: WorkflowKey, body: SetTraffic) -> TrafficSho
 
 
 @router.delete("/{key}/traffic", summary="Back to the highest stable version", responses=documented(404))
-def clear_traffic(caller: Admin, key: WorkflowKey) -> TrafficShown:
+def clear_traffic(caller: Admin, key: WorkflowKey, reason: WhyQuery = "") -> TrafficShown:
     """It takes all new runs again that name no version."""
     caller.check_workflow(key)
-    caller.client.clear_traffic(key)
+    caller.client.clear_traffic(key, reason=reason)
     return _split(key, None)
 
 
@@ -165,24 +165,24 @@ def show_input_schema(caller: Viewer, key: WorkflowKey, version: VersionName) ->
 @router.put("/{key}/versions/{version}/deprecation", summary="Deprecate a version", responses=documented(404))
 def deprecate(caller: Admin, key: WorkflowKey, version: VersionName, body: Wanted | None = None) -> VersionStatus:
     """New runs no longer take it by themselves; its runs go on."""
-    return _marked(caller, key, version, body, undo=False)
+    return _marked(caller, key, version, body.reason if body else "", undo=False)
 
 
 @router.delete("/{key}/versions/{version}/deprecation", summary="Take the mark off", responses=documented(404))
-def undeprecate(caller: Admin, key: WorkflowKey, version: VersionName) -> VersionStatus:
+def undeprecate(caller: Admin, key: WorkflowKey, version: VersionName, reason: WhyQuery = "") -> VersionStatus:
     """New runs may take it again."""
-    return _marked(caller, key, version, None, undo=True)
+    return _marked(caller, key, version, reason, undo=True)
 
 
-def _marked(caller: Admin, key: str, version: str, body: Wanted | None, *, undo: bool) -> VersionStatus:
+def _marked(caller: Admin, key: str, version: str, reason: str, *, undo: bool) -> VersionStatus:
     caller.check_workflow(key)
-    caller.client.deprecate(key, version, undo=undo, reason=body.reason if body else "")
+    caller.client.deprecate(key, version, undo=undo, reason=reason)
     return next(one for one in caller.client.versions(key) if one.version == version)
 
 
-def _published(client: Orchestrator, loaded: LoadedSpec) -> PublishedOne:
+def _published(client: RedisOrchestrator, loaded: LoadedSpec) -> PublishedOne:
     found = client.publish(loaded.spec)
-    warnings = [str(one) for one in (*loaded.problems, *found.warnings)]
+    warnings = [*loaded.problems, *found.warnings]
     return PublishedOne(
         key=found.key, version=found.version, digest=found.digest, created=found.created, warnings=warnings
     )

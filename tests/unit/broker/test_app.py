@@ -12,7 +12,7 @@ from kombu.utils.imports import symbol_by_name
 
 from orchestrator.broker import app as broker_app
 from orchestrator.broker.app import SETTINGS_KEY, attach
-from orchestrator.client.sync import Orchestrator
+from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.settings import Settings
 
 SETTINGS = Settings(broker_url="memory://")
@@ -80,11 +80,21 @@ def test_what_an_attached_app_s_processes_begin_with_is_there() -> None:
         assert callable(symbol_by_name(side))
 
 
+def test_an_attached_app_outlives_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is closed by whose it is."""
+    app, closed = theirs(), list[str]()
+    monkeypatch.setattr(app, "close", lambda: closed.append("theirs"))
+
+    RedisOrchestrator.attach(app, "redis://127.0.0.1:1/5").close()
+
+    assert closed == []
+
+
 def test_a_client_of_an_attached_app_sends_through_it() -> None:
     """And knows its broker."""
     app = theirs()
 
-    client = Orchestrator.attach(app, "redis://127.0.0.1:1/5")
+    client = RedisOrchestrator.attach(app, "redis://127.0.0.1:1/5")
 
     assert client.dispatcher.app is app
     assert (client.settings.redis_url, client.settings.broker) == ("redis://127.0.0.1:1/5", "memory://")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.cli.crowds import FEW, Crowd, is_told, kind_of, with_crowds
-from orchestrator.client.description import StepDescription
+from orchestrator.client.shown import StepDescription
 from tests.unit.cli.test_views import step
 
 

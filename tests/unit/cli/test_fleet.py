@@ -12,8 +12,7 @@ from rich.console import Console
 
 from orchestrator.cli import fleet
 from orchestrator.cli.output import Output
-from orchestrator.client.doctor import Finding, Level
-from orchestrator.client.fleet import QueueStats, Stats, WorkerStats
+from orchestrator.client.shown import Finding, Level, QueueStats, Stats, WorkerStats
 
 WELL = Finding(Level.OK, "beat", "beat runs: one")
 ODD = Finding(Level.WARNING, "clock_skew", "the clock is off", "set it")

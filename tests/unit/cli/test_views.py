@@ -21,8 +21,7 @@ from orchestrator.cli.views import (
     took,
     undos_table,
 )
-from orchestrator.client.description import RunDescription, StepDescription
-from orchestrator.client.search import RunSummary
+from orchestrator.client.shown import RunDescription, RunSummary, StepDescription
 from orchestrator.engine.state import RunStatus, StepState
 from orchestrator.engine.undoing import Kept, PlannedUndo
 

@@ -8,15 +8,8 @@ from typing import Any, NoReturn
 import pytest
 
 from orchestrator.client import doctor
-from orchestrator.client.doctor import (
-    Finding,
-    Level,
-    check_beats,
-    check_clock,
-    check_ledger,
-    check_server,
-    check_workers,
-)
+from orchestrator.client.doctor import check_beats, check_clock, check_ledger, check_server, check_workers
+from orchestrator.client.shown import Finding, Level
 from orchestrator.errors import Unreachable
 from orchestrator.spec.operations import Effect, OperationInfo
 from orchestrator.store.events import Burial, Miss

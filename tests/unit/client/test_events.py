@@ -7,7 +7,8 @@ import pytest
 from cloudevents.core.bindings.http import to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent as SdkEvent
 
-from orchestrator.client.events import ALL, PAGE, ExternalEvents
+from orchestrator.client.events import PAGE, RedisExternalEvents
+from orchestrator.client.surface import ALL
 from orchestrator.errors import InvalidEvent, PayloadTooLarge, UnknownEvent
 from orchestrator.spec.cloudevents import parse_binary, parse_structured
 from orchestrator.store.events import Burial
@@ -22,7 +23,7 @@ def around() -> Surroundings:
 
 
 @pytest.fixture
-def events(around: Surroundings) -> ExternalEvents:
+def events(around: Surroundings) -> RedisExternalEvents:
     """The client's events."""
     return around.client.events
 
@@ -32,7 +33,7 @@ def bury(store: MemoryEvents, count: int, only: str = "") -> None:
     store.bury([Burial(f"{number}-0", "{}", "no event", 1, only) for number in range(1, count + 1)])
 
 
-def test_an_event_is_made_whole(around: Surroundings, events: ExternalEvents) -> None:
+def test_an_event_is_made_whole(around: Surroundings, events: RedisExternalEvents) -> None:
     """Id, source and time are made if they are not given; what it became is what came in."""
     event = events.emit(type="order.created", data={"total": 3}, tenant="a")
 
@@ -43,7 +44,7 @@ def test_an_event_is_made_whole(around: Surroundings, events: ExternalEvents) ->
     assert event.id != events.emit(type="order.created").id
 
 
-def test_an_event_may_be_given_as_a_whole(events: ExternalEvents) -> None:
+def test_an_event_may_be_given_as_a_whole(events: RedisExternalEvents) -> None:
     """As a CloudEvent or as JSON; what is named beside it counts."""
     given = {
         "specversion": "1.0",
@@ -57,7 +58,7 @@ def test_an_event_may_be_given_as_a_whole(events: ExternalEvents) -> None:
     assert events.emit(parse_structured(given), id="2").to_json() == {**given, "id": "2"}
 
 
-def test_what_the_official_sdk_makes_is_taken_in(events: ExternalEvents) -> None:
+def test_what_the_official_sdk_makes_is_taken_in(events: RedisExternalEvents) -> None:
     """In either of its forms."""
     sent = SdkEvent(
         attributes={"id": "1", "source": "/shop", "type": "order.created", "specversion": "1.0"}, data={"n": 1}
@@ -81,7 +82,9 @@ def test_what_the_official_sdk_makes_is_taken_in(events: ExternalEvents) -> None
         ({"type": "a", "data": "x" * 300_000}, PayloadTooLarge),
     ],
 )
-def test_what_is_refused_is_not_taken_in(events: ExternalEvents, given: dict[str, Any], error: type[Exception]) -> None:
+def test_what_is_refused_is_not_taken_in(
+    events: RedisExternalEvents, given: dict[str, Any], error: type[Exception]
+) -> None:
     """Nor is what was emitted together with it."""
     with pytest.raises(error):
         events.emit_many([{"type": "order.created"}, given])
@@ -89,7 +92,7 @@ def test_what_is_refused_is_not_taken_in(events: ExternalEvents, given: dict[str
     assert list(events.tail()) == []
 
 
-def test_the_tail_goes_on_with_what_comes(around: Surroundings, events: ExternalEvents) -> None:
+def test_the_tail_goes_on_with_what_comes(around: Surroundings, events: RedisExternalEvents) -> None:
     """After the newest, oldest of them first; what is no event is shown as it came."""
     for number in range(3):
         events.emit(type="order.created", id=str(number))
@@ -103,7 +106,7 @@ def test_the_tail_goes_on_with_what_comes(around: Surroundings, events: External
     assert (strange.event, strange.to_json()["body"]) == (None, "nonsense")
 
 
-def test_what_was_given_up_is_listed_whole(around: Surroundings, events: ExternalEvents) -> None:
+def test_what_was_given_up_is_listed_whole(around: Surroundings, events: RedisExternalEvents) -> None:
     """However much it is, or as much as is asked for."""
     bury(around.events, PAGE + 1, "a.b/placed")
 
@@ -112,7 +115,7 @@ def test_what_was_given_up_is_listed_whole(around: Surroundings, events: Externa
     assert events.dead(1)[0].to_json()["trigger"] == "a.b/placed"
 
 
-def test_what_was_given_up_is_replayed_or_forgotten(around: Surroundings, events: ExternalEvents) -> None:
+def test_what_was_given_up_is_replayed_or_forgotten(around: Surroundings, events: RedisExternalEvents) -> None:
     """One, or all; how many is told."""
     bury(around.events, 4)
     first, second, *_ = events.dead()
@@ -122,7 +125,7 @@ def test_what_was_given_up_is_replayed_or_forgotten(around: Surroundings, events
     assert (events.dead(), events.discard(ALL), len(list(events.tail()))) == ([], 0, 3)
 
 
-def test_an_unknown_dead_event_is_told(events: ExternalEvents) -> None:
+def test_an_unknown_dead_event_is_told(events: RedisExternalEvents) -> None:
     """Rather than nothing done in silence."""
     for verb in (events.replay, events.discard):
         with pytest.raises(UnknownEvent):

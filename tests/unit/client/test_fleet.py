@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.client.fleet import QueueStats, versions_in_use
+from orchestrator.client.fleet import versions_in_use
+from orchestrator.client.shown import QueueStats
 from orchestrator.spec.operations import Effect, OperationInfo
 from orchestrator.store.registry import WorkerRecord
 from tests.unit.surroundings import WORKFLOW, Surroundings

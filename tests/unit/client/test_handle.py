@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchestrator.client.description import describe
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.engine.state import RunStatus
 from orchestrator.engine.view import RunView
 from orchestrator.errors import OperationError, RunFailed, RunOver, UnknownRun, WaitTimeout
@@ -25,14 +25,14 @@ def decline(given: Any) -> Any:
     raise OperationError("declined", "No money.", retryable=False)
 
 
-def running(*steps: dict[str, Any], **behaviour: Any) -> tuple[Surroundings, RunHandle]:
+def running(*steps: dict[str, Any], **behaviour: Any) -> tuple[Surroundings, RedisRunHandle]:
     """A run of these steps that nobody has worked on."""
     around = Surroundings(behaviour)
     around.publish(*(steps or (FIRST, {"id": "b", "wait": "1h"})), output=None if steps else {"n": 7})
     return around, around.start(run_id="run")
 
 
-def completed() -> tuple[Surroundings, RunHandle]:
+def completed() -> tuple[Surroundings, RedisRunHandle]:
     """A run that has completed with an output."""
     around = Surroundings()
     around.publish({"id": "a", "operation": "do.write", "inputs": {"n": 7}}, output={"n": "${steps.a.output.n}"})
@@ -41,7 +41,7 @@ def completed() -> tuple[Surroundings, RunHandle]:
     return around, run
 
 
-def failed() -> tuple[Surroundings, RunHandle]:
+def failed() -> tuple[Surroundings, RedisRunHandle]:
     """A run whose second step has failed, so that the first is undone."""
     around = Surroundings({"do.write": lambda given: given or decline(given)})
     around.publish({**FIRST, "inputs": {"n": 1}}, {"id": "b", "operation": "do.write"})
@@ -219,7 +219,7 @@ def test_a_run_that_has_ended_cannot_be_cancelled() -> None:
 def test_a_run_that_there_is_not_is_unknown_to_every_question() -> None:
     """Whatever is asked of its handle."""
     around, run = running()
-    nobody = RunHandle("nobody", around.store, run.versions, around.dispatcher)
+    nobody = RedisRunHandle("nobody", around.store, run.versions, around.dispatcher)
 
     for ask in (nobody.status, nobody.describe, nobody.result, nobody.cancel, lambda: next(nobody.follow())):
         with pytest.raises(UnknownRun, match="'nobody'"):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.redaction import MASK
 from orchestrator.errors import InvalidInput, OperationError, RunFailed
 from tests.unit.surroundings import Surroundings
@@ -23,7 +23,7 @@ def refuse(given: Any) -> Any:
     raise OperationError("declined", f"card {given['card']} declined", details={"card": given["card"]}, retryable=False)
 
 
-def started(behaviour: Any, **options: Any) -> tuple[Surroundings, RunHandle]:
+def started(behaviour: Any, **options: Any) -> tuple[Surroundings, RedisRunHandle]:
     """A run that was given a card, and has ended."""
     around = Surroundings({"do.write": behaviour})
     step = {"id": "a", "operation": "do.write", "inputs": "${input}"}

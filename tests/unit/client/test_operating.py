@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.engine import fields
 from orchestrator.engine.commit import Commit, Reply
 from orchestrator.engine.state import RunStatus
@@ -48,7 +48,7 @@ class Border:
         return self.inner.apply(commit)
 
 
-def failed(**workflow: Any) -> tuple[Surroundings, RunHandle]:
+def failed(**workflow: Any) -> tuple[Surroundings, RedisRunHandle]:
     """A run whose second step has failed, so that the first was undone if the workflow says no other."""
     around = Surroundings({"do.write": lambda given: given or decline(given)})
     around.publish({**FIRST, "inputs": {"n": 1}}, {"id": "b", "operation": "do.write"}, **workflow)
@@ -59,7 +59,7 @@ def failed(**workflow: Any) -> tuple[Surroundings, RunHandle]:
     return around, run
 
 
-def waiting() -> tuple[Surroundings, RunHandle]:
+def waiting() -> tuple[Surroundings, RedisRunHandle]:
     """A run of two branches that wait."""
     around = Surroundings()
     branches = {"x": [{"id": "x1", "wait": "1h"}], "y": [{"id": "y1", "wait": "1h"}]}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator import define_workflow
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.engine.indexes import event_index
 from orchestrator.errors import InvalidRequest, RunOver, SignalNotExpected
 from orchestrator.settings import Settings
@@ -95,7 +95,7 @@ def test_a_step_that_is_left_out_by_hand_is_not_found_any_more(harness: Harness)
     assert store_index(run.handle) == []
 
 
-def store_index(handle: RunHandle) -> list[Any]:
+def store_index(handle: RedisRunHandle) -> list[Any]:
     """The runs that wait for an event of the type."""
     return handle.store.newest(event_index("came"), None, 9)
 

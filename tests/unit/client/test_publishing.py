@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.client.publishing import Published, examine, publish
+from orchestrator.client.publishing import examine, publish
+from orchestrator.client.shown import Published
 from orchestrator.errors import SpecInvalid, VersionConflict
 from orchestrator.spec.operations import OperationRegistry
 from orchestrator.spec.workflow import WorkflowSpec, define_workflow

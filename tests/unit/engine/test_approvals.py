@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from orchestrator import define_workflow
-from orchestrator.client.approvals import Approvals
+from orchestrator.client.approvals import RedisApprovals
 from orchestrator.errors import InvalidInput, NotAsked, RunOver, StepNotWaiting
 from orchestrator.testing import Harness, Run
 
@@ -31,7 +31,7 @@ def asking(harness: Harness, given: Any = None, *, timeout: str | None = None, *
 def inbox(run: Run, user: str | None = None, *groups: str) -> list[str]:
     """The steps that somebody is asked to decide."""
     handle = run.handle
-    approvals = Approvals(handle.dispatcher.settings, handle.store, handle.versions, handle.dispatcher)
+    approvals = RedisApprovals(handle.dispatcher.settings, handle.store, handle.versions, handle.dispatcher)
     return [one.step for one in approvals.list(user, groups)]
 
 
@@ -210,7 +210,7 @@ def test_a_user_is_replaced_by_whom_they_delegate_to(harness: Harness) -> None:
     """At the same place; of a group, the other is asked besides."""
     run = asking(harness, users=["ann", "bob"], mode="sequential")
     handle = run.handle
-    approvals = Approvals(handle.dispatcher.settings, handle.store, handle.versions, handle.dispatcher)
+    approvals = RedisApprovals(handle.dispatcher.settings, handle.store, handle.versions, handle.dispatcher)
 
     approvals.delegate(handle.run_id, "ask", "dora", by="ann")
 
@@ -224,11 +224,12 @@ def test_a_link_is_for_one_person(harness: Harness) -> None:
     """Its token cannot be used by another, nor guessed."""
     run = asking(harness, users=["ann", "bob"])
     handle = run.handle
-    approvals = Approvals(handle.dispatcher.settings, handle.store, handle.versions, handle.dispatcher)
+    approvals = RedisApprovals(handle.dispatcher.settings, handle.store, handle.versions, handle.dispatcher)
     token = approvals.link_token(handle.run_id, "ask", "ann")
 
-    with pytest.raises(NotAsked, match="not for this person"):
-        approvals.decide_by_link(handle.run_id, "ask", "approve", by="bob", token=token)
+    for user, wrong in (("bob", token), ("ann", "0" * 32), ("ann", "")):
+        with pytest.raises(NotAsked, match="not for this person"):
+            approvals.decide_by_link(handle.run_id, "ask", "approve", by=user, token=wrong)
 
     approvals.decide_by_link(handle.run_id, "ask", "approve", by="ann", token=token)
     assert run.finish().step("ask").output["by"] == "ann"

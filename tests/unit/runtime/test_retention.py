@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.engine.commit import Commit, Reply
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import Parent, StartRequest, start
@@ -30,7 +30,7 @@ def around(monkeypatch: pytest.MonkeyPatch) -> Surroundings:
     return around
 
 
-def completed(around: Surroundings, count: int = 1, **options: Any) -> list[RunHandle]:
+def completed(around: Surroundings, count: int = 1, **options: Any) -> list[RedisRunHandle]:
     """Runs that are over now."""
     runs = [around.start(**options) for _ in range(count)]
     for run in runs:
@@ -38,7 +38,7 @@ def completed(around: Surroundings, count: int = 1, **options: Any) -> list[RunH
     return runs
 
 
-def child_of(root: str, around: Surroundings) -> RunHandle:
+def child_of(root: str, around: Surroundings) -> RedisRunHandle:
     """A run that is over, as a step of another would have started it."""
     run_id = f"{root}/ship:{around.store.time_ms()}"
     around.clock.move(1)
@@ -53,7 +53,7 @@ def retention(around: Surroundings, **changed: int) -> Retention:
     return Retention(around.settings.model_copy(update=changed), around.store)
 
 
-def exists(around: Surroundings, run: RunHandle) -> bool:
+def exists(around: Surroundings, run: RedisRunHandle) -> bool:
     """Whether the run is known."""
     try:
         around.client.get(run.run_id)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.engine import fields
 from orchestrator.engine.commit import Changes, Commit, Stage
 from orchestrator.engine.look import look
@@ -38,7 +38,7 @@ def sweeper(around: Surroundings) -> Sweeper:
     return Sweeper(around.settings, around.store, around.client.catalogue, around.dispatcher)
 
 
-def unsent(around: Surroundings, **options: Any) -> RunHandle:
+def unsent(around: Surroundings, **options: Any) -> RedisRunHandle:
     """A run whose first message got lost."""
     run = around.start(**options)
     around.dispatcher.sent.clear()
@@ -46,7 +46,7 @@ def unsent(around: Surroundings, **options: Any) -> RunHandle:
     return run
 
 
-def claim(around: Surroundings, run: RunHandle) -> None:
+def claim(around: Surroundings, run: RedisRunHandle) -> None:
     """A worker claims `a` and is not heard of again."""
     now_ms, values = around.store.read_all(run.run_id)
     view = RunView(run.run_id, values, now_ms)
@@ -57,7 +57,7 @@ def claim(around: Surroundings, run: RunHandle) -> None:
     assert around.store.apply(move.commit).first.stands
 
 
-def state(run: RunHandle, place: int = 0) -> str:
+def state(run: RedisRunHandle, place: int = 0) -> str:
     """Where a step is."""
     return run.describe().steps[place].state
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator import WorkflowSpec, define_workflow
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.errors import NotRetriable, SpecInvalid, StepNotWaiting
 from orchestrator.testing import Flow, Harness, always, delay, fail, ok
 
@@ -117,7 +117,7 @@ def test_children_go_ten_deep_and_no_deeper(harness: Harness) -> None:
     own = run.handle
     depth, shown = 0, own.describe()
     while (below := shown.steps[0].child_run) is not None:
-        depth, shown = depth + 1, RunHandle(below, own.store, own.versions, own.dispatcher).describe()
+        depth, shown = depth + 1, RedisRunHandle(below, own.store, own.versions, own.dispatcher).describe()
     assert depth == 10
     assert run.error["code"] == "depth_exceeded"
 

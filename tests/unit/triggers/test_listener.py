@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.client.handle import RunHandle
+from orchestrator.client.handle import RedisRunHandle
 from orchestrator.errors import Unreachable
 from orchestrator.store.events import DeadLetter
 from orchestrator.triggers.listener import TOLD_PER_S, TRIES, Listener
@@ -28,7 +28,7 @@ class Shop(Surroundings):
         self.clock.move(later_ms)
         return Listener(self.client).turn()
 
-    def runs(self, workflow: str = WORKFLOW) -> list[RunHandle]:
+    def runs(self, workflow: str = WORKFLOW) -> list[RedisRunHandle]:
         """The runs of a workflow."""
         return self.client.runs(workflow=workflow)
 

@@ -1,0 +1,287 @@
+"""What the client answers with: plain values, the same over Redis and over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from orchestrator.errors import Problem, RunFailed
+from orchestrator.spec.cloudevents import CloudEvent
+
+
+@dataclass(frozen=True, slots=True)
+class StepDescription:
+    """One step, or one undo."""
+
+    address: str
+    kind: str
+    operation: str | None
+    state: str
+    attempt: int
+    started_at: str | None
+    ended_at: str | None
+    duration_ms: int | None
+    waits_until: str | None
+    output: Any
+    error: Any
+    undoes: str | None
+    waived_by: str | None = None
+    """Of an undo that was done by hand: who said so."""
+    child_run: str | None = None
+    """Of a step that runs a workflow: the run that it started last; of its undo, the run that is undone."""
+    waits_for: Mapping[str, Any] | None = None
+    """Of a step that waits for something from outside: `event`, `source`, `filter`, `correlation`; or `signals`."""
+    near_miss: Mapping[str, Any] | None = None
+    """Why the latest event of the right type was not for it: `event` (its id), `part`, `wanted`, `found`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunDescription:
+    """One run. Moments are RFC 3339 in UTC, durations in ms."""
+
+    run_id: str
+    workflow: str
+    version: str
+    status: str
+    compensation: str
+    created_at: str
+    ended_at: str | None
+    duration_ms: int
+    started_by: str
+    input: Any
+    ctx: Any
+    output: Any
+    error: Any
+    attention: str | None
+    steps: tuple[StepDescription, ...]
+    incarnation: int = 1
+    """How often it was begun: a retry and an undo by hand are new incarnations."""
+    paused_at: str | None = None
+    parent: str | None = None
+    """The run that started it, if one did."""
+    parent_step: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStats:
+    """One queue: what waits in it, and which workers take from it."""
+
+    name: str
+    waiting: int
+    workers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStats:
+    """One live worker, beat or listener, as it said at `seen_at`."""
+
+    name: str
+    host: str
+    pid: int
+    queues: tuple[str, ...]
+    operations: tuple[str, ...]
+    concurrency: int
+    seen_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The fleet at one moment. Runs that are paused are counted as such and under the status that they go on with."""
+
+    runs: Mapping[str, int]
+    queues: tuple[QueueStats, ...]
+    workers: tuple[WorkerStats, ...]
+    beats: tuple[WorkerStats, ...]
+    leader: str | None = None
+    """The beat that fires the schedules."""
+    listeners: tuple[WorkerStats, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"  # runs go on, but something is not as it should be
+    ERROR = "error"  # runs get stuck or may be lost
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: what was found, and what to do unless it is well."""
+
+    level: Level
+    code: str
+    message: str
+    advice: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A run as lists show it. Moments are RFC 3339 in UTC, durations in ms."""
+
+    run_id: str
+    workflow: str
+    version: str
+    status: str
+    compensation: str
+    created_at: str
+    ended_at: str | None
+    duration_ms: int
+    started_by: str
+    error: Any
+    attention: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the runs, sorted, and where to go on; no cursor: there are no more."""
+
+    runs: tuple[RunSummary, ...]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionStatus:
+    """One version of a workflow. Moments are RFC 3339 in UTC."""
+
+    version: str
+    stability: str
+    """As its definition says; a mark does not change it."""
+    digest: str
+    published_at: str
+    deprecated_at: str | None
+    """Since when it is marked as deprecated."""
+    takes_percent: float
+    """Of the new runs that name no version."""
+    live_runs: int
+    """Runs that are not over; with none, and nobody starting any, it is drained."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What publishing came to."""
+
+    key: str
+    version: str
+    digest: str
+    created: bool
+    """Whether it is new; False if the very same was published before."""
+    warnings: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenApproval:
+    """An approval that waits for a decision. Moments are RFC 3339 in UTC."""
+
+    run_id: str
+    workflow: str
+    version: str
+    step: str
+    title: str
+    mode: str
+    users: tuple[str, ...]
+    groups: tuple[str, ...]
+    asked_at: str
+    due_at: str | None
+    decisions: tuple[dict[str, Any], ...]
+    form: dict[str, Any] | None
+    """JSON Schema of what a decision is to come with."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """An entry of the stream of events."""
+
+    entry_id: str
+    received_at: str
+    """RFC 3339, in UTC."""
+    event: CloudEvent | None
+    """None if it is no CloudEvent."""
+    body: str
+    only: str = ""
+    """`workflow/trigger` if it is replayed for that one alone."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        shown = {"event": self.event.to_json()} if self.event else {"event": None, "body": self.body}
+        return {"entry": self.entry_id, "received_at": self.received_at, **shown, "only": self.only or None}
+
+
+@dataclass(frozen=True, slots=True)
+class DeadEvent:
+    """An event that was given up: by a trigger (`workflow/trigger`), or altogether."""
+
+    id: str
+    entry_id: str
+    at: str
+    """When it was given up: RFC 3339, in UTC."""
+    reason: str
+    attempts: int
+    trigger: str | None
+    body: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleDescription:
+    """A schedule, as it stands. Moments are RFC 3339 in UTC."""
+
+    workflow: str
+    name: str
+    state: str
+    """active, paused, or retired: no version that new runs take has it any more."""
+    definition: Mapping[str, Any]
+    """As the version says."""
+    paused: Mapping[str, str] | None
+    """By whom, why and since when."""
+    next: tuple[str, ...]
+    """The moments of the next fires, jitter included."""
+    waiting: str | None
+    """The slot that waits for the end of a run."""
+    last: str | None
+    """The last slot that was decided."""
+    backfills: int
+    """Ranges that are being filled up."""
+    counts: Mapping[str, int]
+    """Slots by what became of them."""
+    recent: tuple[Mapping[str, Any], ...]
+    """The last slots, the newest first, and what became of each."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+def run_failed(run_id: str, status: str, error: Mapping[str, Any], compensation: str) -> RunFailed:
+    """What is raised for a run that ended without completing."""
+    message = f"run {run_id} {status}: {error.get('code', '')} {error.get('message', '')}".rstrip()
+    return RunFailed(message, run_id=run_id, status=status, error=dict(error), compensation=compensation)
