@@ -29,8 +29,8 @@ from typing import Any
 
 from orchestrator import logs
 from orchestrator.client.receiving import Receiving, names_by
+from orchestrator.client.surface import Start
 from orchestrator.client.sync import RedisOrchestrator
-from orchestrator.client.triggered import Starting, TriggeredRun
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.awaiting import all_correlated
 from orchestrator.engine.roots import rfc3339
@@ -97,7 +97,7 @@ class Listener:
         self._settings = client.settings
         self._events = client.event_store
         self._registry = client.registry
-        self._starting = Starting(*floor)
+        self._starter = client.starter
         self._receiving = Receiving(*floor)
         self._triggers = EventTriggers(client.catalogue)
         self._stopped = threading.Event()
@@ -251,8 +251,9 @@ class Listener:
         """The runs of all triggers; what refuses an input is the affair of that trigger alone."""
         reserved = self._events.reserve([wish.claim for wish in batch.wishes])
         due = [(wish, one.run_id) for wish, one in zip(batch.wishes, reserved, strict=True) if not one.started]
-        runs = [TriggeredRun(run_id, wish.route.workflow, wish.input, wish.started_by) for wish, run_id in due]
-        refusals = self._starting.start_each(runs)
+        refusals = self._starter.try_each(
+            [Start(wish.route.workflow, wish.input, run_id=run_id, started_by=wish.started_by) for wish, run_id in due]
+        )
         for (wish, _), refusal in zip(due, refusals, strict=True):
             if refusal is not None:
                 log.warning("trigger_refused", trigger=wish.route.target, entry=wish.entry.id, error=refusal.message)
