@@ -21,6 +21,7 @@ from orchestrator.api.routes import (
     health,
     jobs,
     keys,
+    run,
     runs,
     schedules,
     signals,
@@ -32,7 +33,22 @@ from orchestrator.client.jobs import Jobs
 from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.store.tail import Tail
 
-_RESOURCES = health, workflows, runs, stream, verbs, signals, approvals, schedules, events, jobs, fleet, audit, keys
+_RESOURCES = (
+    health,
+    workflows,
+    runs,
+    stream,
+    verbs,
+    signals,
+    approvals,
+    schedules,
+    events,
+    jobs,
+    fleet,
+    audit,
+    keys,
+    run,
+)
 ROUTERS: tuple[APIRouter, ...] = tuple(module.router for module in _RESOURCES)
 
 

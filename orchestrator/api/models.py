@@ -20,7 +20,9 @@ Version = Annotated[
 Status = Literal["pending", "running", "compensating", "paused", "completed", "failed", "cancelled"]
 JsonObject = dict[str, Any]
 
-RunId = Annotated[str, Path(description="The run's id.", max_length=300)]
+RunId = Annotated[
+    str, Path(description="The run's id; that of a child is its parent's, its step and a number.", max_length=2_000)
+]
 WorkflowKey = Annotated[str, Path(description="The workflow's key.", max_length=300, examples=["payment.flow"])]
 VersionName = Annotated[str, Path(description="`1.2.0`, or `latest`.", max_length=100, examples=["1.0.0"])]
 StepAddress = Annotated[

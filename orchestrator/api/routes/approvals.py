@@ -19,7 +19,7 @@ from orchestrator.errors import Forbidden
 
 router = APIRouter(tags=["approvals"], responses=documented())
 
-_ONE = "/runs/{run_id}/approvals/{step:path}"
+_ONE = "/runs/{run_id:path}/approvals/{step:path}"
 
 
 @router.get("/approvals", summary="List open approvals")

@@ -14,7 +14,7 @@ router = APIRouter(tags=["runs"], responses=documented())
 
 
 @router.post(
-    "/runs/{run_id}/signals",
+    "/runs/{run_id:path}/signals",
     summary="Give a run a signal",
     status_code=status.HTTP_202_ACCEPTED,
     responses=documented(404, 409, 422),

@@ -27,7 +27,7 @@ _EVENTS = {"text/event-stream": {"schema": _EVENT}}
 
 
 @router.get(
-    "/runs/{run_id}/stream",
+    "/runs/{run_id:path}/stream",
     summary="Follow a run",
     response_class=StreamingResponse,
     responses={

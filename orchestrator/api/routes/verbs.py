@@ -10,7 +10,7 @@ from orchestrator.api.models import RetryRun, RunId, SkipStep, WaiveUndo, Wanted
 from orchestrator.api.problems import documented
 from orchestrator.client.handle import RedisRunHandle
 
-router = APIRouter(prefix="/runs/{run_id}", tags=["verbs"], responses=documented(404, 409))
+router = APIRouter(prefix="/runs/{run_id:path}", tags=["verbs"], responses=documented(404, 409))
 
 NO_REASON = Wanted()
 

@@ -162,3 +162,21 @@ def test_versions_are_rolled_out_over_http(reception: Reception) -> None:
     shares = {one["version"]: one["takes_percent"] for one in admin.get(f"workflows/{WORKFLOW}").json()}
     assert shares == {"1.0.0": 90.0, "1.1.0": 10.0}
     assert admin.delete(f"workflows/{WORKFLOW}/traffic").json()["weights"] is None
+
+
+def test_a_child_is_reached_like_any_run(receive: Receive) -> None:
+    """Its id holds slashes, encoded or not."""
+    reception = receive()
+    around = reception.around
+    around.publish(key="test.child")
+    around.publish({"id": "go", "workflow": "test.child"})
+    parent = around.start(run_id="root")
+    around.work(parent, "go")
+    operator = reception.as_role("operator")
+
+    for child in ("root%2Fgo%3A1", "root/go:1"):
+        assert operator.get(f"runs/{child}").json()["parent"] == "root"
+        assert operator.get(f"runs/{child}/status").json()["workflow"] == "test.child"
+        assert operator.get(f"runs/{child}/history").json()["events"][0]["type"] == "run_started"
+    assert operator.post("runs/root%2Fgo%3A1/cancel", json={}).json()["status"] == "compensating"
+    assert operator.get("runs/root/go:2").json()["code"] == "unknown_run"
