@@ -11,7 +11,8 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PYTEST := $(BIN)/pytest -q
+# Most tests wait for other processes, so more files run beside each other than there are cores.
+PYTEST := $(BIN)/pytest -q --numprocesses 3 --dist loadfile
 
 .PHONY: help
 help: ## List these verbs
