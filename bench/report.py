@@ -109,8 +109,8 @@ Measured on {date}, by `make bench`: {machine}.
 Each system has a Redis of its own (AOF every second), one prefork worker of two children, and beat. Client, workers and
 server share the machine. Plain Celery is the same chain of immutable no-op tasks, with late acknowledgement, JSON and
 results, sent one by one, or a chord of fifty with a body; ours are started by `start_many`, with an input of 100 bytes,
-and every step of `write` is claimed and settled by a commit of its own; those of `read` share commits, as they are quick
-and leave nothing outside. What became of each step is recorded in both.
+and every step of `write` is claimed and settled by a commit of its own; those of `read` share commits, as they are
+quick and leave nothing outside. What became of each step is recorded in both.
 Medians of {pairs} pairs, measured in turns; ratios are of one pair. Ratios hold, absolute figures drift with the
 machine and its load.
 

@@ -21,7 +21,6 @@ from orchestrator.api.routes import (
     health,
     jobs,
     keys,
-    run,
     runs,
     schedules,
     signals,
@@ -47,7 +46,6 @@ _RESOURCES = (
     fleet,
     audit,
     keys,
-    run,
 )
 ROUTERS: tuple[APIRouter, ...] = tuple(module.router for module in _RESOURCES)
 

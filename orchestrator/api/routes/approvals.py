@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from orchestrator.api.access import BY_LINK, PREFIX, Caller, Operator, Starter, source_of
 from orchestrator.api.answers import ApprovalList, Link, Started
 from orchestrator.api.models import Decide, DecideByLink, Delegate, MakeLink, RunId, StepAddress
+from orchestrator.api.paths import RUN
 from orchestrator.api.problems import documented
 from orchestrator.api.routes.runs import started
 from orchestrator.client.access import Role, check_rate, may_see
@@ -19,7 +20,7 @@ from orchestrator.errors import Forbidden
 
 router = APIRouter(tags=["approvals"], responses=documented())
 
-_ONE = "/runs/{run_id:path}/approvals/{step:path}"
+_ONE = f"{RUN}/approvals/{{step:path}}"
 
 
 @router.get("/approvals", summary="List open approvals")

@@ -11,9 +11,11 @@ from orchestrator.api.access import PREFIX, Caller, Starter, Viewer
 from orchestrator.api.answers import Event, History, Outcome, RunPage, Started, StartedMany, told
 from orchestrator.api.following import wait_for_end
 from orchestrator.api.models import After, RunId, StartMany, StartRun, Status, WorkflowKey
+from orchestrator.api.paths import RUN
 from orchestrator.api.problems import documented
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.search import Query as Wanted
+from orchestrator.client.shown import RunDescription
 from orchestrator.client.surface import Start
 from orchestrator.engine.state import OVER
 from orchestrator.engine.undoing import UndoPreview
@@ -105,7 +107,13 @@ def list_runs(
     return RunPage(runs=list(page.runs), cursor=page.cursor)
 
 
-@router.get("/runs/{run_id:path}/history", summary="What happened in a run", responses=documented(404))
+@router.get(RUN, summary="A run", responses=documented(404))
+def show_run(caller: Viewer, run_id: RunId) -> RunDescription:
+    """Everything that is known of it now: its steps, times, errors, undos."""
+    return caller.run(run_id).describe()
+
+
+@router.get(f"{RUN}/history", summary="What happened in a run", responses=documented(404))
 def show_history(
     caller: Viewer, run_id: RunId, after: After = "0", limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000
 ) -> History:
@@ -115,13 +123,13 @@ def show_history(
     return History(events=events, after=entries[-1].id if len(entries) == limit else None)
 
 
-@router.get("/runs/{run_id:path}/status", summary="Where a run stands", responses=documented(404))
+@router.get(f"{RUN}/status", summary="Where a run stands", responses=documented(404))
 def show_status(caller: Viewer, run_id: RunId) -> Started:
     """The cheapest look at it."""
     return started(caller, [caller.run(run_id)])[0]
 
 
-@router.get("/runs/{run_id:path}/result", summary="How a run ended", responses=documented(404, 409))
+@router.get(f"{RUN}/result", summary="How a run ended", responses=documented(404, 409))
 async def show_result(
     caller: Viewer,
     run_id: RunId,
@@ -138,7 +146,7 @@ async def show_result(
     return await run_in_threadpool(_outcome, handle)
 
 
-@router.get("/runs/{run_id:path}/undo-preview", summary="What would be undone", responses=documented(404))
+@router.get(f"{RUN}/undo-preview", summary="What would be undone", responses=documented(404))
 def preview_undo(caller: Viewer, run_id: RunId) -> UndoPreview:
     """If that began now, newest first; and what would stay, and why."""
     return caller.run(run_id).undo_preview()

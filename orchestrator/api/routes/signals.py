@@ -7,6 +7,7 @@ from fastapi import APIRouter, status
 from orchestrator.api.access import Starter
 from orchestrator.api.answers import Started
 from orchestrator.api.models import RunId, SendSignal
+from orchestrator.api.paths import RUN
 from orchestrator.api.problems import documented
 from orchestrator.api.routes.runs import started
 
@@ -14,7 +15,7 @@ router = APIRouter(tags=["runs"], responses=documented())
 
 
 @router.post(
-    "/runs/{run_id:path}/signals",
+    f"{RUN}/signals",
     summary="Give a run a signal",
     status_code=status.HTTP_202_ACCEPTED,
     responses=documented(404, 409, 422),

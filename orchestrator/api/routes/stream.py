@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from orchestrator.api.access import Viewer
 from orchestrator.api.following import server_sent_events
 from orchestrator.api.models import LastEventId, RunId
+from orchestrator.api.paths import RUN
 from orchestrator.api.problems import documented
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.engine.state import OVER
@@ -27,7 +28,7 @@ _EVENTS = {"text/event-stream": {"schema": _EVENT}}
 
 
 @router.get(
-    "/runs/{run_id:path}/stream",
+    f"{RUN}/stream",
     summary="Follow a run",
     response_class=StreamingResponse,
     responses={

@@ -7,10 +7,11 @@ from fastapi import APIRouter
 from orchestrator.api.access import Operator
 from orchestrator.api.answers import Stand
 from orchestrator.api.models import RetryRun, RunId, SkipStep, WaiveUndo, Wanted
+from orchestrator.api.paths import RUN
 from orchestrator.api.problems import documented
 from orchestrator.client.handle import RedisRunHandle
 
-router = APIRouter(prefix="/runs/{run_id:path}", tags=["verbs"], responses=documented(404, 409))
+router = APIRouter(prefix=RUN, tags=["verbs"], responses=documented(404, 409))
 
 NO_REASON = Wanted()
 
