@@ -3,7 +3,8 @@
 A step that is settled and the claim of the next one are a commit. While both are without effect, quick, and nothing has
 to be read in between, that commit is kept back and goes with the next one: its stages stand before the others', each
 with its own guards. The lease of the first step covers them all; if its worker dies, none of them has happened, and all
-are executed again. So nothing outside sees a value that could still change. After a lapse nothing is shared.
+are executed again. So nothing outside sees a value that could still change. After a lapse nothing is shared. Nor does a
+step share that may take longer than the one before it: its timeout would come too late for that one's lease.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from orchestrator.engine.commit import Answer, Commit, Reply, Stage
 from orchestrator.engine.onward import Move
 from orchestrator.engine.places import node_at, work_at
 from orchestrator.engine.view import RunView
-from orchestrator.plan.graph import Plan
+from orchestrator.plan.graph import Plan, Work
 from orchestrator.spec.operations import Effect
 
 MOST_STAGES = 40
@@ -34,7 +35,14 @@ def may_keep_back(plan: Plan, view: RunView, address: str, move: Move) -> bool:
         return False
     if view.number(fields.losses(address)) or view.attempt(address) > 1:
         return False
+    if not _fits_in(work_at(plan, claimed), work_at(plan, address)):
+        return False
     return move.to == claimed or _is_beside(claimed, move.to)
+
+
+def _fits_in(work: Work | None, leader: Work | None) -> bool:
+    """Whether a step is over, at its timeout at the latest, before the one whose lease covers it would be."""
+    return work is not None and leader is not None and work.timeout_ms <= leader.timeout_ms
 
 
 def _is_plain(plan: Plan, address: str) -> bool:

@@ -7,10 +7,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Final
-
-from croniter import CroniterError, croniter
 
 ALIASES: Final[Mapping[str, str]] = {
     "@yearly": "0 0 1 1 *",
@@ -140,7 +138,7 @@ def parse_cron(text: str) -> Cron:
     fields = _fields(text)
     try:
         expanded, weeks = _expand(fields)
-    except CroniterError as error:
+    except ValueError as error:  # of croniter
         raise InvalidCron(_what_is_wrong(text, fields)) from error
     minutes, hours, days, months, weekdays = (list(field) for field in expanded[:_WITHOUT_SECONDS])
     seconds = list(expanded[_WITHOUT_SECONDS]) if len(expanded) > _WITHOUT_SECONDS else [0]
@@ -166,8 +164,16 @@ def parse_cron(text: str) -> Cron:
 
 def _expand(fields: Sequence[str]) -> tuple[list[list[int | str]], Mapping[int, set[Any]]]:
     """What each field may be; and of weekdays with `#` or `L`, which of the month's they are: 1 to 5, or `l`."""
-    expanded: Any = croniter.expand(" ".join(fields))
-    return expanded  # type: ignore[no-any-return]  # its published types have texts for weekdays
+    expanded: Any = _croniter().expand(" ".join(fields))
+    return expanded  # type: ignore[no-any-return]
+
+
+@cache
+def _croniter() -> Any:
+    """The library's class; it takes megabytes, which a worker without schedules does not need."""
+    from croniter import croniter  # noqa: PLC0415
+
+    return croniter
 
 
 def _is_last(day: date, days: int) -> bool:
@@ -247,6 +253,6 @@ def _what_is_wrong(text: str, fields: Sequence[str]) -> str:
     for (name, allowed), field, shown in zip(FIELDS.items(), fields, written, strict=False):
         others = ["*"] * len(FIELDS)
         others[list(FIELDS).index(name)] = field
-        if not croniter.is_valid(" ".join(others)):
+        if not _croniter().is_valid(" ".join(others)):
             return f"`{text}` is not a cron expression: its {name} is `{shown}`, and may be {allowed}"
     return f"`{text}` is not a cron expression"

@@ -93,6 +93,17 @@ def test_a_write_that_nothing_undoes_is_claimed_like_any_other() -> None:
     assert (world.state("w"), world.ran("w")) == (StepState.RUNNING, 0)
 
 
+def test_a_step_that_may_take_longer_has_a_claim_of_its_own() -> None:
+    """Else the one before it would be timed out in its stead."""
+    world = sharing(read("a", timeout="10s"), read("b", timeout="20s"))
+    executed(world, 0, 1)
+
+    world.go(0)
+    world.until(0, Attempt)
+
+    assert (world.state("a"), world.state("b")) == (StepState.COMPLETED, StepState.RUNNING)
+
+
 def test_a_pause_leaves_what_was_begun_without_a_claim_as_it_was() -> None:
     """The first step is settled; the next one is ready, and is executed when the run goes on."""
     world = sharing(read("a"), read("b"))
