@@ -24,7 +24,7 @@ def plain_app(url: str) -> Celery:
         broker_connection_retry_on_startup=True,
     )
 
-    @made.task(name="plain.noop")
+    @made.task(name="plain.noop", shared=False)
     def noop() -> None:
         """Nothing."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from celery import Task
 
@@ -54,9 +55,11 @@ from orchestrator.runtime.heartbeat import Heartbeat, Lease
 from orchestrator.runtime.waking import wake
 from orchestrator.settings import Settings
 from orchestrator.spec.operations import OPERATIONS, Effect, OperationRegistry
-from orchestrator.store.events import Events, RedisEvents
 from orchestrator.store.limits import Ask, Limits, RedisLimits, ask_of
 from orchestrator.store.port import Store
+
+if TYPE_CHECKING:
+    from orchestrator.store.events import Events
 
 log = logs.get("worker")
 
@@ -91,10 +94,17 @@ class Worker:
         self.quick: set[str] = set()
         """The operations that took less than a message costs, the last time that they were executed here."""
         self.limits = limits or RedisLimits(settings.redis_url, settings)
-        self.events = events or RedisEvents(settings.redis_url, settings)
+        self._events = events
         self.heartbeat = Heartbeat(
             lambda: store, lambda: self.limits, interval_ms=settings.heartbeat_ms, lease_ms=settings.lease_ms
         )
+
+    @cached_property
+    def events(self) -> Events:
+        """The log of external events, which a process has from its first step on that waits for one."""
+        from orchestrator.store.events import RedisEvents  # noqa: PLC0415
+
+        return self._events or RedisEvents(self.settings.redis_url, self.settings)
 
     def note(self, operation: str, took_s: float) -> None:
         """How long an operation took the last time says where the next steps of it are executed."""
