@@ -56,18 +56,16 @@ def delegate(output: Output, run_id: str, step: str, to: str, *, by: str | None,
 
 def _table(found: Sequence[OpenApproval]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("run", "step", "workflow", "asks", "mode", "decided", "since (UTC)", "due (UTC)"):
+    for name in ("run", "step", "workflow", "asks", "due (UTC)"):
         table.add_column(name, overflow="fold", no_wrap=name == "run")
     for one in found:
-        asked = ", ".join([*one.users, *(f"group {group}" for group in one.groups)])
-        table.add_row(
-            one.run_id,
-            one.step,
-            f"{one.workflow} {one.version}",
-            asked,
-            one.mode,
-            str(len(one.decisions)),
-            moment(one.asked_at),
-            "" if one.due_at is None else moment(one.due_at),
-        )
+        due = "" if one.due_at is None else moment(one.due_at)
+        table.add_row(one.run_id, one.step, one.workflow, _asked(one), due)
     return table
+
+
+def _asked(one: OpenApproval) -> str:
+    """`ann, group board`; of several who are to decide, how, and how many have."""
+    named = ", ".join([*one.users, *(f"group {group}" for group in one.groups)])
+    decided = f", {len(one.decisions)} decided" if one.decisions else ""
+    return named if one.mode == "any" else f"{named} ({one.mode}{decided})"
