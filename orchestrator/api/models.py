@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import Header, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 NAME: Final = r"^[A-Za-z0-9._:~#@^/\[\]-]+$"
 EVENT_ID: Final = r"^[0-9]{1,15}(-[0-9]{1,10})?$"
@@ -29,8 +29,14 @@ StepAddress = Annotated[
     str, Path(description="The step's address, such as `ship[3]/ask`.", max_length=500, examples=["ask"])
 ]
 WhyQuery = Annotated[str, Query(alias="reason", max_length=1_000, description="Why; kept in the audit log.")]
+Whole = Annotated[int, BeforeValidator(lambda given: int(given) if _is_whole(given) else given)]
+"""To JSON Schema, 2.0 is a whole number like 2."""
 After = Annotated[str, Query(pattern=EVENT_ID, description="Only events after the one with this id.")]
 LastEventId = Annotated[str, Header(alias="Last-Event-ID", pattern=EVENT_ID, description="Go on behind it.")]
+
+
+def _is_whole(given: Any) -> bool:
+    return isinstance(given, float) and given.is_integer()
 
 
 class Body(BaseModel):
@@ -85,7 +91,7 @@ class RetryRun(Wanted):
     from_step: str | None = Field(
         default=None, max_length=500, description="Refused unless the retry goes on there: where the run failed."
     )
-    incarnation: int | None = Field(default=None, ge=1, description="Refused unless the run is that one.")
+    incarnation: Whole | None = Field(default=None, ge=1, description="Refused unless the run is that one.")
 
 
 class SendSignal(Body):

@@ -10,7 +10,7 @@ from tests.property.awaiting import NUMBERS, stories_from_outside, waiting_workf
 from tests.property.behaviours import Behaviour
 from tests.property.faults import Act, live_through, stories
 from tests.property.nested import habits, nested_workflows
-from tests.property.specs import workflows
+from tests.property.specs import only_reading, workflows
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3_600)]
 
@@ -47,3 +47,12 @@ def test_every_run_that_waits_for_something_from_outside_ends_as_promised_after_
 ) -> None:
     """The laws of tests/property, where events and signals come early, doubled, and half delivered."""
     live_through(workflow, acts, flag=flag, fuses=fuses, habits=habits, n=n)
+
+
+@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(workflow=st.one_of(workflows(), nested_workflows()).map(only_reading), acts=stories(20, 90), flag=st.booleans())
+def test_every_run_whose_steps_share_commits_ends_as_promised_after_a_long_story(
+    workflow: dict[str, Any], acts: list[Act], flag: bool
+) -> None:
+    """The laws of tests/property, where steps without effect are kept back and written together."""
+    live_through(workflow, acts, flag=flag, fuses=True, shares=True)

@@ -180,3 +180,17 @@ def test_a_child_is_reached_like_any_run(receive: Receive) -> None:
         assert operator.get(f"runs/{child}/history").json()["events"][0]["type"] == "run_started"
     assert operator.post("runs/root%2Fgo%3A1/cancel", json={}).json()["status"] == "compensating"
     assert operator.get("runs/root/go:2").json()["code"] == "unknown_run"
+
+
+@pytest.mark.parametrize(
+    ("incarnation", "code"), [(7.0, "not_retriable"), (7.5, "malformed_request"), ("7", "malformed_request")]
+)
+def test_a_whole_number_is_one_however_it_is_written(reception: Reception, incarnation: object, code: str) -> None:
+    """As JSON Schema has it; text is none."""
+    run = reception.around.start(input={})
+    run.cancel()
+    reception.around.work(run, "~")
+
+    answer = reception.as_role("operator").post(f"runs/{run.run_id}/retry", json={"incarnation": incarnation})
+
+    assert answer.json()["code"] == code
