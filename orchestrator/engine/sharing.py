@@ -14,6 +14,7 @@ from dataclasses import replace
 from orchestrator.engine import fields
 from orchestrator.engine.address import container_of, flow_of, is_drain, is_lane, is_undo
 from orchestrator.engine.commit import Answer, Commit, Reply, Stage
+from orchestrator.engine.effects import SliceTerms
 from orchestrator.engine.onward import Move
 from orchestrator.engine.places import node_at, work_at
 from orchestrator.engine.view import RunView
@@ -26,14 +27,51 @@ LONGEST_MS = 20.0
 """A commit is not kept back for longer."""
 
 
-def may_keep_back(plan: Plan, view: RunView, address: str, move: Move) -> bool:
+class KeptBack:
+    """The commits of one message that go with its next one."""
+
+    def __init__(self, terms: SliceTerms) -> None:
+        self.stages: tuple[Stage, ...] = ()
+        self._terms = terms
+        self._from_ms = 0.0
+        self._lapsed = False
+
+    def begin(self) -> None:
+        """A step has been claimed, whose lease covers what is kept back from now on."""
+        self._from_ms = self._terms.elapsed_ms()
+
+    def keep(self, plan: Plan, view: RunView, address: str, move: Move, token: str) -> bool:
+        """Keep a move's commit back, if it may be: it settles a step, and claims the next one with this token.
+
+        What it writes is taken for known from then on.
+        """
+        self._lapsed = self._lapsed or view.number(fields.losses(address)) > 0
+        work = None if move.claims is None else work_at(plan, move.claims)
+        if work is None or self._lapsed or not self._terms.quick(work) or len(self.stages) >= MOST_STAGES:
+            return False
+        if self._terms.elapsed_ms() - self._from_ms > LONGEST_MS or not _may_wait(plan, view, address, move):
+            return False
+        settle, claim = move.commit.stages
+        # once the claimed step is settled, its claim counts as made before: so the commit may be sent twice
+        made = {fields.settled_by(str(move.claims)): token}
+        self.stages += (settle, replace(claim, already=made))
+        view.assume(move.commit)
+        return True
+
+    def release(self) -> tuple[Stage, ...]:
+        """All that was kept back, to stand before the stages of the commit that comes now."""
+        stages, self.stages = self.stages, ()
+        return stages
+
+
+def _may_wait(plan: Plan, view: RunView, address: str, move: Move) -> bool:
     """Whether a settle, with the claim of the next step, may wait for the next commit."""
     claimed = move.claims
     if claimed is None or move.forks or move.spares or move.begins:
         return False
     if not (_is_plain(plan, address) and _is_plain(plan, claimed)) or view.missing(move.commit.reads):
         return False
-    if view.number(fields.losses(address)) or view.attempt(address) > 1:
+    if view.attempt(address) > 1:
         return False
     if not _fits_in(work_at(plan, claimed), work_at(plan, address)):
         return False
@@ -59,12 +97,6 @@ def _is_beside(claimed: str, container: str | None) -> bool:
     """Whether it is the beginning of another branch or item of the container that the last one ended in."""
     flow = flow_of(claimed)
     return container is not None and flow.endswith("]") and container_of(flow) == container
-
-
-def kept_back(move: Move, settles: str, token: str) -> tuple[Stage, Stage]:
-    """The stages of a commit that is kept back; once the claimed step is settled, its claim counts as made before."""
-    settle, claim = move.commit.stages
-    return settle, replace(claim, already={fields.settled_by(settles): token})
 
 
 def with_kept_back(commit: Commit, before: tuple[Stage, ...]) -> Commit:

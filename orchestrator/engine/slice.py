@@ -16,7 +16,7 @@ from orchestrator.engine.address import DRAIN, RUN, is_drain, is_lane, is_undo, 
 from orchestrator.engine.awaiting import first_fitting, look_back_reads, owes_look_back, wait_for_more
 from orchestrator.engine.child_steps import look_at_child
 from orchestrator.engine.children import is_of_child, to_wake
-from orchestrator.engine.commit import Answer, Changes, Commit, Reply, Stage
+from orchestrator.engine.commit import Answer, Changes, Commit, Reply
 from orchestrator.engine.effects import (
     Acquire,
     Apply,
@@ -57,7 +57,7 @@ from orchestrator.engine.quotas import (
 from orchestrator.engine.reads import keeps_inputs, reads_for
 from orchestrator.engine.roots import idempotency_key
 from orchestrator.engine.settle import fail_waiting, settle
-from orchestrator.engine.sharing import LONGEST_MS, MOST_STAGES, kept_back, may_keep_back, own_reply, with_kept_back
+from orchestrator.engine.sharing import KeptBack, own_reply, with_kept_back
 from orchestrator.engine.start import leftovers
 from orchestrator.engine.state import StepState
 from orchestrator.engine.view import RunView
@@ -115,11 +115,7 @@ class _Slice:
         self.taken: str | None = None
         """What waited in this message, and is its next once it is claimed or looked at."""
         self.batch = 1
-        self.kept_back: tuple[Stage, ...] = ()
-        """The commits of steps without effect that go with the next one."""
-        self.keeps_from_ms = 0.0
-        self.shares = True
-        """Whether no attempt of this message is the second of one that was lost."""
+        self.kept_back = KeptBack(terms)
 
     def work(self, address: str, *, fresh: bool = False) -> Steps:
         """Look at addresses, one after the other, until there is nothing more to do here. `fresh`: it was just read."""
@@ -186,7 +182,8 @@ class _Slice:
 
     def execute(self, address: str, token: str) -> Steps:
         """Execute claimed steps one after the other, each settled and the next one claimed by one commit."""
-        lease, self.keeps_from_ms = token, self.terms.elapsed_ms()
+        lease = token
+        self.kept_back.begin()
         while True:
             if is_lane(address):
                 move, here = yield from self.work_off(address, token)
@@ -199,11 +196,11 @@ class _Slice:
                 here = self.draw(address)
                 settled = settle(self.plan, self.view, address, token, outcome, here)
                 move = yield from self.and_next(settled, here)
-                if self.keep_back(move, address, here):
+                if self.slots is None and self.kept_back.keep(self.plan, self.view, address, move, here.token):
                     address, token = str(move.claims), here.token
                     self.taken = None if address == self.taken else self.taken
                     continue
-            alone = not self.kept_back
+            alone = not self.kept_back.stages
             reply = yield from self.commit(move, address, here)
             yield from self.give_slots_back()
             if not reply.first.stands:
@@ -212,7 +209,8 @@ class _Slice:
                 return Done()
             if _granted(move, reply):
                 address, token = str(move.claims), here.token
-                lease, self.keeps_from_ms = token, self.terms.elapsed_ms()
+                lease = token
+                self.kept_back.begin()
                 self.taken = None if address == self.taken else self.taken
                 yield from self.fork(move, address)
                 continue
@@ -220,19 +218,6 @@ class _Slice:
             if following is None or not self.terms.goes_on(self.next_work(following)):
                 return self.ending(move, address, following)
             return (yield from self.work(following, fresh=self.has_read(following, move)))
-
-    def keep_back(self, move: Move, address: str, here: Terms) -> bool:
-        """Have a commit go with the next one, if it may; what it writes is known from now on."""
-        self.shares = self.shares and not self.view.number(fields.losses(address))
-        work = None if move.claims is None else work_at(self.plan, move.claims)
-        if work is None or not self.shares or self.slots is not None or not self.terms.quick(work):
-            return False
-        late = self.terms.elapsed_ms() - self.keeps_from_ms > LONGEST_MS
-        if late or len(self.kept_back) >= MOST_STAGES or not may_keep_back(self.plan, self.view, address, move):
-            return False
-        self.kept_back += kept_back(move, str(move.claims), here.token)
-        self.view.assume(move.commit)
-        return True
 
     def work_off(self, lane: str, token: str) -> Generator[Effect, Any, tuple[Move, Terms]]:
         """Execute a lane's batch, as far as that goes quickly; the next one is larger if this one was quick."""
@@ -359,7 +344,7 @@ class _Slice:
             parked = yield SetAside(address)
             if parked is not None:
                 commit = _also(commit, Changes(set={fields.parked(address): parked}))
-        before, self.kept_back = self.kept_back, ()
+        before = self.kept_back.release()
         commit = with_kept_back(commit, before)
         reply: Reply = yield Apply(commit, claims=move.claims, token=here.token)
         self.view.absorb(commit, reply)
