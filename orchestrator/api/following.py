@@ -43,9 +43,9 @@ async def server_sent_events(tail: Tail, handle: RedisRunHandle, after: str) -> 
         while True:
             over = await run_in_threadpool(handle.status) in OVER
             events = await tail.wait(handle.run_id, after, 0.0 if over else HEARTBEAT_S)
-            for entry in await run_in_threadpool(handle.masked, events):
-                yield _event(entry.id, str(entry.event["type"]), told(entry))
             if events:
+                shown = await run_in_threadpool(handle.masked, events)
+                yield "".join(_event(entry.id, str(entry.event["type"]), told(entry)) for entry in shown)
                 after = events[-1].id
             elif over:
                 yield _event("", "end", {"run_id": handle.run_id, "status": await run_in_threadpool(handle.status)})

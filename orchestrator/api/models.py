@@ -29,7 +29,7 @@ StepAddress = Annotated[
     str, Path(description="The step's address, such as `ship[3]/ask`.", max_length=500, examples=["ask"])
 ]
 WhyQuery = Annotated[str, Query(alias="reason", max_length=1_000, description="Why; kept in the audit log.")]
-Whole = Annotated[int, BeforeValidator(lambda given: int(given) if _is_whole(given) else given)]
+Number = Annotated[int, Field(ge=1), BeforeValidator(lambda given: int(given) if _is_whole(given) else given)]
 """To JSON Schema, 2.0 is a whole number like 2."""
 After = Annotated[str, Query(pattern=EVENT_ID, description="Only events after the one with this id.")]
 LastEventId = Annotated[str, Header(alias="Last-Event-ID", pattern=EVENT_ID, description="Go on behind it.")]
@@ -91,7 +91,7 @@ class RetryRun(Wanted):
     from_step: str | None = Field(
         default=None, max_length=500, description="Refused unless the retry goes on there: where the run failed."
     )
-    incarnation: Whole | None = Field(default=None, ge=1, description="Refused unless the run is that one.")
+    incarnation: Number | None = Field(default=None, description="Refused unless the run is that one.")
 
 
 class SendSignal(Body):
