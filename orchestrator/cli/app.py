@@ -13,6 +13,7 @@ import typer
 from orchestrator.cli.approvals import approvals
 from orchestrator.cli.arguments import Json, RunId, StepAddress
 from orchestrator.cli.events import events
+from orchestrator.cli.keys import keys
 from orchestrator.cli.schedules import schedules
 
 app = typer.Typer(
@@ -389,54 +390,7 @@ def api(
         http_api.run(host, port)
 
 
-keys = typer.Typer(help="Make, list and revoke the keys of the HTTP API.", no_args_is_help=True)
-app.add_typer(keys, name="keys", rich_help_panel=_API)
-
-
-@keys.command("create")
-def create_key(
-    user: Annotated[str, typer.Argument(metavar="USER", help="Whose it is; stands in histories and in the audit log.")],
-    role: Annotated[Literal["viewer", "starter", "operator", "admin"], typer.Argument(help="What it allows.")],
-    *,
-    group: Annotated[list[str] | None, typer.Option("--group", help="A group of the user; repeatable.")] = None,
-    workflow: Annotated[
-        list[str] | None, typer.Option("--workflow", metavar="PATTERN", help="Only these, as payment.*; repeatable.")
-    ] = None,
-    expires: Annotated[str | None, typer.Option("--expires", metavar="DURATION", help="Such as 30d.")] = None,
-    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the audit log.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Make a key; its token is shown this once."""
-    from orchestrator.cli import keys as of_api
-    from orchestrator.cli.output import answering
-
-    with answering(as_json) as output:
-        of_api.create(output, user, role, groups=group or (), workflows=workflow or (), expires=expires, reason=reason)
-
-
-@keys.command("list")
-def list_keys(*, as_json: Json = False) -> None:
-    """List all keys, revoked ones too."""
-    from orchestrator.cli import keys as of_api
-    from orchestrator.cli.output import answering
-
-    with answering(as_json) as output:
-        of_api.list_keys(output)
-
-
-@keys.command("revoke")
-def revoke_key(
-    key: Annotated[str, typer.Argument(metavar="KEY", help="Its id, as `keys list` has it.")],
-    *,
-    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the audit log.")] = "",
-    as_json: Json = False,
-) -> None:
-    """Make a key useless, from this moment on."""
-    from orchestrator.cli import keys as of_api
-    from orchestrator.cli.output import answering
-
-    with answering(as_json) as output:
-        of_api.revoke(output, key, reason=reason)
+app.add_typer(keys, rich_help_panel=_API)
 
 
 @app.command(rich_help_panel=_LOCAL)

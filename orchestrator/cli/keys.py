@@ -1,73 +1,64 @@
-"""Commands about the keys of the HTTP API: create, list, revoke."""
+"""The grammar of `orchestrator keys`."""
+
+# ruff: noqa: PLC0415  # a command imports what it needs when it is called, so that --help is quick
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Literal
 
-from rich.table import Table
-from rich.text import Text
+import typer
 
-from orchestrator.cli.output import Output
-from orchestrator.cli.session import connect
-from orchestrator.cli.views import moment
-from orchestrator.client.access import create_key, revoke_key, shown_key
+from orchestrator.cli.arguments import Json
+
+keys = typer.Typer(
+    name="keys",
+    help="Make, list and revoke the keys of the HTTP API.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
-def create(
-    output: Output,
-    user: str,
-    role: str,
+@keys.command("create")
+def create_key(
+    user: Annotated[str, typer.Argument(metavar="USER", help="Whose it is; stands in histories and in the audit log.")],
+    role: Annotated[Literal["viewer", "starter", "operator", "admin"], typer.Argument(help="What it allows.")],
     *,
-    groups: Sequence[str],
-    workflows: Sequence[str],
-    expires: str | None,
-    reason: str,
+    group: Annotated[list[str] | None, typer.Option("--group", help="A group of the user; repeatable.")] = None,
+    workflow: Annotated[
+        list[str] | None, typer.Option("--workflow", metavar="PATTERN", help="Only these, as payment.*; repeatable.")
+    ] = None,
+    expires: Annotated[str | None, typer.Option("--expires", metavar="DURATION", help="Such as 30d.")] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the audit log.")] = "",
+    as_json: Json = False,
 ) -> None:
-    """Make a key, and show its token this once."""
-    client = connect()
-    made = create_key(
-        client.access,
-        client.audit,
-        user=user,
-        role=role,
-        groups=groups,
-        workflows=workflows,
-        expires_in=expires,
-        reason=reason,
-    )
-    if output.as_json:
-        output.document({**shown_key(made.record), "token": made.token})
-    output.say(
-        Text.assemble(("created  ", "green"), f"key {made.record.id}, {role} {user}"),
-        Text(made.token, style="bold"),
-        Text("this token is shown once; only its hash is kept", style="dim"),
-    )
+    """Make a key; its token is shown this once."""
+    from orchestrator.cli import of_keys
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        of_keys.create(output, user, role, groups=group or (), workflows=workflow or (), expires=expires, reason=reason)
 
 
-def list_keys(output: Output) -> None:
-    """Show all keys, the oldest first."""
-    found = [shown_key(record) for record in connect().access.all_keys()]
-    if output.as_json:
-        output.document(found)
-    output.say(_table(found) if found else Text("no keys", style="dim"))
+@keys.command("list")
+def list_keys(*, as_json: Json = False) -> None:
+    """List all keys, revoked ones too."""
+    from orchestrator.cli import of_keys
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        of_keys.list_keys(output)
 
 
-def revoke(output: Output, key_id: str, *, reason: str) -> None:
-    """Make a key useless."""
-    client = connect()
-    record = revoke_key(client.access, client.audit, key_id, reason)
-    if output.as_json:
-        output.document(shown_key(record))
-    output.say(Text.assemble(("revoked  ", "yellow"), f"key {record.id}, {record.role} {record.user}"))
+@keys.command("revoke")
+def revoke_key(
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Its id, as `keys list` has it.")],
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the audit log.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Make a key useless, from this moment on."""
+    from orchestrator.cli import of_keys
+    from orchestrator.cli.output import answering
 
-
-def _table(found: Sequence[dict[str, Any]]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in ("id", "user", "role", "workflows", "created (UTC)", "expires", "state"):
-        table.add_column(column, overflow="fold")
-    for one in found:
-        state = Text("revoked", style="yellow") if one["revoked_at"] else Text("valid", style="green")
-        times = moment(one["created_at"]), moment(one["expires_at"]) if one["expires_at"] else "never"
-        table.add_row(one["id"], Text(one["user"]), one["role"], ", ".join(one["workflows"]) or "all", *times, state)
-    return table
+    with answering(as_json) as output:
+        of_keys.revoke(output, key, reason=reason)
