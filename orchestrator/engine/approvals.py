@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from hashlib import blake2b
 from hmac import compare_digest
 from typing import Any, Final, Literal
@@ -217,7 +216,7 @@ def decide(plan: Plan, view: RunView, address: str, decision: Decision, terms: T
     outcome = told["decision"] if alone else _outcome(approval_at(plan, address).mode, asked["users"], made)
     if outcome is None:
         return Move(Commit(view.run_id, view.incarnation, (Stage(ground.guards, record),)))
-    ground = replace(ground, beside=record | ground.beside)
+    ground = ground.after(record)
     result = {**told, "decision": outcome, "decisions": made}
     if outcome == "approved":
         return complete_step(plan, view, address, json.dumps(result, separators=(",", ":")), ground, terms)

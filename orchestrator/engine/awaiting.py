@@ -27,7 +27,7 @@ from orchestrator.engine.arrivals import (
 from orchestrator.engine.commit import Changes, Commit, Due, Stage
 from orchestrator.engine.ends import not_too_large
 from orchestrator.engine.indexes import event_index, text_of_value
-from orchestrator.engine.onward import Move, Onward, Terms
+from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.places import flow_goes_on, node_at
 from orchestrator.engine.roots import roots_for
@@ -247,8 +247,8 @@ def take_event(plan: Plan, view: RunView, address: str, event: Event, terms: Ter
     if isinstance(output, Failure):
         return fail_attempt(plan, view, address, output, ground, terms)
     told = history_event("event_received", address, id=event["id"], source=event["source"])
-    more = Onward(changes=Changes(set={_took(address, event): address}, events=(told,)))
-    return complete_step(plan, view, address, output, ground, terms, more=more)
+    taken = Changes(set={_took(address, event): address}, events=(told,))
+    return complete_step(plan, view, address, output, ground.after(taken), terms)
 
 
 def hand_over(plan: Plan, view: RunView, event: Event, terms: Terms) -> tuple[Move | None, dict[str, NearMiss]]:

@@ -77,6 +77,10 @@ class Ground:
         """The same ground, with more guards."""
         return replace(self, guards={**self.guards, **guards})
 
+    def after(self, changes: Changes) -> Ground:
+        """The same ground, once these changes are made, which are told before the step is settled."""
+        return replace(self, beside=changes | self.beside)
+
     def stage(self, address: str, changes: Changes, *then: Then) -> Stage:
         """These changes to a step, on this ground."""
         mark = {fields.settled_by(address): self.by}

@@ -57,8 +57,8 @@ def receive_signal(plan: Plan, view: RunView, signal: Signal, terms: Terms) -> M
         stage = Stage(guards, Changes(set=kept, events=(told,)))
         return Move(Commit(view.run_id, view.incarnation, (stage,)))
     ground = ground_of_waiting(plan, view, taker, terms).with_guards(guards)
-    more = Onward(changes=Changes(set={**kept, fields.taken_by(number): taker}, events=(told,)))
-    return complete_step(plan, view, taker, output_of(signal.event), ground, terms, more=more)
+    taken = Changes(set={**kept, fields.taken_by(number): taker}, events=(told,))
+    return complete_step(plan, view, taker, output_of(signal.event), ground.after(taken), terms)
 
 
 def has_come(view: RunView, signal: Signal) -> bool:

@@ -120,8 +120,16 @@ def _check_shared(
         return
     assert before["paused"] == before["stopping"] == "0", f"{address} started in a run that does not go on"
     seen = [inputs["reads"] for inputs in record.shared[address] if isinstance(inputs, Mapping) and "reads" in inputs]
-    agree = (all(found in outputs_seen(plan, after, address, step) for step, found in reads.items()) for reads in seen)
+    then = _as_it_was(address, after)
+    agree = (all(found in outputs_seen(plan, then, address, step) for step, found in reads.items()) for reads in seen)
     assert not seen or any(agree), f"{address} saw {seen}, which is not what is recorded"
+
+
+def _as_it_was(address: str, values: Mapping[str, str]) -> dict[str, str]:
+    """What a run said before a step was settled: without its own state, and those of the steps settled after it."""
+    number = int(values[f"{address}:seq"])
+    later = {name[:-4] for name, text in values.items() if name.endswith(":seq") and int(text) >= number}
+    return {name: text for name, text in values.items() if name.removesuffix(":state") not in later}
 
 
 def _note_settled(
