@@ -66,6 +66,7 @@ from orchestrator.plan.graph import Plan, Work
 
 SLOW_MS = 50.0
 """A batch that takes longer gives back what it has not come to."""
+_UNCLAIMED = frozenset({StepState.PENDING, StepState.READY})
 MAX_LOOKS = 8
 """How often a refused decision is taken again before the message is left to the ledger."""
 
@@ -245,7 +246,9 @@ class _Slice:
             return move
         if self.taken is None:
             self.taken = yield Take()
-        stage = None if self.taken is None else claim_unseen(self.plan, self.taken, here)
+        if self.taken is None or is_drain(self.taken) or self.view.state(self.taken) not in _UNCLAIMED:
+            return move  # a second message for what this one has seen to, as far as it knows
+        stage = claim_unseen(self.plan, self.taken, here)
         if stage is None:
             return move
         reads = dict.fromkeys((*move.commit.reads, *reads_for(self.plan, self.view, str(self.taken))))

@@ -148,6 +148,17 @@ def test_after_a_lapse_nothing_is_shared() -> None:
     assert world.state("c") is StepState.RUNNING
 
 
+def test_a_second_message_for_what_is_kept_back_executes_nothing() -> None:
+    """It waits in the message beside the first one."""
+    world = sharing(parallel("all", *([read(f"r{number}")] for number in range(3))))
+    world.until(0, Attempt)
+    world.messages += world.messages
+
+    world.settle_down()
+
+    assert [world.ran(f"all[b{number}]/r{number}") for number in range(3)] == [1, 1, 1]
+
+
 def test_a_step_that_fails_ends_what_is_shared() -> None:
     """Its failure and the results before it are one commit."""
     world = sharing(read("a"), read("b", on_failure="h"), read("h", on_success="$end"))
