@@ -347,7 +347,7 @@ def _check_told_input(attempt: Attempt, values: Mapping[str, str], trials: Seque
 def outputs_seen(plan: Plan, values: Mapping[str, str], reader: str, step: str) -> list[Any]:
     """What a reader may see as the output of a step: its own flow's or an outer one's, in a loop the latest visit's.
 
-    What goes on beside its flow may see an earlier visit as well.
+    What goes on beside its flow, or loses the race of the container that it reads of, may see an earlier visit as well.
     """
     flow = flow_of(reader)
     while flow_id(plan, flow) != plan.nodes[step].flow:
@@ -356,5 +356,6 @@ def outputs_seen(plan: Plan, values: Mapping[str, str], reader: str, step: str) 
     states = states_in(values)
     settled = [visit for visit in visits if states.get(visit) in SETTLED]
     outputs = [json.loads(values.get(f"{visit}:out", "null")) for visit in settled] or [None]
-    beside = any(container_at(plan, scope).continues for scope in scopes_around(reader) if not scope.endswith("]"))
+    around = [scope for scope in scopes_around(reader) if not scope.endswith("]")]
+    beside = any(container_at(plan, scope).continues or node_at(plan, scope).id == step for scope in around)
     return [None, *outputs] if beside else outputs[-1:]
