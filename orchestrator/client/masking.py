@@ -110,7 +110,8 @@ def _values(view: RunView) -> Iterator[tuple[tuple[str, ...], Any]]:
 
 def _step(step: StepDescription, mask: Mask) -> StepDescription:
     at = _at(step.address)
-    return replace(step, output=mask.value(step.output, *at, "output"), error=mask.value(step.error, *at, "error"))
+    names = ("output", "error", "waits_for", "near_miss")
+    return replace(step, **{name: mask.value(getattr(step, name), *at, name) for name in names})
 
 
 def _event(event: Mapping[str, Any], mask: Mask) -> dict[str, Any]:

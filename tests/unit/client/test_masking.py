@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from orchestrator.client.handle import RedisRunHandle
+from orchestrator.client.receiving import Receiving
 from orchestrator.client.redaction import MASK
 from orchestrator.errors import InvalidInput, OperationError, RunFailed
 from tests.unit.surroundings import Surroundings
@@ -56,6 +57,23 @@ def test_a_failure_tells_no_secret() -> None:
     assert CARD not in repr(told)
     assert f"card {MASK} declined" in repr(told[0])
     assert [len(one) for one in (told[1], told[3])] == [len(around.store.history(run.run_id)), 1]  # type: ignore[arg-type]
+
+
+def test_what_a_step_waits_for_tells_no_secret() -> None:
+    """Neither the value that it is correlated by, nor the near miss of an event."""
+    around = Surroundings()
+    correlation = {"event": "event.data.card", "value": "input.card"}
+    around.publish({"id": "a", "event": {"type": "paid", "correlation": correlation}}, redact=["input.card"])
+    run = around.start(input={"card": CARD})
+    around.work(run, "a")
+    event = {"id": "e", "type": "paid", "source": "/bank", "time": "t", "data": {"card": "other"}}
+    Receiving(around.settings, around.store, around.client.catalogue, around.dispatcher).deliver(event, ["paid"])
+
+    (step,) = run.describe().steps
+
+    assert step.waits_for == {"event": "paid", "correlation": MASK}
+    assert step.near_miss is not None
+    assert (step.near_miss["wanted"], step.near_miss["found"]) == (MASK, "other")
 
 
 def test_a_refused_input_is_not_quoted() -> None:
