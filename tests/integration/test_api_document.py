@@ -29,7 +29,7 @@ def test_schemathesis_finds_nothing(make_system: MakeSystem, tmp_path: Path) -> 
 
     command = [str(SCHEMATHESIS), "--config-file", str(CONFIG), "run", f"{url}/openapi.json"]
     command += ["--header", f"Authorization: Bearer {token(system, 'admin')}", "--checks", "all", "--seed", "1"]
-    command += ["--max-examples", "5", "--max-time", str(SECONDS), "--workers", "2", "--no-color"]
+    command += ["--max-examples", "5", "--max-time", str(SECONDS), "--no-color"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout[-8_000:]
