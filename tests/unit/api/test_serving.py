@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.api.__main__ import main
+from orchestrator.server import main
 from orchestrator.api.access import is_loopback
 from orchestrator.errors import InvalidSettings
 
