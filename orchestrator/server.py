@@ -1,4 +1,4 @@
-"""`python -m orchestrator.server HOST PORT`: what `orchestrator api` becomes. Puts API and dashboard into one process."""
+"""`python -m orchestrator.server HOST PORT`: what `orchestrator api` becomes. API and dashboard in one process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every request of the dashboard passes: whose it is, whether another site's page sent it, and what browsers may do.
+"""What every request passes: whose it is, whether another site's page sent it, and what a browser may do with it.
 
 NiceGUI's actions travel by a socket, to which browsers send cookies whoever opens it. So its Origin must be our own.
 """

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from orchestrator.dashboard.look.markup import tag
+from orchestrator.dashboard.look.markup import joined, tag
 from orchestrator.dashboard.look.shell import brand, head_links
 from orchestrator.dashboard.paths import BASE, LOGIN, to
 from orchestrator.dashboard.sessions import COOKIE, FORM_COOKIE, FORM_S, Sessions
@@ -79,9 +79,8 @@ def _page(token: str, wanted: str, error: OrchestratorError | None) -> str:
         aria_describedby=described,
         aria_invalid="true" if error else None,
     )
-    wrong = error and tag(
-        "p", error.message, " ", tag("code", error.code), id="login-error", class_="wrong", role="alert"
-    )
+    said = joined([error.message, " ", tag("code", error.code)]) if error else None
+    wrong = tag("p", said, id="login-error", class_="wrong", role="alert") if said else None
     form = tag(
         "form",
         tag("input", type="hidden", name="token", value=token),

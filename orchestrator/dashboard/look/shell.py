@@ -34,7 +34,8 @@ def head_links() -> Markup:
     styles = [tag("link", rel="stylesheet", href=to(f"{ASSETS}/{name}")) for name in STYLES]
     script = tag("script", "", src=to(f"{ASSETS}/dashboard.js"))
     viewport = tag("meta", name="viewport", content="width=device-width, initial-scale=1")
-    return joined([viewport, script, *styles])
+    icon = tag("link", rel="icon", type="image/svg+xml", href=to(f"{ASSETS}/mark.svg"))
+    return joined([viewport, icon, script, *styles])
 
 
 def brand() -> Markup:

@@ -1,4 +1,4 @@
-"""Tables of rows that have a name each: what changes is changed in place, so that nobody loses the place they are at."""
+"""Tables of rows that have a name each: what changes is changed in place, so that nobody loses their place."""
 
 from __future__ import annotations
 

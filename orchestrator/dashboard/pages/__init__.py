@@ -2,10 +2,7 @@
 
 from typing import Final
 
-from orchestrator.dashboard.pages import home, runs
+from orchestrator.dashboard.pages import runs
 from orchestrator.dashboard.pages.page import Page
 
-PAGES: Final[tuple[Page, ...]] = (
-    home.PAGE,
-    runs.PAGE,
-)
+PAGES: Final[tuple[Page, ...]] = (runs.PAGE,)

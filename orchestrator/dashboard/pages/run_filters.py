@@ -105,9 +105,7 @@ def filter_form(filters: Filters, workflows: Sequence[str], versions: Sequence[s
         if filters.workflow
         else None,
         choice_field("Started", "since", spans, filters.since),
-        text_field("Tag", "tag", filters.tag, autocomplete="off"),
-        text_field("Field", "where", filters.where, placeholder="name=value", autocomplete="off"),
-        choice_field("Order", "sort", ORDERS, filters.sort),
+        *_rare(filters),
         tag("input", type="hidden", name="status", value=filters.status) if filters.status else None,
         tag(
             "div",
@@ -118,6 +116,16 @@ def filter_form(filters: Filters, workflows: Sequence[str], versions: Sequence[s
     ]
     form = tag("form", *inputs, method="get", action=to(PATH), class_="filters", data_filters=True, role="search")
     return Markup("").join([form])
+
+
+def _rare(filters: Filters) -> list[Markup]:
+    """The filters that small screens show only while they are in use."""
+    shown = (
+        (filters.tag, text_field("Tag", "tag", filters.tag, autocomplete="off")),
+        (filters.where, text_field("Field", "where", filters.where, placeholder="name=value", autocomplete="off")),
+        (filters.sort, choice_field("Order", "sort", ORDERS, filters.sort)),
+    )
+    return [tag("div", one, class_=None if value else "wide") for value, one in shown]
 
 
 def status_chips(filters: Filters) -> Markup:
