@@ -96,7 +96,7 @@ def test_lists_are_paged(as_role: AsRole, system: System) -> None:
 
 def test_the_selected_are_cancelled_with_a_reason(as_role: AsRole, system: System) -> None:
     """The reason is in the run's history and the audit log, under the name of whoever is logged in."""
-    run = system.client.start("examples.wait", WAIT)
+    run = system.client.start("expense.claim", {"amount": 1200, "manager": "ada"})
     person = as_role("operator", user="grace")
     page = person.visit("/runs")
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from orchestrator.dashboard.look.markup import joined, tag
 from orchestrator.dashboard.paths import ASSETS, LOGOUT, to
 
-STYLES: Final = ("tokens.css", "shell.css", "parts.css")
+STYLES: Final = ("tokens.css", "shell.css", "parts.css", "run.css")
 
 _MARK: Final = Markup(
     '<path d="M5 12.5h4.2c3.4 0 2.4-7 5.8-7H19M9.2 12.5c3.4 0 2.4 7 5.8 7H19" fill="none" stroke="currentColor" '

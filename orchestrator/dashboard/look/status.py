@@ -68,3 +68,9 @@ def tone(state: str) -> str:
 def sign(name: str) -> Markup:
     """One of the signs, as large as the text around it; hidden from screen readers, which have the word."""
     return tag("svg", Markup(_SIGNS[name]), class_="sign", viewBox="0 0 16 16", aria_hidden="true")  # noqa: S704
+
+
+def sign_in(name: str, size: int) -> Markup:
+    """A sign, or that of a state, inside of another picture."""
+    drawn = _SIGNS[name if name in _SIGNS else _LOOKS.get(name, ("quiet", "dots"))[1]]
+    return tag("svg", Markup(drawn), viewBox="0 0 16 16", width=size, height=size)  # noqa: S704
