@@ -241,7 +241,7 @@ end
 local function try(stage)
   if holds(stage.w) and due(stage.d) and holds_elsewhere(stage.o) then
     if stage.b then apply_if(stage.b) end
-    apply(stage.c)
+    if not forgotten then apply(stage.c) end
     apply_if(stage.t)
     return 'a'
   end

@@ -252,7 +252,8 @@ class _Application:
         due = all(self._is_due(address) for address in stage.due)
         if self._holds(stage.guards) and due and all(self._holds_of(*other) for other in stage.elsewhere):
             self._change_if(stage.before)
-            self._change(stage.changes)
+            if not self._forgotten:
+                self._change(stage.changes)
             self._change_if(stage.then)
             return Answer.APPLIED
         return Answer.ALREADY if stage.already is not None and self._holds(stage.already) else Answer.REFUSED
