@@ -43,6 +43,7 @@ from orchestrator.engine.outcome import Failure, Outcome
 from orchestrator.engine.places import is_waited_for, work_at
 from orchestrator.engine.quotas import RUN_LEASE_MS, Slots, parse_holder
 from orchestrator.engine.settle import SHORT_WAIT_MS
+from orchestrator.engine.sla import sla_at
 from orchestrator.engine.slice import run_slice
 from orchestrator.engine.stages import Timing
 from orchestrator.errors import OrchestratorError, Unreachable
@@ -211,7 +212,8 @@ class Message:
             return reply
         incarnation = effect.commit.incarnation or "1"
         waited_for = self.plan is not None and is_waited_for(self.plan, effect.claims)
-        lease = Lease(self.run_id, incarnation, effect.claims, effect.token, waited_for, self.ask)
+        measured = self.plan is not None and self.plan.has_slas and sla_at(self.plan, effect.claims) is not None
+        lease = Lease(self.run_id, incarnation, effect.claims, effect.token, waited_for, measured, self.ask)
         began_s = elapsed_s()
         self.worker.heartbeat.hold(lease)
         try:
