@@ -38,7 +38,7 @@ from orchestrator.engine.effects import (
     Take,
     Wake,
 )
-from orchestrator.engine.lease import progress
+from orchestrator.engine.lease import holder_mark, progress
 from orchestrator.engine.outcome import Failure, Outcome
 from orchestrator.engine.places import is_waited_for, work_at
 from orchestrator.engine.quotas import RUN_LEASE_MS, Slots, parse_holder
@@ -141,6 +141,7 @@ class Message:
         self.run_id = run_id
         self.began_s = elapsed_s()
         self.queue = (task.request.delivery_info or {}).get("routing_key") or DEFAULT_QUEUE
+        self.mark = holder_mark(str(getattr(task.request, "hostname", None) or ""))
         self.plan: Plan | None = None
         self.parked: str | None = None
         self.lease: Lease | None = None
@@ -152,7 +153,7 @@ class Message:
         """Interpret the slice's effects one by one."""
         terms = SliceTerms(
             timing=self.worker.timing,
-            new_token=_new_token,
+            new_token=self.new_token,
             chance=random.random,
             serves=self.serves,
             goes_on=self.goes_on,
@@ -341,6 +342,10 @@ class Message:
             return False
         return (elapsed_s() - self.began_s) * 1000 < self.worker.settings.slice_ms
 
+    def new_token(self) -> str:
+        """A token that nobody else draws, and that tells which worker holds it."""
+        return self.mark + secrets.token_hex(8)
+
     def let_go(self) -> None:
         """The attempt that this message held is settled."""
         if self.lease is not None:
@@ -371,7 +376,3 @@ class Message:
                 self.worker.dispatcher.send(plan, self.run_id, address, countdown_s=countdown_s)
         except Unreachable:
             log.warning("countdown_not_sent", run_id=self.run_id, step=address)
-
-
-def _new_token() -> str:
-    return secrets.token_hex(8)
