@@ -1,0 +1,1 @@
+"""What watches runs and the fleet: readers of the feed, samples of queues."""
