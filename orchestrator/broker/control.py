@@ -13,6 +13,8 @@ REPLY_S: Final = 2.0
 
 DRAIN: Final = "orchestrator_drain"
 RESUME: Final = "orchestrator_resume"
+SHUT_DOWN: Final = "orchestrator_shut_down"
+TELL: Final = "orchestrator_tell"
 """Commands of ours; the runtime has what they do."""
 
 
@@ -37,9 +39,3 @@ def order(app: Celery, worker: str, command: str, /, **arguments: Any) -> Any:
     if isinstance(answer, dict) and "error" in answer:
         raise WorkerRefused(f"worker {worker!r} refuses: {answer['error']}", worker=worker, command=command)
     return answer["ok"] if isinstance(answer, dict) and "ok" in answer else answer
-
-
-def shut_down(app: Celery, worker: str) -> None:
-    """Have a worker end, once it has done what it has begun. It answers before it does: an end gives no answer."""
-    order(app, worker, "ping")
-    asking(app, lambda connection: app.control.shutdown(destination=[worker], connection=connection))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -125,19 +126,19 @@ class RedisFleet(Fleet):
     def drain(self, name: str, reason: str = "") -> None:
         with self._audit.acting("drain_worker", _target(name), reason):
             self._alive(name)
-            self._order(name, control.DRAIN)
+            control.order(self._app, name, control.DRAIN)
 
     @override
     def resume(self, name: str, reason: str = "") -> None:
         with self._audit.acting("resume_worker", _target(name), reason):
             self._alive(name)
-            self._order(name, control.RESUME)
+            control.order(self._app, name, control.RESUME)
 
     @override
     def shutdown(self, name: str, reason: str = "") -> None:
         with self._audit.acting("shut_down_worker", _target(name), reason):
             self._alive(name)
-            control.shut_down(self._app, name)
+            control.order(self._app, name, control.SHUT_DOWN)
 
     @override
     def limit_time(
@@ -196,7 +197,10 @@ class RedisFleet(Fleet):
         return record
 
     def _order(self, name: str, command: str, **arguments: Any) -> None:
+        """Celery's own commands; then the register is told what has come of it."""
         control.order(self._app, name, command, **arguments)
+        with suppress(WorkerSilent):
+            control.order(self._app, name, control.TELL)
 
 
 def _described(

@@ -1,13 +1,14 @@
-"""Commands of ours to a worker, over Celery's remote control: to take nothing new, and to go on."""
+"""Commands of ours to a worker, over Celery's remote control: to take nothing new, to go on, to end."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from celery.worker.control import control_command
 
 from orchestrator import logs
-from orchestrator.broker.control import DRAIN, RESUME
+from orchestrator.broker.control import DRAIN, RESUME, SHUT_DOWN, TELL
 from orchestrator.runtime.register import Announcer
 
 log = logs.get("commands")
@@ -20,9 +21,8 @@ def install(announcer: Announcer) -> None:
         """Finish what has been taken from the queues, and take nothing more from them."""
         consumer = state.consumer
         queues = sorted(str(queue.name) for queue in consumer.task_consumer.queues)
-        for queue in queues:
-            consumer.call_soon(consumer.cancel_task_queue, queue)
         announcer.drain(queues)
+        _take_no_more(consumer, queues)
         log.info("drained", queues=queues)
         return {"ok": queues}
 
@@ -32,8 +32,27 @@ def install(announcer: Announcer) -> None:
         queues = announcer.resume()
         for queue in queues:
             consumer.call_soon(consumer.add_task_queue, queue)
+        consumer.call_soon(announcer.tell)
         log.info("resumed", queues=queues)
         return {"ok": queues}
 
-    control_command(name=DRAIN, visible=False)(drain)
-    control_command(name=RESUME, visible=False)(resume)
+    def shut_down(state: Any, **_: object) -> dict[str, Any]:
+        """Drain, then end: Celery's own warm shutdown takes long while messages come in."""
+        consumer = state.consumer
+        _take_no_more(consumer, [str(queue.name) for queue in consumer.task_consumer.queues])
+        announcer.end_when_idle()
+        log.info("ending")
+        return {"ok": "ends when what it has is done"}
+
+    def tell(state: Any, **_: object) -> dict[str, Any]:
+        """Say in the register how things are now, and not in some seconds."""
+        state.consumer.call_soon(announcer.tell)
+        return {"ok": "told"}
+
+    def _take_no_more(consumer: Any, queues: Iterable[str]) -> None:
+        for queue in queues:
+            consumer.call_soon(consumer.cancel_task_queue, queue)
+        consumer.call_soon(announcer.tell)
+
+    for name, command in ((DRAIN, drain), (RESUME, resume), (SHUT_DOWN, shut_down), (TELL, tell)):
+        control_command(name=name, visible=False)(command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import socket
 import threading
 from collections import Counter
@@ -28,6 +29,8 @@ log = logs.get("register")
 INTERVAL_S = 5.0
 MOST_ACTIVE = 50
 """Messages that a record tells of, at most."""
+LOOK_S = 0.2
+"""How often a worker that is to end looks whether it is idle."""
 FAREWELL_S = 2.0
 """So long an end waits for the farewell to be said."""
 
@@ -50,6 +53,7 @@ class Announcer:
         self._taken: Counter[str] = Counter()
         self._vitals = Vitals()
         self._thread: threading.Thread | None = None
+        self._ends = False
 
     def start(self, consumer: Any) -> None:
         """Begin, for the Celery consumer of a worker that is ready; it may be told so again after each reconnection."""
@@ -73,17 +77,24 @@ class Announcer:
         self._state = "stopping"
         self._news.set()
 
+    def end_when_idle(self) -> None:
+        """The worker takes nothing new, and is to end as soon as it has nothing any more."""
+        self._ends = True
+        self.stopping()
+
+    def tell(self) -> None:
+        """Announce it now."""
+        self._news.set()
+
     def drain(self, queues: Sequence[str]) -> None:
         """The worker takes nothing more from these queues; twice is once."""
         self._paused = tuple(dict.fromkeys((*self._paused, *queues)))
         self._state = "draining"
-        self._news.set()
 
     def resume(self) -> tuple[str, ...]:
         """The worker takes messages again; the queues that it was drained of."""
         queues, self._paused = self._paused, ()
         self._state = "online"
-        self._news.set()
         return queues
 
     def stop(self) -> None:
@@ -112,12 +123,19 @@ class Announcer:
                 log.warning("not_announced", error=str(error))
             except Exception:  # whatever Celery says of itself that is not understood: the worker still lives
                 log.exception("not_announced")
-            if not self._stopped.is_set():
-                self._news.wait(INTERVAL_S)
+            self._rest()
         try:
             registry.retire(record.name)
         except Unreachable as error:
             log.warning("no_farewell", error=str(error))
+
+    def _rest(self) -> None:
+        """Until it is time to announce again, or there is news."""
+        if not self._ends:
+            self._news.wait(0 if self._stopped.is_set() else INTERVAL_S)
+        elif not self._stopped.wait(LOOK_S) and _is_idle():
+            self._ends = False
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _now(self, record: WorkerRecord, consumer: Any) -> WorkerRecord:
         """The record with what changes."""
@@ -139,6 +157,13 @@ class Announcer:
             active=tuple(_shown(one) for one in active[:MOST_ACTIVE]),
             vitals=self._vitals.read((record.pid, *_children(pool))),
         )
+
+
+def _is_idle() -> bool:
+    """Whether the worker of this process has no message in hand."""
+    from celery.worker import state as celery_state  # noqa: PLC0415  # beats need nothing of a worker's
+
+    return not len(celery_state.reserved_requests)
 
 
 def _queues(consumer: Any) -> tuple[str, ...]:
