@@ -34,7 +34,7 @@ class Fleet(ABC):
 
     @abstractmethod
     def inspect(self, name: str) -> Mapping[str, Any]:
-        """What Celery's `inspect` has of it: `stats`, `active`, `reserved`, `scheduled`, `revoked`, `registered`."""
+        """What Celery's `inspect` has of it: `stats`, `active_queues`, `active`, `reserved`, `scheduled`, … ."""
 
     @abstractmethod
     def grow(self, name: str, count: int = 1, reason: str = "") -> None:

@@ -31,7 +31,7 @@ class QueueLook:
     """What one process knows of queues: of the broker, no older than a second; usable from any thread."""
 
     def __init__(self, dispatcher: Dispatcher, now_s: Callable[[], float] = elapsed_s) -> None:
-        self._app = dispatcher.app
+        self._dispatcher = dispatcher
         self._now_s = now_s
         self._lock = threading.Lock()
         self._looked_s = -LOOK_S
@@ -60,7 +60,7 @@ class QueueLook:
     def _look(self, queues: Sequence[str]) -> None:
         self._error, self._missing = None, frozenset[str]()
         try:
-            self._found = look(self._app, queues)
+            self._found = look(self._dispatcher.app, queues)
         except Unreachable as error:
             self._error, self._missing = error.message, frozenset(queues)
         self._looked_s = self._now_s()

@@ -36,7 +36,7 @@ from orchestrator.store.watch import SAMPLE_MS, Held, Watch
 
 GROWING: Final = frozenset({"prefork", "gevent", "eventlet"})
 """Celery's pools that can change their size."""
-INSPECTED: Final = ("stats", "active", "reserved", "scheduled", "revoked", "registered")
+INSPECTED: Final = ("stats", "active_queues", "active", "reserved", "scheduled", "revoked", "registered")
 _LAST_MINUTE: Final = RATE_MS // SAMPLE_MS + 2
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from celery.worker.control import control_command
 
@@ -13,6 +13,8 @@ from orchestrator.runtime.register import Announcer
 
 log = logs.get("commands")
 
+ENDS: Final = {"error": "it ends already"}
+
 
 def install(announcer: Announcer) -> None:
     """Have the worker of this process take them."""
@@ -20,26 +22,28 @@ def install(announcer: Announcer) -> None:
     def drain(state: Any, **_: object) -> dict[str, Any]:
         """Finish what has been taken from the queues, and take nothing more from them."""
         consumer = state.consumer
+        if announcer.ends:
+            return ENDS
         queues = sorted(str(queue.name) for queue in consumer.task_consumer.queues)
         announcer.drain(queues)
-        _take_no_more(consumer, queues)
+        _change(consumer.cancel_task_queue, queues, consumer)
         log.info("drained", queues=queues)
         return {"ok": queues}
 
     def resume(state: Any, **_: object) -> dict[str, Any]:
         """Take from the queues again."""
         consumer = state.consumer
+        if announcer.ends:
+            return ENDS
         queues = announcer.resume()
-        for queue in queues:
-            consumer.call_soon(consumer.add_task_queue, queue)
-        consumer.call_soon(announcer.tell)
+        _change(consumer.add_task_queue, queues, consumer)
         log.info("resumed", queues=queues)
         return {"ok": queues}
 
     def shut_down(state: Any, **_: object) -> dict[str, Any]:
         """Drain, then end: Celery's own warm shutdown takes long while messages come in."""
         consumer = state.consumer
-        _take_no_more(consumer, [str(queue.name) for queue in consumer.task_consumer.queues])
+        _change(consumer.cancel_task_queue, [str(queue.name) for queue in consumer.task_consumer.queues], consumer)
         announcer.end_when_idle()
         log.info("ending")
         return {"ok": "ends when what it has is done"}
@@ -49,10 +53,15 @@ def install(announcer: Announcer) -> None:
         state.consumer.call_soon(announcer.tell)
         return {"ok": "told"}
 
-    def _take_no_more(consumer: Any, queues: Iterable[str]) -> None:
-        for queue in queues:
-            consumer.call_soon(consumer.cancel_task_queue, queue)
-        consumer.call_soon(announcer.tell)
+    def _change(change: Callable[[str], object], queues: Iterable[str], consumer: Any) -> None:
+        """Together, and told of afterwards: Celery has no order among what is to be called soon."""
+
+        def apply() -> None:
+            for queue in queues:
+                change(queue)
+            announcer.tell()
+
+        consumer.call_soon(apply)
 
     for name, command in ((DRAIN, drain), (RESUME, resume), (SHUT_DOWN, shut_down), (TELL, tell)):
         control_command(name=name, visible=False)(command)

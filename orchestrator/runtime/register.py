@@ -77,6 +77,11 @@ class Announcer:
         self._state = "stopping"
         self._news.set()
 
+    @property
+    def ends(self) -> bool:
+        """Whether the worker takes nothing new, and will not again."""
+        return self._state == "stopping"
+
     def end_when_idle(self) -> None:
         """The worker takes nothing new, and is to end as soon as it has nothing any more."""
         self._ends = True
