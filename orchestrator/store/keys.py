@@ -94,8 +94,20 @@ class Keys:
         return f"{self.namespace}:{{registry}}:workers"
 
     def worker(self, name: str) -> str:
-        """STRING, JSON: what a live worker says of itself. For 20 s from its last announcement."""
+        """STRING, JSON: what a worker said of itself last. For a day; silent for 20 s, it is lost."""
         return f"{self.namespace}:{{registry}}:worker:{name}"
+
+    def held(self, worker: str) -> str:
+        """HASH, pid → JSON: the leases that a worker's processes renewed last. Until all of them have run out."""
+        return f"{self.namespace}:{{registry}}:held:{worker}"
+
+    def taken(self) -> str:
+        """HASH, queue → number: the messages that workers have taken from it so far. For ever."""
+        return f"{self.namespace}:{{registry}}:taken"
+
+    def samples(self) -> str:
+        """STREAM, `queues`: what waited in each queue, every ten seconds. For ever; an hour of entries."""
+        return f"{self.namespace}:{{registry}}:samples"
 
     def access(self) -> str:
         """HASH, key id → JSON: the API keys, each with the hash of its secret. For ever; revoked ones stay as such."""
@@ -113,9 +125,13 @@ class Keys:
         """STREAM, `entry`: who changed what, or was not let. For ever; the oldest entries are cut off."""
         return f"{self.namespace}:{{access}}:audit"
 
-    def leader(self) -> str:
-        """HASH: `holder`, `fence` and `until` of the beat that leads. For ever, so that no number comes twice."""
-        return f"{self.namespace}:{{registry}}:leader"
+    def leader(self, name: str = "beat") -> str:
+        """HASH: `holder`, `fence` and `until` of who leads at that. For ever, so that no number comes twice."""
+        return f"{self.namespace}:{{registry}}:leader:{name}"
+
+    def positions(self, reader: str) -> str:
+        """HASH, shard → the id of the last event of its feed that the reader has seen to. For ever."""
+        return f"{self.namespace}:{{registry}}:positions:{reader}"
 
     def payloads(self, run_id: str) -> str:
         """HASH, digest → bytes: what is kept beside a run. Until the run is deleted."""

@@ -15,6 +15,7 @@ from orchestrator.engine.commit import (
     CREATED_AT,
     INCARNATION,
     PAUSED,
+    PAUSED_AT,
     Answer,
     Changes,
     Commit,
@@ -22,6 +23,7 @@ from orchestrator.engine.commit import (
     Guards,
     Reply,
     Stage,
+    Then,
     count_field,
     member_field,
 )
@@ -150,6 +152,14 @@ class MemoryStore:
             logged = _after(self._state.feeds.get(shard, []), after, limit)
         return [FeedEntry(f"{ms}-{seq}", ms, run_id, json.loads(event)) for (ms, seq), run_id, event in logged]
 
+    def feeds(self, positions: Mapping[int, str], limit: int) -> dict[int, list[FeedEntry]]:
+        """For each shard its events from the one with this id on, that one included, oldest first."""
+        return {shard: self.feed(shard, _just_before(entry_id), limit) for shard, entry_id in positions.items()}
+
+    def histories(self, run_ids: Sequence[str], after: str, limit: int) -> list[list[HistoryEntry]]:
+        """As `history`, of many runs, in their order."""
+        return [self.history(run_id, after, limit) for run_id in run_ids]
+
     def index(self, name: str, shard: int, before: tuple[int, str] | None, limit: int) -> list[tuple[int, str]]:
         """(created_at, run id) of the runs in an index, newest first, from below `before`."""
         with self._changed:
@@ -249,12 +259,25 @@ class _Application:
     def _try(self, stage: Stage) -> Answer:
         due = all(self._is_due(address) for address in stage.due)
         if self._holds(stage.guards) and due and all(self._holds_of(*other) for other in stage.elsewhere):
-            self._change(stage.changes)
-            for then in stage.then:
-                if not self._forgotten and self._holds(then.guards):
-                    self._change(then.changes)
+            self._change_if(stage.before)
+            if not self._forgotten:
+                self._change(stage.changes)
+            self._change_if(stage.then)
             return Answer.APPLIED
         return Answer.ALREADY if stage.already is not None and self._holds(stage.already) else Answer.REFUSED
+
+    def _change_if(self, several: Sequence[Then]) -> None:
+        for one in several:
+            if not self._forgotten and self._holds(one.guards) and self._has_come(one.past):
+                self._change(one.changes)
+
+    def _has_come(self, moment: str | None) -> bool:
+        if moment is None:
+            return True
+        now_ms = self._now_ms
+        if self._fields.get(PAUSED) == "1":
+            now_ms = min(now_ms, int(self._fields.get(PAUSED_AT, now_ms)))
+        return moment in self._fields and int(self._fields[moment]) <= now_ms
 
     def _holds(self, guards: Guards) -> bool:
         return all(self._fields.get(name) == value for name, value in guards.items())
@@ -313,7 +336,8 @@ class _Application:
 
     def _moment(self, due: Due) -> float:
         within = math.inf if due.within_ms is None else self._now_ms + due.within_ms
-        return min(within, math.inf if due.at_ms is None else due.at_ms)
+        cap = self._fields.get(due.cap) if due.cap is not None else None
+        return min(within, *(math.inf if moment is None else int(moment) for moment in (due.at_ms, cap)))
 
     def _expedite(self, suffix: str, value: str) -> None:
         for address, moment in self._ledger.items():
@@ -331,9 +355,9 @@ class _Application:
     def _log(self, event: str) -> None:
         run_id = self._commit.run_id
         feed = self._state.feeds.setdefault(self._shard, [])
+        last_ms, last_seq = feed[-1][0] if feed else (0, 0)
+        entry_id = (self._now_ms, 0) if self._now_ms > last_ms else (last_ms, last_seq + 1)
         for stream in (self._state.histories.setdefault(run_id, []), feed):
-            last_ms, last_seq = stream[-1][0] if stream else (0, 0)
-            entry_id = (self._now_ms, 0) if self._now_ms > last_ms else (last_ms, last_seq + 1)
             stream.append((entry_id, run_id, event))
         del feed[: -self._feed_length]
 
@@ -368,6 +392,11 @@ def _put(place: dict[str, dict[str, _Value]], run_id: str, held: dict[str, _Valu
 
 def _fallen_due(moments: Mapping[str, float], now_ms: int) -> list[str]:
     return [key for moment, key in sorted((moment, key) for key, moment in moments.items()) if moment <= now_ms]
+
+
+def _just_before(entry_id: str) -> str:
+    ms, _, seq = entry_id.partition("-")
+    return f"{ms}-{int(seq) - 1}"
 
 
 def _after(stream: Sequence[_Logged], after: str, limit: int) -> list[_Logged]:
