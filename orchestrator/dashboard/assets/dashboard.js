@@ -172,5 +172,30 @@
     event.target.querySelectorAll("input, select").forEach((one) => { if (!one.value) one.disabled = true; });
   });
 
+  // what was unfolded stays so when its content is renewed
+  const unfolded = new Set();
+  document.addEventListener("toggle", (event) => {
+    const { target } = event;
+    if (target.tagName !== "DETAILS" || !target.id || !target.isConnected) return;
+    if (target.open) unfolded.add(target.id);
+    else unfolded.delete(target.id);
+  }, true);
+  const unfold = (node) => {
+    if (node.nodeType !== 1) return;
+    const found = node.matches("details[id]") ? [node] : node.querySelectorAll("details[id]");
+    found.forEach((one) => { if (unfolded.has(one.id)) one.open = true; });
+  };
+  const show = () => {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!target) return;
+    if (target.matches("details")) target.open = true;
+    target.scrollIntoView({ block: "center" });
+  };
+  window.addEventListener("hashchange", show);
+  document.addEventListener("DOMContentLoaded", () => {
+    new MutationObserver((changes) => changes.forEach((one) => one.addedNodes.forEach(unfold)))
+      .observe(document.body, { childList: true, subtree: true });
+  });
+
   window.orchestrator = { say, open };
 })();

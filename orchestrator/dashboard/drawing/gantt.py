@@ -55,6 +55,7 @@ def _bar(span: Span, start_ms: int, now_ms: int, whole: int) -> Markup:
     x = 100 * (span.start_ms - start_ms) / whole
     width = max(_THINNEST, 100 * ((span.end_ms or now_ms) - span.start_ms) / whole)
     thin = span.kind in ("wait", "inside")
+    undone = span.kind == "undo" and span.outcome == "completed"
     return tag(
         "rect",
         tag("title", _word(span)),
@@ -63,7 +64,7 @@ def _bar(span: Span, start_ms: int, now_ms: int, whole: int) -> Markup:
         y=6 if thin else 2,
         height=6 if thin else 14,
         rx=2,
-        class_=f"bar {span.kind} {'undoing' if span.kind == 'undo' and span.outcome == 'completed' else tone(span.outcome)}",
+        class_=f"bar {span.kind} {tone('undone' if undone else span.outcome)}",
     )
 
 

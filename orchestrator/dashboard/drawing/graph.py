@@ -227,15 +227,12 @@ def _path(line: Line, layout: Layout, sizes: Mapping[str, Size]) -> tuple[str, t
     middle = x2 + w2 / 2
     if line.failure and middle > x1 + w1:
         start = y1 + min(h1 / 2, 25)
-        return (
-            f"M{x1 + w1:.1f} {start:.1f}H{middle - 12:.1f}Q{middle:.1f} {start:.1f} {middle:.1f} {start + 12:.1f}"
-            f"V{y2 - 1:.1f}",
-            (middle + 6, y2 - 8),
-        )
+        round_the_corner = f"Q{middle:.1f} {start:.1f} {middle:.1f} {start + 12:.1f}V{y2 - 1:.1f}"
+        return f"M{x1 + w1:.1f} {start:.1f}H{middle - 12:.1f}{round_the_corner}", (middle + 6, y2 - 8)
     from_x = x1 + w1 / 2
     below, bend = y1 + h1, (y2 - y1 - h1) / 2
-    curve = f"M{from_x:.1f} {below:.1f}C{from_x:.1f} {below + bend:.1f} {middle:.1f} {y2 - bend:.1f} {middle:.1f} {y2 - 1:.1f}"
-    return curve, (middle + 7, y2 - 9)
+    bent = f"C{from_x:.1f} {below + bend:.1f} {middle:.1f} {y2 - bend:.1f} {middle:.1f} {y2 - 1:.1f}"
+    return f"M{from_x:.1f} {below:.1f}{bent}", (middle + 7, y2 - 9)
 
 
 def _what(node: Node) -> str:

@@ -1,4 +1,4 @@
-"""How far a run has come at each step of its plan: one address, the latest visit of many, or counts of a map's items."""
+"""How far a run has come at each step of its plan: one address, the latest visit of many, or counts of items."""
 
 from __future__ import annotations
 

@@ -28,14 +28,19 @@ async def confirm(
     says: Markup | str = "",
     fields: Markup = NOTHING,
     dangerous: bool = False,
+    reason: tuple[str, str] = ("Reason", "Kept in the audit log."),
 ) -> None:
-    """Open a dialog; `decided` gets the values of its fields, `reason` among them, if it is confirmed by `word`."""
+    """Open a dialog; `decided` gets the values of its fields, `reason` among them, if it is confirmed by `word`.
+
+    `reason` is that field's label and hint, where it is for something else than the audit log.
+    """
     dialog = ui.element("dialog")
-    reason = tag(
+    label, hint = reason
+    why = tag(
         "div",
-        tag("label", "Reason", for_=f"reason-{dialog.id}"),
+        tag("label", label, for_=f"reason-{dialog.id}"),
         tag("input", id=f"reason-{dialog.id}", name="reason", maxlength=500, autocomplete="off"),
-        tag("small", "Kept in the audit log."),
+        tag("small", hint),
         class_="field",
     )
     buttons = tag(
@@ -44,7 +49,7 @@ async def confirm(
         tag("button", word, type="submit", class_="danger" if dangerous else "primary"),
         class_="actions",
     )
-    content = [tag("h2", title, id=f"title-{dialog.id}"), says and tag("div", says), fields, reason, buttons]
+    content = [tag("h2", title, id=f"title-{dialog.id}"), says and tag("div", says), fields, why, buttons]
 
     async def sent(event: GenericEventArguments) -> None:
         dialog.delete()

@@ -67,6 +67,13 @@ def text_field(label: str, name: str, value: str = "", *, hint: str = "", **attr
     return field(label, control, hint=hint, name=name)
 
 
+def area_field(label: str, name: str, value: str = "", *, hint: str = "", **attributes: Any) -> Markup:
+    """A field of several lines."""
+    described = f"{name}-hint" if hint else None
+    control = tag("textarea", value, id=name, name=name, aria_describedby=described, spellcheck="false", **attributes)
+    return field(label, control, hint=hint, name=name)
+
+
 def choice_field(label: str, name: str, choices: Mapping[str, str], value: str = "") -> Markup:
     """A field with one of several values: value → word."""
     options = [tag("option", word, value=key, selected=key == value) for key, word in choices.items()]

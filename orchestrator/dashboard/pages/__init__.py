@@ -2,7 +2,10 @@
 
 from typing import Final
 
-from orchestrator.dashboard.pages import runs
+from orchestrator.dashboard.pages import run, runs
 from orchestrator.dashboard.pages.page import Page
 
-PAGES: Final[tuple[Page, ...]] = (runs.PAGE,)
+PAGES: Final[tuple[Page, ...]] = (
+    runs.PAGE,
+    run.PAGE,
+)
