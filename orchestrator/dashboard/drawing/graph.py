@@ -8,7 +8,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from orchestrator.dashboard.drawing.layout import Edge, Layout, Size, layered
+from orchestrator.dashboard.drawing.layout import GAP_Y, Edge, Layout, Size, layered
 from orchestrator.dashboard.drawing.progress import Progress
 from orchestrator.dashboard.look.markup import joined, tag
 from orchestrator.dashboard.look.status import sign_in, tone
@@ -16,7 +16,9 @@ from orchestrator.plan.graph import Flow, Node, Plan
 from orchestrator.spec.flows import END, FAIL
 
 BOX: Final[Size] = (208.0, 50.0)
-TERMINAL: Final[Size] = (84.0, 24.0)
+TERMINAL: Final[Size] = (208.0, 24.0)
+"""The room of an ending; its pill is narrower."""
+_PILL: Final = 84
 HEAD: Final = 46.0
 LABEL: Final = 20.0
 PAD: Final = 14.0
@@ -50,7 +52,7 @@ def draw_graph(
         class_="graph",
         viewBox=f"0 0 {width + 2 * edge:.0f} {height + 2 * edge:.0f}",
         width=round(width + 2 * edge),
-        height=round(height + 2 * edge),
+        style=f"min-width:{0.72 * width:.0f}px",
         role="group",
         aria_label=label or f"Graph of {plan.key} {plan.version}",
     )
@@ -67,8 +69,9 @@ _ARROWS: Final = (
             viewBox="0 0 7 7",
             refX=6,
             refY=3.5,
-            markerWidth=7,
-            markerHeight=7,
+            markerWidth=8,
+            markerHeight=8,
+            markerUnits="userSpaceOnUse",
             orient="auto-start-reverse",
         )
         for kind in ("usual", "failure", "taken")
@@ -99,7 +102,8 @@ class _Drawing:
         boxes = [
             tag("g", self._inner[one][1], transform=_moved(layout.places[one])) for one in sizes if one in self._inner
         ]
-        terminals = [self._terminal(one, layout) for one in ends]
+        reached = {line.end for line in lines if self._taken(line)}
+        terminals = [self._terminal(one, layout, reached=not self.progress or one in reached) for one in ends]
         shift = f"translate({aside:.1f} 0)"
         return (layout.width + aside, layout.height), tag("g", *drawn, *boxes, *terminals, transform=shift)
 
@@ -137,7 +141,12 @@ class _Drawing:
         undo = None
         if found and found.undo:
             place = _moved((size[0] - 24, 16))
-            undo = tag("g", sign_in("back", 16), transform=place, class_=f"undo {tone(found.undo)}")
+            undo = tag(
+                "g",
+                sign_in("back", 16),
+                transform=place,
+                class_=f"undo {tone('undone' if found.undo == 'completed' else found.undo)}",
+            )
             said += f", undo {found.undo}"
         elif node.can_be_undone and not self.progress:
             undo = tag("g", sign_in("back", 14), transform=_moved((size[0] - 23, 17)), class_="undo quiet")
@@ -155,14 +164,15 @@ class _Drawing:
             class_=f"step {tone(state) if state else ''} {state} {'box' if node.container else ''}".strip(),
         )
 
-    def _terminal(self, name: str, layout: Layout) -> Markup:
+    def _terminal(self, name: str, layout: Layout, *, reached: bool) -> Markup:
         width, height = TERMINAL
+        left = (width - _PILL) / 2
         word = "completes" if name == END else "fails"
         return tag(
             "g",
-            tag("rect", width=width, height=height, rx=12),
+            tag("rect", x=left, width=_PILL, height=height, rx=12),
             tag("text", word, x=width / 2, y=16, text_anchor="middle"),
-            class_=f"terminal {'good' if name == END else 'bad'}",
+            class_=f"terminal {tone('completed' if name == END else 'failed') if reached else 'quiet'}",
             transform=_moved(layout.places[name]),
         )
 
@@ -217,6 +227,7 @@ def _path(line: Line, layout: Layout, sizes: Mapping[str, Size]) -> tuple[str, t
     edge: Edge = line.start, line.end
     (x1, y1), (x2, y2) = layout.places[line.start], layout.places[line.end]
     (w1, h1), (w2, h2) = sizes[line.start], sizes[line.end]
+    x2, w2 = (x2 + (w2 - _PILL) / 2, float(_PILL)) if line.end in (END, FAIL) else (x2, w2)
     if _goes_aside(line, layout):
         out = min(x1, x2) - ASIDE + (4 if edge in layout.back else 10)
         start, end = y1 + h1 / 2, y2 + h2 / 2
@@ -226,13 +237,21 @@ def _path(line: Line, layout: Layout, sizes: Mapping[str, Size]) -> tuple[str, t
         )
     middle = x2 + w2 / 2
     if line.failure and middle > x1 + w1:
-        start = y1 + min(h1 / 2, 25)
-        round_the_corner = f"Q{middle:.1f} {start:.1f} {middle:.1f} {start + 12:.1f}V{y2 - 1:.1f}"
-        return f"M{x1 + w1:.1f} {start:.1f}H{middle - 12:.1f}{round_the_corner}", (middle + 6, y2 - 8)
+        return _round_corners(
+            x1 + w1 - 26, y1 + h1, middle, y2, near=layout.layers[line.end] - layout.layers[line.start]
+        )
     from_x = x1 + w1 / 2
     below, bend = y1 + h1, (y2 - y1 - h1) / 2
     bent = f"C{from_x:.1f} {below + bend:.1f} {middle:.1f} {y2 - bend:.1f} {middle:.1f} {y2 - 1:.1f}"
     return f"M{from_x:.1f} {below:.1f}{bent}", (middle + 7, y2 - 9)
+
+
+def _round_corners(x1: float, y1: float, x2: float, y2: float, *, near: int) -> tuple[str, tuple[float, float]]:
+    """Down, across in the gap between two layers, and down again."""
+    level, bend = (y2 - GAP_Y / 2 if near == 1 else y1 + GAP_Y / 2), 9.0
+    first = f"M{x1:.1f} {y1:.1f}V{level - bend:.1f}Q{x1:.1f} {level:.1f} {x1 + bend:.1f} {level:.1f}"
+    second = f"H{x2 - bend:.1f}Q{x2:.1f} {level:.1f} {x2:.1f} {level + bend:.1f}V{y2 - 1:.1f}"
+    return first + second, (x2 + 6, y2 - 6)
 
 
 def _what(node: Node) -> str:

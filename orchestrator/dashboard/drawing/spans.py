@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from orchestrator.engine.address import is_drain, is_lane, is_undo, parse_address
+from orchestrator.engine.address import is_drain, is_lane, is_undo
 from orchestrator.plan.graph import REST, SINK
 from orchestrator.store.port import HistoryEntry
 
@@ -95,4 +95,5 @@ def _stop_all(opened: dict[str, _Open], found: dict[str, list[Span]], at_ms: int
 
 
 def _is_own(step: str) -> bool:
-    return is_lane(step) or is_drain(step) or parse_address(step).step in (SINK, REST)
+    """Whether it is the engine's own, or a branch or item as a whole."""
+    return is_lane(step) or is_drain(step) or step.endswith("]") or step.rpartition("/")[2] in (SINK, REST)

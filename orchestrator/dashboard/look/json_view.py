@@ -11,21 +11,21 @@ from markupsafe import Markup
 from orchestrator.client.redaction import MASK
 from orchestrator.dashboard.look.markup import joined, tag
 
-_OPEN_LEVELS: Final = 2
+_UNFOLDED: Final = 2
 _MOST: Final = 100
 """Of one list or object, so many are shown."""
 _LONGEST: Final = 2_000
 _DEEPEST: Final = 40
 
 
-def json_view(value: Any, *, level: int = 0) -> Markup:
-    """A value as nested lists."""
+def json_view(value: Any, *, level: int = 0, unfolded: int = _UNFOLDED) -> Markup:
+    """A value as nested lists; `unfolded` levels are open."""
     if level > _DEEPEST:
         return tag("span", "…", class_="none")
     if isinstance(value, Mapping):
-        return _nested([*value.items()], "{}", level)
+        return _nested([*value.items()], "{}", level, unfolded)
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return _nested([*enumerate(value)], "[]", level)
+        return _nested([*enumerate(value)], "[]", level, unfolded)
     return _scalar(value)
 
 
@@ -35,11 +35,11 @@ def json_box(title: str, value: Any, *, nothing: str = "") -> Markup:
     return tag("section", tag("h3", title), tag("div", shown, class_="json"), class_="box")
 
 
-def _nested(items: Sequence[tuple[str | int, Any]], brackets: str, level: int) -> Markup:
+def _nested(items: Sequence[tuple[str | int, Any]], brackets: str, level: int, unfolded: int) -> Markup:
     if not items:
         return tag("span", brackets, class_="none")
     rows = [
-        tag("li", tag("span", name, class_="key"), " ", json_view(value, level=level + 1))
+        tag("li", tag("span", name, class_="key"), " ", json_view(value, level=level + 1, unfolded=unfolded))
         for name, value in items[:_MOST]
     ]
     if len(items) > _MOST:
@@ -48,7 +48,7 @@ def _nested(items: Sequence[tuple[str | int, Any]], brackets: str, level: int) -
     inner = tag("ul", *rows)
     if level == 0:
         return inner
-    return tag("details", tag("summary", count), inner, open=level < _OPEN_LEVELS and len(items) <= _MOST)
+    return tag("details", tag("summary", count), inner, open=level < unfolded and len(items) <= _MOST)
 
 
 def _scalar(value: Any) -> Markup:

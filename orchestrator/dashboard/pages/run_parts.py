@@ -100,7 +100,12 @@ def _event(entry: HistoryEntry) -> Sequence[Child]:
     rest = {name: value for name, value in event.items() if name not in ("type", "step")}
     name = str(event["type"]).replace("_", " ")
     step = tag("span", event["step"], class_="mono") if event.get("step") else ""
-    return moment(_rfc3339(entry.at_ms)), name, step, tag("div", json_view(rest), class_="json") if rest else ""
+    return (
+        moment(_rfc3339(entry.at_ms)),
+        name,
+        step,
+        tag("div", json_view(rest, unfolded=1), class_="json") if rest else "",
+    )
 
 
 def _rfc3339(at_ms: int) -> str:
