@@ -64,6 +64,8 @@ def sla_state(view: RunView, address: str) -> SlaState | None:
     return SlaState.OK
 
 
+RUN_STATE: Final = (fields.sla_due(RUN), *(fields.sla_fired(RUN, level) for level in (WARN, BREACH, MET)))
+"""What the state of a run's own SLA is known by."""
 _STATES: Final = ((BREACH, SlaState.BREACHED), (MET, SlaState.MET), (WARN, SlaState.WARNED))
 
 
