@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.testing import Run, crash, delay, fail, ok
+from orchestrator.testing import Run, delay, fail, ok, worker_lost
 from tests.unit.testing.conftest import FlowOf
 
 A: dict[str, Any] = {"id": "a", "operation": "do.one"}
@@ -43,7 +43,7 @@ def test_what_ends_in_time_is_met_and_stays_so(flow_of: FlowOf) -> None:
     """A warning does not change that; nothing fires after the end."""
     run = flow_of({**ASK, "sla": HOUR}, sla=HOUR).start().advance("45m").signal("go").finish().advance("1d")
 
-    assert run.sla_events == ["ask: warn", "run: warn", "ask: met", "run: met"]
+    assert run.sla_events == ["run: warn", "ask: warn", "ask: met", "run: met"]
     assert run.sla is not None
     assert (run.sla.state, run.sla.breached_at, run.step("ask").sla) == ("met", None, run.sla)
 
@@ -57,7 +57,7 @@ def test_a_step_that_works_on_is_told_of_and_keeps_its_lease(flow_of: FlowOf) ->
 
 def test_a_level_does_not_end_a_lease_nor_keep_one(flow_of: FlowOf) -> None:
     """A worker that died is noticed when its lease runs out, as without an SLA, though a level fired before."""
-    flow = flow_of({**A, "sla": {"max_duration": "1m", "warn_at": "5s"}}).script("a", crash(), ok())
+    flow = flow_of({**A, "sla": {"max_duration": "1m", "warn_at": "5s"}}).script("a", worker_lost(), ok())
 
     run = flow.run()
 
@@ -67,7 +67,7 @@ def test_a_level_does_not_end_a_lease_nor_keep_one(flow_of: FlowOf) -> None:
 
 def test_retries_and_their_delays_are_counted(flow_of: FlowOf) -> None:
     """From ready to settled."""
-    step = {**A, "retry": {"max_attempts": 2, "delay": "2h"}, "sla": HOUR}
+    step = {**A, "retry": {"max_attempts": 2, "delay": "2h", "max_delay": "2h"}, "sla": HOUR}
 
     run = flow_of(step).script("a", fail("busy"), ok()).run()
 
@@ -104,7 +104,7 @@ def test_a_pause_is_not_counted(flow_of: FlowOf) -> None:
     run.advance("39m").signal("go").finish()
 
     assert paused == []
-    assert run.sla_events == ["ask: warn", "run: warn", "ask: met", "run: met"]
+    assert run.sla_events == ["run: warn", "ask: warn", "ask: met", "run: met"]
 
 
 @pytest.mark.parametrize(("worked", "verdict"), [("59m", "met"), ("61m", "breach")])
@@ -184,12 +184,13 @@ def test_an_undo_is_not_measured(flow_of: FlowOf) -> None:
     assert (run.undos, run.sla_events) == (["a"], ["a: met"])
 
 
-def test_a_timeout_still_comes_when_it_is_due(flow_of: FlowOf) -> None:
-    """Levels before it and at it change nothing of it, for a step that waits and for the run."""
-    step = flow_of({**ASK, "timeout": "1h", "sla": HOUR}).run()
-    run = flow_of(ASK, timeout="1h", sla=HOUR).run()
+@pytest.mark.parametrize("limited", ["step", "run"])
+def test_a_timeout_still_comes_when_it_is_due(flow_of: FlowOf, limited: str) -> None:
+    """Levels before it and at it change nothing of it."""
+    of_step = {"timeout": "1h"} if limited == "step" else {}
+    of_run = {} if of_step else {"timeout": "1h"}
 
-    assert [(one.error["code"], one.duration.total_seconds()) for one in (step, run)] == [
-        ("wait_timeout", 3600),
-        ("run_timeout", 3600),
-    ]
+    run = flow_of({**ASK, **of_step, "sla": HOUR}, sla=HOUR, **of_run).run()
+
+    assert run.error["code"] == ("wait_timeout" if of_step else "run_timeout")
+    assert run.duration.total_seconds() == 3600
