@@ -31,7 +31,7 @@ def check_slas(plan: Plan, store: MemoryStore, now_ms: int, before: Fields, afte
         assert over == bool(VERDICTS & {*held} - ({"breach"} if not over else set())), f"{address}: no verdict"
         _check_fired(address, terms, now_ms, after, new={*held} - {*had}, over=over)
         if over:
-            assert "next" not in held
+            assert "next" not in held, f"{address}: {held}"
         elif address != RUN or after["stopping"] == "0":
             _check_next(address, terms, after, entries)
 
