@@ -48,7 +48,7 @@ def measured_workflows(draw: st.DrawFn, of: st.SearchStrategy[dict[str, Any]]) -
     return workflow if sla is None else {**workflow, "sla": sla}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     workflow=measured_workflows(st.one_of(workflows(), nested_workflows())),
     acts=stories(),
@@ -64,7 +64,7 @@ def test_every_run_that_is_measured_ends_as_promised(
     live_through(workflow, acts, flag=flag, fuses=fuses, shares=shares, habits=habits)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     workflow=measured_workflows(waiting_workflows()),
     acts=stories_from_outside(),
