@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from orchestrator.cli.awaited import people, signals, waited_for
 from orchestrator.cli.crowds import FEW, is_told, kind_of
 from orchestrator.cli.views import error_text, several, style_of, took
+from orchestrator.client.awaited import people, signals, waited_for
 from orchestrator.engine.address import is_lane, is_undo, undone_by
 from orchestrator.plan.graph import REST, SINK
 from orchestrator.store.port import HistoryEntry

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from hashlib import blake2b
+
 from orchestrator.engine import fields
 from orchestrator.engine.address import scopes_around
 from orchestrator.engine.commit import Changes, Commit, Due, Stage
@@ -44,3 +47,9 @@ def progress(run_id: str, incarnation: str, address: str, token: str, report: st
         changes=Changes(set={fields.progress(address): report}, stamp=stamp),
     )
     return Commit(run_id, incarnation, (stage,), (fields.STOPPING,))
+
+
+@lru_cache(maxsize=1024)
+def holder_mark(worker: str) -> str:
+    """What every token that a worker draws begins with: whoever reads a token can tell whose lease it is."""
+    return blake2b(worker.encode(), digest_size=4, person=b"holder").hexdigest()

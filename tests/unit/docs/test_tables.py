@@ -14,6 +14,7 @@ from typer.main import get_command
 from orchestrator import Orchestrator, Settings
 from orchestrator.cli.app import app
 from orchestrator.client.handle import RedisRunHandle
+from orchestrator.client.reasons import Reason
 from orchestrator.spec.workflow import StepKind
 
 ROOT = Path(__file__).parents[3]
@@ -93,3 +94,11 @@ def test_the_figures_of_the_readme_are_those_that_were_measured_last() -> None:
 
     assert shown
     assert shown == [line for line in measured if line in shown]
+
+
+def test_every_reason_why_a_run_does_not_move_is_on_its_page() -> None:
+    """By its code; and none that does not exist."""
+    page = (ROOT / "docs/why.md").read_text()
+    named = set(re.findall(r"`([a-z_]+)`", page))
+
+    assert {reason.value for reason in Reason} <= named
