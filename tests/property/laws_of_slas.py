@@ -21,7 +21,7 @@ VERDICTS = {"breach", "met"}
 def check_slas(plan: Plan, store: MemoryStore, now_ms: int, before: Fields, after: Fields) -> None:
     """One commit: it fired what was due, in order, judged what it ended, and left alone what was over."""
     entries = store.entries("run")
-    for address, terms in _measured(plan, after):
+    for address, terms in measured_in(plan, after):
         held = {name: after[f"{address}:sla.{name}"] for name in _names(terms) if f"{address}:sla.{name}" in after}
         had = {name: before[f"{address}:sla.{name}"] for name in _names(terms) if f"{address}:sla.{name}" in before}
         if _is_over(before, address):
@@ -43,7 +43,7 @@ def check_told(world: World) -> None:
         if entry.event["type"].startswith("sla_"):
             told.setdefault(entry.event.get("step", RUN), []).append(entry.event.get("level", "met"))
     values = world.values()
-    for address, terms in _measured(world.plan, values):
+    for address, terms in measured_in(world.plan, values):
         order = [level.name for level in terms.levels]
         fired = [name for name in (*order, "met") if f"{address}:sla.{name}" in values]
         assert told.pop(address, []) == fired, f"{address} was told of {told}, and fired {fired}"
@@ -51,7 +51,7 @@ def check_told(world: World) -> None:
     assert not told
 
 
-def _measured(plan: Plan, values: Fields) -> Iterator[tuple[str, SlaTerms]]:
+def measured_in(plan: Plan, values: Fields) -> Iterator[tuple[str, SlaTerms]]:
     """Everything that has an SLA and was begun."""
     if plan.sla is not None:
         yield RUN, plan.sla

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,8 +12,11 @@ from hypothesis import strategies as st
 from tests.property.awaiting import NUMBERS, stories_from_outside, waiting_workflows
 from tests.property.behaviours import Behaviour
 from tests.property.faults import Act, live_through, stories
+from tests.property.laws_of_slas import VERDICTS, measured_in
 from tests.property.nested import habits, nested_workflows
 from tests.property.specs import workflows
+from tests.property.test_incarnations import World as Lives
+from tests.property.test_incarnations import live_many_lives
 
 pytestmark = pytest.mark.property
 
@@ -78,3 +82,31 @@ def test_every_run_that_waits_and_is_measured_ends_as_promised(
 ) -> None:
     """What waits for something from outside is measured meanwhile."""
     live_through(workflow, acts, flag=flag, fuses=fuses, habits=habits, n=n)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    workflow=measured_workflows(st.one_of(nested_workflows(), waiting_workflows())),
+    flag=st.booleans(),
+    chance=st.randoms(use_true_random=False),
+)
+def test_each_life_of_a_run_is_measured_by_itself(workflow: dict[str, Any], flag: bool, chance: Random) -> None:
+    """Retried, undone, waived, paused, skipped: one verdict a life; what is kept keeps what it had."""
+    world = Lives(workflow, flag, chance)
+    live_many_lives(world)
+
+    lives: list[dict[str, list[str]]] = [{}]
+    for event in world.run.history:
+        if event["type"] == "run_retried":
+            lives.append({})
+        elif event["type"].startswith("sla_"):
+            lives[-1].setdefault(event.get("step", "$"), []).append(event.get("level", "met"))
+    handle = world.run.handle
+    plan, values = handle.versions.plan(*world.view().pinned), handle.store.read_all(handle.run_id)[1]
+    for told in (told for life in lives for told in life.values()):
+        assert len(told) == len(set(told))
+        assert len(VERDICTS & set(told)) == 1
+    assert plan.sla is None or all("$" in life for life in lives)
+    for address, terms in measured_in(plan, values):
+        names = [name for name in (*(one.name for one in terms.levels), "met") if f"{address}:sla.{name}" in values]
+        assert names == next(life[address] for life in reversed(lives) if address in life)
