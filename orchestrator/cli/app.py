@@ -38,6 +38,7 @@ Paths = Annotated[list[Path], typer.Argument(exists=True, help="Files (.py, .yam
 WorkflowKey = Annotated[str, typer.Argument(metavar="WORKFLOW", help="The workflow's key, such as payment.flow.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the run's history.")]
 Whole = Annotated[bool, typer.Option("--all", help="Each step and event of large maps and long loops.")]
+SlaStand = Literal["ok", "warned", "breached", "met"]
 Status = Literal["pending", "running", "compensating", "paused", "completed", "failed", "cancelled"]
 
 
@@ -184,6 +185,7 @@ def list_runs(
     where: Annotated[
         list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="By a search field; repeatable.")
     ] = None,
+    sla: Annotated[SlaStand | None, typer.Option("--sla", help="Only runs that do so by their own SLA.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 20,
     cursor: Annotated[str | None, typer.Option("--cursor", help="Go on where a page ended.")] = None,
     as_json: Json = False,
@@ -195,7 +197,7 @@ def list_runs(
 
     with answering(as_json) as output:
         fields = runs.where_arguments(where or [])
-        query = Query(workflow, version, status, since, until, tuple(tag or ()), fields)
+        query = Query(workflow, version, status, since, until, tuple(tag or ()), fields, sla=sla)
         runs.list_runs(output, query, limit=limit, cursor=cursor)
 
 

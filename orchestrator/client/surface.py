@@ -432,13 +432,15 @@ class Orchestrator(ABC):
         tags: Sequence[str] = (),
         where: Mapping[str, Scalar] | None = None,
         text: str | None = None,
+        sla: str | None = None,
         oldest_first: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
         """A page of the runs that all of this holds for, newest first; `where` names the workflow's search fields.
 
-        `text` is a run's id, or part of an id, of a workflow's key or of a tag. A page may be short though there are
+        `text` is a run's id, or part of an id, of a workflow's key or of a tag; `sla` is how the run does by its own
+        SLA: `ok`, `warned`, `breached` or `met`. A page may be short though there are
         more: its cursor goes on. Without a cursor it was the last.
         """
 

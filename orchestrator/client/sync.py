@@ -226,11 +226,12 @@ class RedisOrchestrator(Orchestrator):
         tags: Sequence[str] = (),
         where: Mapping[str, Scalar] | None = None,
         text: str | None = None,
+        sla: str | None = None,
         oldest_first: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
-        query = Query(workflow, version, status, since, until, tags, where or {}, text, oldest_first)
+        query = Query(workflow, version, status, since, until, tags, where or {}, text, oldest_first, sla=sla)
         return self.find(query, limit=limit, cursor=cursor)
 
     def find(self, query: Query, *, limit: int = 50, cursor: str | None = None) -> Page:

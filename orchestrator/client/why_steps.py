@@ -137,8 +137,9 @@ def _of_running(case: Case) -> Told | None:
     what = f"{who} executes {_doing(case)}"
     end = view.moment(fields.deadline(case.address))
     more = {"worker": worker, "until": None if end is None else rfc3339(end)}
-    if case.look_ms is not None and case.look_ms < view.now_ms and not view.paused:
-        since = case.when(case.look_ms)
+    lease_ms = case.look_ms if view[fields.lease(case.address)] is None else view.moment(fields.lease(case.address))
+    if lease_ms is not None and lease_ms < view.now_ms and not view.paused:
+        since = case.when(lease_ms)
         sentence = f"{who} has been silent: its lease ran out at {since}; the sweeper takes the step up again"
         return Told(Reason.LEASE_OVER, sentence, more=more)
     lease = "" if case.look_ms is None else f"; its lease lasts until {case.when(case.look_ms)}"
