@@ -210,6 +210,16 @@ def show(run: RunId, *, whole: Whole = False, as_json: Json = False) -> None:
 
 
 @app.command(rich_help_panel=_RUNS)
+def why(run: RunId, *, as_json: Json = False) -> None:
+    """Say why a run does not move: what each live step waits for, and when it is looked at next."""
+    from orchestrator.cli import runs
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        runs.why(output, run)
+
+
+@app.command(rich_help_panel=_RUNS)
 def watch(
     run: RunId,
     *,

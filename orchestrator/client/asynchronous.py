@@ -108,6 +108,7 @@ class AsyncRunHandle:
     undo = _awaited(RunHandle.undo)
     undo_preview = _awaited(RunHandle.undo_preview)
     waive = _awaited(RunHandle.waive)
+    why = _awaited(RunHandle.why)
 
 
 class AsyncApprovals:

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from orchestrator.client.fleet_surface import Fleet
+from orchestrator.client.reasons import Why
 from orchestrator.client.shown import (
     DeadEvent,
     Finding,
@@ -134,6 +135,10 @@ class RunHandle(ABC):
     @abstractmethod
     def undo_preview(self) -> UndoPreview:
         """What would be undone now, with inputs, and what cannot be."""
+
+    @abstractmethod
+    def why(self) -> Why:
+        """Why it is where it is: one answer in words for the run, and one for each of its live steps."""
 
     @abstractmethod
     def waive(self, step: str, reason: str = "", by: str = "") -> None:

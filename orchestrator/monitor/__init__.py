@@ -1,1 +1,1 @@
-"""What watches runs and queues, and can neither slow nor break a run: readers of the feed, samples of queues."""
+"""What watches runs and the fleet: readers of the feed, samples of queues. It can neither slow nor break a run."""

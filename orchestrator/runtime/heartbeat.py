@@ -29,6 +29,8 @@ class Lease:
     token: str
     waited_for: bool
     """Whether a stopping flow waits for its end."""
+    measured: bool = False
+    """Whether the step has an SLA."""
     ask: Ask | None = None
     """The slots that it holds because of a limit."""
     claimed_at_ms: int | None = None
@@ -120,6 +122,7 @@ class Heartbeat:
                 lease_ms=self._lease_ms,
                 deadline_ms=one.limit_ms,
                 waited_for=one.waited_for,
+                measured=one.measured,
             )
             for one in leases
         ]

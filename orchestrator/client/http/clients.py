@@ -78,6 +78,7 @@ class HttpRunHandle(RunHandle):
     undo = _driven(RunVerbs.undo)
     undo_preview = _driven(RunVerbs.undo_preview)
     waive = _driven(RunVerbs.waive)
+    why = _driven(RunVerbs.why)
 
     @override
     def follow(self, after: str = "0", timeout: float | None = None) -> Iterator[HistoryEntry]:

@@ -61,9 +61,7 @@ def test_each_queue_that_is_known_is_sampled(around: Surroundings, broker: Broke
     assert later - earlier == {"later"}
 
 
-def test_nothing_is_compiled_for_a_sample(
-    around: Surroundings, broker: Broker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_compiled_for_it(around: Surroundings, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     """A beat would hold the plans of all versions, and what compiling them takes."""
     monkeypatch.setattr("orchestrator.client.versions.compile_plan", None)
 
