@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
+from orchestrator.client.fleet_surface import Fleet
 from orchestrator.client.reasons import Why
 from orchestrator.client.shown import (
     DeadEvent,
@@ -354,6 +355,11 @@ class Orchestrator(ABC):
     @abstractmethod
     def events(self) -> ExternalEvents:
         """External events: emit, tail, and those that were given up."""
+
+    @property
+    @abstractmethod
+    def fleet(self) -> Fleet:
+        """Queues and workers: how they are, and telling workers what to do."""
 
     @abstractmethod
     def publish(self, spec: WorkflowSpec) -> Published:

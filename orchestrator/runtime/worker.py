@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,7 @@ from orchestrator.engine.outcome import Failure, Outcome
 from orchestrator.engine.places import is_waited_for, work_at
 from orchestrator.engine.quotas import RUN_LEASE_MS, Slots, parse_holder
 from orchestrator.engine.settle import SHORT_WAIT_MS
+from orchestrator.engine.sla import sla_at
 from orchestrator.engine.slice import run_slice
 from orchestrator.engine.stages import Timing
 from orchestrator.errors import OrchestratorError, Unreachable
@@ -58,6 +60,7 @@ from orchestrator.settings import Settings
 from orchestrator.spec.operations import OPERATIONS, Effect, OperationRegistry
 from orchestrator.store.limits import Ask, Limits, RedisLimits, ask_of
 from orchestrator.store.port import Store
+from orchestrator.store.watch import Held, RedisWatch, Watch
 
 if TYPE_CHECKING:
     from orchestrator.runtime.tracing import Tracing
@@ -99,8 +102,14 @@ class Worker:
         """The operations that took less than a message costs, the last time that they were executed here."""
         self.limits = limits or RedisLimits(settings.redis_url, settings)
         self._events = events
+        self.name = ""
+        """The Celery worker that this process is of; known with its first message."""
         self.heartbeat = Heartbeat(
-            lambda: store, lambda: self.limits, interval_ms=settings.heartbeat_ms, lease_ms=settings.lease_ms
+            lambda: store,
+            lambda: self.limits,
+            interval_ms=settings.heartbeat_ms,
+            lease_ms=settings.lease_ms,
+            tell=self.tell_held,
         )
 
     @cached_property
@@ -109,6 +118,16 @@ class Worker:
         from orchestrator.store.events import RedisEvents  # noqa: PLC0415
 
         return self._events or RedisEvents(self.settings.redis_url, self.settings)
+
+    @cached_property
+    def watch(self) -> Watch:
+        """Where the leases are noted that were renewed; a process has it from its first long step on."""
+        return RedisWatch(self.settings.redis_url, self.settings)
+
+    def tell_held(self, held: Sequence[Held]) -> None:
+        """Note the leases that this process holds."""
+        if self.name:
+            self.watch.hold(self.name, os.getpid(), held)
 
     def note(self, operation: str, took_s: float) -> None:
         """How long an operation took the last time says where the next steps of it are executed."""
@@ -145,6 +164,7 @@ class Message:
         self.began_s = elapsed_s()
         self.queue = (task.request.delivery_info or {}).get("routing_key") or DEFAULT_QUEUE
         self.mark = holder_mark(str(getattr(task.request, "hostname", None) or ""))
+        worker.name = worker.name or getattr(task.request, "hostname", None) or ""
         self.plan: Plan | None = None
         self.traceparent: str | None = None
         self.parked: str | None = None
@@ -225,7 +245,9 @@ class Message:
             return reply
         incarnation = effect.commit.incarnation or "1"
         waited_for = self.plan is not None and is_waited_for(self.plan, effect.claims)
-        lease = Lease(self.run_id, incarnation, effect.claims, effect.token, waited_for, self.ask)
+        measured = self.plan is not None and self.plan.has_slas and sla_at(self.plan, effect.claims) is not None
+        lease = Lease(self.run_id, incarnation, effect.claims, effect.token, waited_for, measured, self.ask)
+        lease.workflow = "" if self.plan is None else self.plan.key
         began_s = elapsed_s()
         self.worker.heartbeat.hold(lease)
         try:

@@ -11,11 +11,10 @@ import click
 import pytest
 from typer.main import get_command
 
-from orchestrator import Orchestrator, Settings, define_workflow
+from orchestrator import Orchestrator, Settings
 from orchestrator.cli.app import app
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.reasons import Reason
-from orchestrator.spec.support import without_effect
 from orchestrator.spec.workflow import StepKind
 
 ROOT = Path(__file__).parents[3]
@@ -38,18 +37,6 @@ def test_each_kind_of_step_is_said_to_be_executed() -> None:
     said = {kind.strip("`"): today for kind, _, today in table_below("What it runs today")}
 
     assert said == {kind.value: "executed" for kind in StepKind}
-
-
-def test_fields_without_effect_are_named() -> None:
-    """Those of which `publish` warns."""
-    spec = define_workflow(
-        meta={"key": "docs.idle", "version": "1.0.0"},
-        steps=[{"id": "a", "operation": "do.write"}],
-        sla={"max_duration": "1h"},
-    )
-    (named,) = re.findall(r"^(.+) (?:is|are) checked and stored; `publish` warns", README, re.MULTILINE)
-
-    assert {problem.path for problem in without_effect(spec)} == set(re.findall(r"`([\w.]+)`", named))
 
 
 def test_every_command_has_its_place_in_the_table() -> None:
