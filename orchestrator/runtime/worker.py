@@ -6,7 +6,7 @@ import os
 import random
 import secrets
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from celery import Task
@@ -15,6 +15,7 @@ from orchestrator import logs
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.broker.parking import drop_chain, hand_over, set_aside
 from orchestrator.client.children import prepare, wake_kin
+from orchestrator.client.redaction import mask_of_lines
 from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
 from orchestrator.engine import fields
@@ -291,12 +292,22 @@ class Message:
             seconds_left=(work.timeout_ms - elapsed_ms) / 1000,
         )
         tracing = self.worker.tracing
-        if tracing is None:
-            outcome = execute()
-        else:
-            outcome = tracing.around(execute, effect, self.plan, self.traceparent, self.task.request)
+        with logs.about(self.about(effect)):
+            if tracing is None:
+                outcome = execute()
+            else:
+                outcome = tracing.around(execute, effect, self.plan, self.traceparent, self.task.request)
         self.worker.note(work.operation, elapsed_s() - began_s)
         return outcome
+
+    def about(self, attempt: Attempt) -> logs.About:
+        """What every line that the operation writes is about."""
+        plan = self.plan
+        told = {"run_id": attempt.run_id, "step": attempt.address, "attempt": attempt.number}
+        if plan is None:
+            return logs.About(told)
+        told |= {"workflow": plan.key, "version": plan.version}
+        return logs.About(told, _mask_of(plan.redact) if plan.redact else None)
 
     def for_kin(self, effect: PrepareChild | Wake) -> PreparedChild | Failure | None:
         """What a child, or a parent, is to be started with or told."""
@@ -415,3 +426,8 @@ class Message:
                 self.worker.dispatcher.send(plan, self.run_id, address, countdown_s=countdown_s)
         except Unreachable:
             log.warning("countdown_not_sent", run_id=self.run_id, step=address)
+
+
+@lru_cache(maxsize=512)
+def _mask_of(paths: tuple[str, ...]) -> logs.Mask | None:
+    return mask_of_lines(*paths)
