@@ -52,6 +52,10 @@ class Wanted(Body):
     reason: Reason = ""
 
 
+TRACEPARENT = r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$"
+"""As W3C's Trace Context has it."""
+
+
 class StartRun(Body):
     """A run to start."""
 
@@ -66,6 +70,9 @@ class StartRun(Body):
     version: Version | None = Field(default=None, description="Not what new runs take, but this.")
     run_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._:-]{1,200}$", description="Again: the same run.")
     timeout: Duration | None = Field(default=None, description="The run's limit, if shorter than the workflow's.")
+    traceparent: str | None = Field(
+        default=None, pattern=TRACEPARENT, description="The trace that it belongs to, if not that of the header."
+    )
 
 
 class StartOne(StartRun):

@@ -59,6 +59,8 @@ class Start:
     """Who starts it; by default whom the client acts for, and over HTTP always the key's user."""
     scheduled_at_ms: int | None = None
     """The slot that it is for, which expressions see as `run.scheduled_at`; not over HTTP."""
+    traceparent: str | None = None
+    """The trace that it belongs to (W3C); by default that of the current span, if OpenTelemetry knows one."""
 
 
 class RunHandle(ABC):

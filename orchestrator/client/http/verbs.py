@@ -20,6 +20,7 @@ from orchestrator.client.http.words import duration_text, moment_text, value_tex
 from orchestrator.client.shown import Finding, OpenApproval, Page, Published, Stats, VersionStatus
 from orchestrator.client.surface import Moment, Start
 from orchestrator.errors import InvalidRequest
+from orchestrator.telemetry import current_traceparent, is_traceparent
 
 if TYPE_CHECKING:
     from orchestrator.engine.approvals import Choice
@@ -273,6 +274,7 @@ def _body(one: Start) -> dict[str, Any]:
     own_id = secrets.token_hex(12) if one.run_id is None and one.idempotency_key is None else one.run_id
     body = {
         "workflow": one.workflow,
+        "traceparent": one.traceparent if is_traceparent(one.traceparent) else current_traceparent(),
         "input": given,
         "ctx": None if one.ctx is None else dict(one.ctx),
         "version": one.version,
