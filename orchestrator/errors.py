@@ -11,6 +11,7 @@
     │   ├── BodyTooLarge          the body of a request over HTTP is over the limit
     │   ├── Malformed             a request over HTTP that cannot be read as what it should be
     │   ├── UnsupportedMediaType  the body of a request is of a kind that is not read there
+    │   ├── InvalidSignature      a webhook is not signed with this secret, or not now
     │   └── InvalidSchedule       an expression names no times
     ├── NotFound                  nothing has that name                          (exit 1)
     │   ├── UnknownWorkflow
@@ -20,6 +21,9 @@
     │   ├── UnknownSchedule
     │   ├── UnknownOperation
     │   ├── UnknownJob
+    │   ├── UnknownAlert
+    │   ├── UnknownChannel
+    │   ├── UnknownDelivery
     │   └── UnknownKey
     ├── Conflict                  the state does not allow it                    (exit 1)
     │   ├── VersionConflict       that version is published with other content
@@ -31,6 +35,7 @@
     │   ├── NotAsked             somebody may not decide this approval, or not now
     │   ├── StepNotWaiting        the step is in another state than this needs
     │   ├── NotRetriable          what is to be undone first was not
+    │   ├── AlertOver             the alert is resolved
     │   └── IllegalTransition     a state table has no such step
     ├── AccessDenied              whoever asks may not                           (exit 1)
     │   ├── Unauthenticated       no valid API key came with the request
@@ -39,6 +44,7 @@
     ├── RunFailed                 a run that was waited for did not complete     (exit 1)
     ├── WaitTimeout               the wait was given up; the run goes on         (exit 1)
     ├── Unreachable               Redis or the broker does not answer            (exit 3)
+    ├── NotDelivered              an alert did not reach its channel
     ├── PayloadLost               a payload kept beside its run is gone or damaged
     ├── ProcessFailed             a process of the local fleet ended or kept silent
     ├── ExpressionError           an expression raised
@@ -168,6 +174,12 @@ class InvalidSchedule(InvalidRequest):
     code = "invalid_schedule"
 
 
+class InvalidSignature(InvalidRequest):
+    """The webhook is not signed with this secret, or is too old; do not act on it."""
+
+    code = "invalid_signature"
+
+
 class NotFound(OrchestratorError):
     """Nothing has that name."""
 
@@ -214,6 +226,24 @@ class UnknownJob(NotFound):
     """No job has that id; jobs are deleted some days after their end."""
 
     code = "unknown_job"
+
+
+class UnknownAlert(NotFound):
+    """No alert has that id; they are deleted some weeks after they were raised (setting `alerts_kept_ms`)."""
+
+    code = "unknown_alert"
+
+
+class UnknownChannel(NotFound):
+    """The setting `alerts` has no channel of that name."""
+
+    code = "unknown_channel"
+
+
+class UnknownDelivery(NotFound):
+    """No delivery has that id, or it is not dead; `orchestrator alerts dead` lists those that are."""
+
+    code = "unknown_delivery"
 
 
 class UnknownKey(NotFound):
@@ -306,6 +336,12 @@ class NotRetriable(Conflict):
     code = "not_retriable"
 
 
+class AlertOver(Conflict):
+    """The alert is resolved, so there is nothing to acknowledge."""
+
+    code = "alert_over"
+
+
 class IllegalTransition(Conflict):
     """The state table has no such transition."""
 
@@ -329,6 +365,12 @@ class Unreachable(OrchestratorError):
 
     code = "unreachable"
     exit_code = 3
+
+
+class NotDelivered(OrchestratorError):
+    """An alert did not reach its channel; it is tried again."""
+
+    code = "not_delivered"
 
 
 class PayloadLost(OrchestratorError):

@@ -34,6 +34,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "invalid_schedule": 422,
     "invalid_event": 422,
     "malformed_request": 400,
+    "invalid_signature": 400,
     "payload_too_large": 413,
     "body_too_large": 413,
     "unsupported_media_type": 415,
@@ -51,6 +52,9 @@ STATUSES: Final[Mapping[str, int]] = {
     "unknown_schedule": 404,
     "unknown_job": 404,
     "unknown_key": 404,
+    "unknown_alert": 404,
+    "unknown_channel": 404,
+    "unknown_delivery": 404,
     "method_not_allowed": 405,
     "conflict": 409,
     "version_conflict": 409,
@@ -62,6 +66,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "signal_not_expected": 409,
     "schedule_retired": 409,
     "illegal_transition": 409,
+    "alert_over": 409,
     "unreachable": 503,
 }
 """Code → status. Any other code is a fault of ours: 500."""
