@@ -1,4 +1,4 @@
-"""Which beat leads: a lease with a number. It spares the others work; what must hold is guarded by commits."""
+"""Who leads, of beats or of readers: a lease with a number. It spares the others work; what must hold is guarded."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Leadership(Protocol):
 class RedisLeadership:
     """The lease in Redis, by Redis's clock."""
 
-    def __init__(self, connection: Connection, keys: Keys) -> None:
+    def __init__(self, connection: Connection, keys: Keys, name: str = "beat") -> None:
         self._connection = connection
-        self._key = keys.leader()
+        self._key = keys.leader(name)
 
     def lead(self, holder: str, lease_ms: int) -> int | None:
         """The number of the holder's leadership, as it is taken or renewed; None while another one leads."""
