@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-
 WEBHOOK: Final = "webhook+"
 """What stands before `http://` and `https://` in the URL of a channel that is a signed webhook of ours."""
 LEAST_SECRET: Final = 24
@@ -57,7 +56,9 @@ class AlertChannel(BaseModel):
             raise ValueError("a webhook needs a `secret` to sign with; `openssl rand -base64 32` makes one")
         for one in self.secret.get_secret_value().split() or [""]:
             if not _is_secret(one):
-                raise ValueError(f"a webhook's secret is base64 of at least {LEAST_SECRET} bytes, perhaps after `whsec_`")
+                raise ValueError(
+                    f"a webhook's secret is base64 of {LEAST_SECRET} bytes or more, perhaps after `whsec_`"
+                )
         return self
 
     @property

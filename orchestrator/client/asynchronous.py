@@ -7,7 +7,7 @@ from functools import wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
-from orchestrator.client.surface import HTTP, Approvals, ExternalEvents, Orchestrator, RunHandle, Schedules
+from orchestrator.client.surface import HTTP, Alerts, Approvals, ExternalEvents, Orchestrator, RunHandle, Schedules
 from orchestrator.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -152,6 +152,23 @@ class AsyncExternalEvents:
     discard = _awaited(ExternalEvents.discard)
 
 
+class AsyncAlerts:
+    """What a person should know of: what Alerts do, awaited."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    list = _awaited(Alerts.list)
+    get = _awaited(Alerts.get)
+    acknowledge = _awaited(Alerts.acknowledge)
+    resolve = _awaited(Alerts.resolve)
+    channels = _awaited(Alerts.channels)
+    test = _awaited(Alerts.test)
+    delivery = _awaited(Alerts.delivery)
+    dead = _awaited(Alerts.dead)
+    replay = _awaited(Alerts.replay)
+
+
 class AsyncOrchestrator:
     """What an Orchestrator does, awaited: over HTTP on the event loop, over Redis in threads."""
 
@@ -226,3 +243,8 @@ class AsyncOrchestrator:
     def events(self) -> AsyncExternalEvents:
         """External events: emit, tail, and those that were given up."""
         return AsyncExternalEvents(self.backend.of(self.backend.target.events))
+
+    @property
+    def alerts(self) -> AsyncAlerts:
+        """What a person should know of: lists, acknowledging, and the messages to channels."""
+        return AsyncAlerts(self.backend.of(self.backend.target.alerts))

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from orchestrator.broker.app import attach, make_app
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.alerts import RedisAlertDesk
 from orchestrator.client.approvals import RedisApprovals
 from orchestrator.client.audit import Actor, Audit
 from orchestrator.client.doctor import examine
@@ -39,6 +40,7 @@ from orchestrator.spec.operations import load_operations
 from orchestrator.spec.traffic import Traffic
 from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.access import Access, RedisAccess
+from orchestrator.store.alerts import Alerts, RedisAlerts
 from orchestrator.store.events import Events, RedisEvents
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
@@ -57,6 +59,7 @@ class RedisOrchestrator(Orchestrator):
         event_store: Events | None = None,
         access: Access | None = None,
         broker_too: RedisStore | None = None,
+        alert_store: Alerts | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -64,6 +67,7 @@ class RedisOrchestrator(Orchestrator):
         self.dispatcher = dispatcher
         self.audit = Audit(access, Actor(user_name()))
         self.event_store = event_store or RedisEvents(settings.redis_url, settings)
+        self.alert_store = alert_store or RedisAlerts(settings.redis_url, settings)
         self.catalogue = Versions(registry)
         self.starter = Starter(settings, store, self.catalogue, dispatcher, broker_too)
         self.owns_app = True
@@ -102,8 +106,8 @@ class RedisOrchestrator(Orchestrator):
 
     @override
     def close(self) -> None:
-        for held in (self.store, self.registry, self.event_store, self.audit.access):
-            if isinstance(held, RedisStore | RedisRegistry | RedisEvents | RedisAccess):
+        for held in (self.store, self.registry, self.event_store, self.alert_store, self.audit.access):
+            if isinstance(held, RedisStore | RedisRegistry | RedisEvents | RedisAlerts | RedisAccess):
                 held.close()
         if self.owns_app:
             self.dispatcher.app.close()
@@ -127,6 +131,11 @@ class RedisOrchestrator(Orchestrator):
     def events(self) -> RedisExternalEvents:
         """External events: emit, tail, and those that were given up."""
         return RedisExternalEvents(self.settings, self.event_store, self.audit)
+
+    @property
+    @override
+    def alerts(self) -> RedisAlertDesk:
+        return RedisAlertDesk(self.settings, self.alert_store, self.audit)
 
     @override
     def publish(self, spec: WorkflowSpec) -> Published:

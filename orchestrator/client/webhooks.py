@@ -49,7 +49,7 @@ def verify_webhook(
     if not any(hmac.compare_digest(one.encode(), other.encode()) for one in own for other in given):
         raise InvalidSignature("the signature is not of this secret and this body")
     if abs((wall_ms() / 1000 if now_s is None else now_s) - int(found[TIMESTAMP])) > tolerance_s:
-        raise InvalidSignature(f"it was signed more than {tolerance_s:g} s from now, so it may be sent by who overheard it")
+        raise InvalidSignature(f"it was signed more than {tolerance_s:g} s from now; it may come from who overheard it")
     said: dict[str, Any] = json.loads(raw)
     return said
 

@@ -11,6 +11,16 @@ from orchestrator.store.alerts import AlertRecord, DeliveryRecord, Due
 
 RAISED: Final = "alert.raised"
 TEST: Final = "alert.test"
+_MANY: Final = {
+    "sla": "SLA",
+    "failed": "run failed",
+    "compensation_failed": "compensation failed",
+    "attention": "effect unknown",
+    "dead_event": "event given up",
+    "missed_schedule": "schedule missed",
+    "no_worker": "no worker",
+}
+"""What many alerts of one kind are of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +48,7 @@ def message_of(due: Due) -> Message | None:
     payload = _payload(RAISED, delivery, due.alerts)
     if count == 1:
         return Message(delivery.id, first.level, f"[{first.level}] {first.title}", _told(first), payload)
-    title = f"[{first.level}] {count} × {first.title}"
+    title = f"[{first.level}] {first.workflow or 'Orchestrator'}: {count} × {_MANY.get(first.kind, first.kind)}"
     lines = [f"{one.run_id or one.workflow or one.id}: {one.text}" for one in due.alerts]
     more = count - len(lines)
     text = "\n".join([*lines, *([f"and {more} more"] if more > 0 else [])])

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from orchestrator.client.sync import RedisOrchestrator
+from orchestrator.monitor.alerts import alerts_reader
 from orchestrator.monitor.feed import Reader
 from orchestrator.monitor.following import Followings
 
-READERS: Final[Sequence[Callable[[RedisOrchestrator], Reader | None]]] = ()
+READERS: Final[Sequence[Callable[[RedisOrchestrator], Reader | None]]] = (alerts_reader,)
 """Each makes its reader, or None where the settings have no use for it."""
 
 

@@ -18,6 +18,7 @@ from orchestrator.store.keys import Keys
 
 State = Literal["open", "acknowledged", "resolved"]
 STATES: Final[tuple[State, ...]] = ("open", "acknowledged", "resolved")
+UNRESOLVED: Final[tuple[State, ...]] = ("open", "acknowledged")
 MOST_KEPT: Final = 50_000
 """Beyond so many the oldest alerts are deleted before their time."""
 NAMED: Final = 10
@@ -115,7 +116,7 @@ class Alerts(Protocol):
     """Holds alerts. Moments are the store's; every call may be sent twice, and raises Unreachable."""
 
     def raise_(self, alert: AlertRecord, occurrence: str, channels: Sequence[str], terms: Terms) -> bool:
-        """Open an alert and make its deliveries due, or count up the one of its key that is not resolved; whether new.
+        """Open an alert with its deliveries, or count up the one of its key that is not resolved; whether new.
 
         `occurrence` is `ms-seq` and grows under one key: what is not after the last one changes nothing.
         """
@@ -134,6 +135,9 @@ class Alerts(Protocol):
 
     def unresolved(self, run_ids: Sequence[str]) -> list[AlertRecord]:
         """The alerts of runs that are not resolved."""
+
+    def unresolved_of(self, kind: str) -> list[AlertRecord]:
+        """The alerts of a kind that are not resolved, the newest few hundred."""
 
     def test(self, channel: str, id_: str) -> None:
         """Make a delivery due that says nothing but that it comes; it has one try."""
@@ -165,7 +169,7 @@ class RedisAlerts:
         self._connection = Connection(url)
 
     def raise_(self, alert: AlertRecord, occurrence: str, channels: Sequence[str], terms: Terms) -> bool:
-        """Open an alert and make its deliveries due, or count up the one of its key that is not resolved; whether new."""
+        """Open an alert with its deliveries, or count up the one of its key that is not resolved; whether new."""
         pairs = [part for channel in channels for part in (channel, delivery_id(alert.id, channel))]
         given = json.dumps(asdict(alert)), occurrence, terms.group_ms, terms.kept_ms, terms.most, terms.tries
         answer = self._run("raise", *given, *pairs)
@@ -211,6 +215,11 @@ class RedisAlerts:
         ids = [one for text in held if text for one in text.split()]
         texts = self._connection.execute("HMGET", self._keys.alerts(), *ids) if ids else []
         return [alert_of(text) for text in texts if text is not None]
+
+    def unresolved_of(self, kind: str) -> list[AlertRecord]:
+        """The alerts of a kind that are not resolved, the newest few hundred."""
+        found = [one for state in UNRESOLVED for one in self.page(state, None, _PAGE)]
+        return [one for one in found if one.kind == kind]
 
     def test(self, channel: str, id_: str) -> None:
         """Make a delivery due that says nothing but that it comes; it has one try."""

@@ -39,7 +39,7 @@ class MemoryAlerts:
         self._deliveries: dict[str, DeliveryRecord] = {}
 
     def raise_(self, alert: AlertRecord, occurrence: str, channels: Sequence[str], terms: Terms) -> bool:
-        """Open an alert and make its deliveries due, or count up the one of its key that is not resolved; whether new."""
+        """Open an alert with its deliveries, or count up the one of its key that is not resolved; whether new."""
         with self._lock:
             now_ms = self._clock()
             self._tidy(now_ms, terms)
@@ -92,6 +92,11 @@ class MemoryAlerts:
         with self._lock:
             wanted = {run_id for run_id in run_ids if run_id}
             return [one for one in self._records.values() if one.run_id in wanted and one.state != "resolved"]
+
+    def unresolved_of(self, kind: str) -> list[AlertRecord]:
+        """The alerts of a kind that are not resolved, the newest few hundred."""
+        with self._lock:
+            return [one for one in self._records.values() if one.kind == kind and one.state != "resolved"]
 
     def test(self, channel: str, id_: str) -> None:
         """Make a delivery due that says nothing but that it comes; it has one try."""

@@ -172,7 +172,7 @@ class Keys:
         return f"{self._events}:buried:{name}"
 
     def of_alerts(self, states: Sequence[str]) -> list[str]:
-        """What a change of alerts may touch; all of one slot. The last: ZSETs, id → moment, of the alerts in each state.
+        """What a change of alerts may touch; all of one slot. The last: the alerts in each state.
 
         Besides those below: HASH, dedupe key → alert and last occurrence: the marks. HASH, channel, kind, level and
         workflow → JSON: what is being gathered. ZSET, id → moment: all deliveries. ZSET, id → moment: those due.

@@ -9,13 +9,14 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import httpx
 from typing_extensions import override
 
+from orchestrator.client.http.alerts import AlertVerbs
 from orchestrator.client.http.drivers import Driver, configured
 from orchestrator.client.http.exchange import Steps
 from orchestrator.client.http.outside import EventVerbs, ScheduleVerbs
 from orchestrator.client.http.run_verbs import RunVerbs
 from orchestrator.client.http.verbs import ApprovalVerbs, ClientVerbs
 from orchestrator.client.shown import TakenIn
-from orchestrator.client.surface import Approvals, ExternalEvents, Orchestrator, RunHandle, Schedules
+from orchestrator.client.surface import Alerts, Approvals, ExternalEvents, Orchestrator, RunHandle, Schedules
 from orchestrator.store.port import HistoryEntry
 
 P = ParamSpec("P")
@@ -131,6 +132,24 @@ class HttpExternalEvents(ExternalEvents):
         return self.driver.stream(self.verbs.tail(count, follow=follow))
 
 
+class HttpAlerts(Alerts):
+    """The API's alerts."""
+
+    def __init__(self, verbs: AlertVerbs, driver: Driver) -> None:
+        self.verbs = verbs
+        self.driver = driver
+
+    get = _driven(AlertVerbs.get)
+    acknowledge = _driven(AlertVerbs.acknowledge)
+    resolve = _driven(AlertVerbs.resolve)
+    channels = _driven(AlertVerbs.channels)
+    test = _driven(AlertVerbs.test)
+    delivery = _driven(AlertVerbs.delivery)
+    dead = _driven(AlertVerbs.dead)
+    replay = _driven(AlertVerbs.replay)
+    list = _driven(AlertVerbs.list)
+
+
 class HttpOrchestrator(Orchestrator):
     """The client of an API."""
 
@@ -169,6 +188,11 @@ class HttpOrchestrator(Orchestrator):
     @override
     def events(self) -> ExternalEvents:
         return HttpExternalEvents(self.verbs.events, self.driver)
+
+    @property
+    @override
+    def alerts(self) -> Alerts:
+        return HttpAlerts(self.verbs.alerts, self.driver)
 
     @override
     def close(self) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
+from orchestrator.client.http.alerts import AlertVerbs
 from orchestrator.client.http.exchange import PREFIX, Request, Steps, Value, ask, portions, tell
 from orchestrator.client.http.outside import EventVerbs, ScheduleVerbs
 from orchestrator.client.http.run_verbs import RunVerbs, check_acts_itself
@@ -119,6 +120,7 @@ class ClientVerbs:
     approvals = ApprovalVerbs()
     schedules = ScheduleVerbs()
     events = EventVerbs()
+    alerts = AlertVerbs()
 
     def publish(self, spec: WorkflowSpec) -> Steps[Published]:
         """POST `/workflows`."""
