@@ -78,8 +78,8 @@ def channels(*, as_json: Json = False) -> None:
         of_alerts.channels(output)
 
 
-@alerts.command()
-def test(
+@alerts.command("test")
+def send_test(
     channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="Its name in the settings.")],
     *,
     timeout: Annotated[str, typer.Option("--timeout", metavar="DURATION", help="Wait so long for it.")] = "30s",

@@ -8,9 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final
@@ -26,7 +23,6 @@ TIMEOUT_S: Final = 10.0
 _LONGEST: Final = 300
 _HIDDEN: Final = 4
 """Parts of a URL that are at least so long are masked in what is said."""
-_APPRISE: Final = logging.getLogger("apprise")
 
 
 def deliver(channel: AlertChannel, message: Message) -> None:
@@ -67,48 +63,28 @@ def _notify(channel: AlertChannel, message: Message) -> None:
     apprise = _apprise()
     asset = apprise.AppriseAsset(app_id="Orchestrator", app_desc="Orchestrator", http_redirects=False)
     sender = apprise.Apprise(asset=asset)
-    with _heard() as said:
-        if not sender.add(channel.url.get_secret_value()):
-            raise NotDelivered("apprise does not know such a URL, or it is not whole")
-        urgency = {"warning": apprise.NotifyType.WARNING, "": apprise.NotifyType.INFO}
-        kind = urgency.get(message.level, apprise.NotifyType.FAILURE)
-        done = sender.notify(title=message.title, body=message.text, notify_type=kind, body_format="text")
-    if not done:
-        raise NotDelivered(f"apprise could not send it: {' '.join(said)}" if said else "apprise could not send it")
+    if not sender.add(channel.url.get_secret_value()):
+        raise NotDelivered("apprise does not know such a URL, or it is not whole")
+    urgency = {"warning": apprise.NotifyType.WARNING, "": apprise.NotifyType.INFO}
+    kind = urgency.get(message.level, apprise.NotifyType.FAILURE)
+    result = sender.notify(title=message.title, body=message.text, notify_type=kind, body_format="text")
+    if not result:
+        said = " ".join(entry.message for entry in result.logs() if entry.level in ("WARNING", "ERROR"))
+        raise NotDelivered(f"apprise could not send it{': ' if said else ''}{said}")
 
 
 def _apprise() -> Any:
+    """What it and its sockets log goes nowhere: it may quote the URL."""
+    for name in ("apprise", "urllib3"):
+        logger = logging.getLogger(name)
+        if logger.propagate:
+            logger.addHandler(logging.NullHandler())
+            logger.propagate = False
     try:
         import apprise  # noqa: PLC0415
     except ImportError:
         raise NotDelivered("apprise is not installed here: pip install 'celery-orchestrator[alerts]'") from None
     return apprise
-
-
-class _Ear(logging.Handler):
-    """What apprise warns of in one thread."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.said: list[str] = []
-        self._thread = threading.get_ident()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Note it."""
-        if record.thread == self._thread:
-            self.said.append(record.getMessage())
-
-
-@contextmanager
-def _heard() -> Iterator[list[str]]:
-    """What apprise warns of, which goes no further: it may quote the URL."""
-    _APPRISE.propagate = False
-    ear = _Ear()
-    _APPRISE.addHandler(ear)
-    try:
-        yield ear.said
-    finally:
-        _APPRISE.removeHandler(ear)
 
 
 def _masked(text: str, channel: AlertChannel) -> str:
