@@ -93,7 +93,7 @@ def _escalated(event: Event, _: Values) -> Cause | None:
 
 def _failed(event: Event, values: Values) -> Cause:
     error = json.loads(values.get(fields.ERROR) or "{}")
-    where = f" at {error['step']}" if error.get("step") else ""
+    where = f" at {error['address']}" if error.get("address") else ""
     undone = _UNDONE.get(event.get("compensation", ""), "")
     return Cause("failed", "error", "run failed", f"The run failed{where} with {error.get('code', 'an error')}{undone}")
 
