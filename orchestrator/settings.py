@@ -135,6 +135,7 @@ class Settings(BaseSettings):
         default=[60_000, 240_000, 900_000, 2_400_000],
         description="Pauses between the tries to deliver an alert; after the last try it is dead.",
     )
+    alert_timeout_ms: int = Field(10_000, ge=50, description="A webhook that is silent for so long has not answered.")
     alerts_kept_ms: int = Field(2_592_000_000, ge=1_000, description="Alerts and their deliveries are kept so long.")
     log_json: bool | None = Field(None, description="JSON logs; by default unless stderr is a terminal.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")

@@ -25,18 +25,18 @@ _HIDDEN: Final = 4
 """Parts of a URL that are at least so long are masked in what is said."""
 
 
-def deliver(channel: AlertChannel, message: Message) -> None:
+def deliver(channel: AlertChannel, message: Message, timeout_s: float = TIMEOUT_S) -> None:
     """Send a message; NotDelivered says why it was not taken."""
     try:
         if channel.is_webhook:
-            _post(channel, message)
+            _post(channel, message, timeout_s)
         else:
             _notify(channel, message)
     except NotDelivered as error:
         raise NotDelivered(_masked(error.message, channel)) from None
 
 
-def _post(channel: AlertChannel, message: Message) -> None:
+def _post(channel: AlertChannel, message: Message, timeout_s: float) -> None:
     """To a webhook. Only 2xx is a yes: a redirect is followed by nobody, for its target was never agreed on."""
     url = urlsplit(channel.url.get_secret_value().removeprefix(WEBHOOK))
     body = json.dumps(message.payload, ensure_ascii=False, separators=(",", ":")).encode()
@@ -46,7 +46,7 @@ def _post(channel: AlertChannel, message: Message) -> None:
     kind = HTTPSConnection if url.scheme == "https" else HTTPConnection
     path = (url.path or "/") + (f"?{url.query}" if url.query else "")
     try:
-        connection = kind(url.hostname or "", url.port, timeout=TIMEOUT_S)
+        connection = kind(url.hostname or "", url.port, timeout=timeout_s)
         try:
             connection.request("POST", path, body, headers)
             status = connection.getresponse().status

@@ -13,7 +13,7 @@ from typing import Final
 
 from orchestrator import logs
 from orchestrator.errors import NotDelivered, Unreachable
-from orchestrator.monitor.channels import TIMEOUT_S, deliver
+from orchestrator.monitor.channels import deliver
 from orchestrator.monitor.messages import Message, message_of
 from orchestrator.settings import AlertChannel, Settings
 from orchestrator.store.alerts import Alerts, Due
@@ -24,10 +24,10 @@ POLL_S: Final = 1.0
 PAUSE_S: Final = 2.0
 """After Redis did not answer."""
 AT_ONCE: Final = 4
-LEASE_MS: Final = round(6 * TIMEOUT_S * 1000)
-"""So long may a message take; then another sends it again."""
+LEASES: Final = 3
+"""So many of a webhook's timeouts may a message take; then another sends it again."""
 
-Deliver = Callable[[AlertChannel, Message], None]
+Deliver = Callable[[AlertChannel, Message, float], None]
 
 
 class Delivering:
@@ -36,6 +36,7 @@ class Delivering:
     def __init__(self, settings: Settings, alerts: Alerts, send: Deliver = deliver) -> None:
         self._channels = settings.alerts
         self._pauses_ms = settings.alert_retry_ms
+        self._timeout_ms = settings.alert_timeout_ms
         self._alerts = alerts
         self._send = send
         self._stopped = threading.Event()
@@ -60,7 +61,7 @@ class Delivering:
 
     def turn(self, pool: ThreadPoolExecutor | None = None) -> int:
         """Send what is due, a few at once; how many messages that were."""
-        taken = self._alerts.take(AT_ONCE, LEASE_MS)
+        taken = self._alerts.take(AT_ONCE, LEASES * self._timeout_ms)
         for _ in pool.map(self._see_to, taken) if pool else map(self._see_to, taken):
             pass
         return len(taken)
@@ -85,7 +86,7 @@ class Delivering:
         if message is None:
             return ""  # what it was about is forgotten
         try:
-            self._send(channel, message)
+            self._send(channel, message, self._timeout_ms / 1000)
         except NotDelivered as error:
             return error.message
         except Exception as error:  # noqa: BLE001  # whatever a library of a channel does is that message's alone

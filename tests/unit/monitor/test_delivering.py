@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from orchestrator.errors import NotDelivered, Unreachable
-from orchestrator.monitor.delivering import LEASE_MS, Delivering
+from orchestrator.monitor.delivering import LEASES, Delivering
 from orchestrator.monitor.messages import Message
 from orchestrator.settings import AlertChannel, Settings
 from orchestrator.store.alerts import AlertRecord, Terms, alert_id
 from orchestrator.store.alerts_memory import MemoryAlerts
 from tests.unit.surroundings import HandClock
 
+LEASE_MS = LEASES * Settings().alert_timeout_ms
 TERMS = Terms(group_ms=60_000, kept_ms=10**9, tries=3)
 
 
@@ -29,7 +30,7 @@ class Post:
         self.sent: list[Message] = []
         self._answers = list(answers) or [None]
 
-    def deliver(self, _: AlertChannel, message: Message) -> None:
+    def deliver(self, _: AlertChannel, message: Message, timeout_s: float) -> None:
         """Note the message, and answer."""
         self.sent.append(message)
         answer = self._answers[min(len(self.sent), len(self._answers)) - 1]
