@@ -24,6 +24,7 @@
     │   ├── UnknownAlert
     │   ├── UnknownChannel
     │   ├── UnknownDelivery
+    │   ├── UnknownWorker         no worker of that name is there, or was in the last day
     │   └── UnknownKey
     ├── Conflict                  the state does not allow it                    (exit 1)
     │   ├── VersionConflict       that version is published with other content
@@ -36,6 +37,8 @@
     │   ├── StepNotWaiting        the step is in another state than this needs
     │   ├── NotRetriable          what is to be undone first was not
     │   ├── AlertOver             the alert is resolved
+    │   ├── PoolFixed             the worker's pool cannot change its size
+    │   ├── WorkerRefused         the worker will not do what it is told
     │   └── IllegalTransition     a state table has no such step
     ├── AccessDenied              whoever asks may not                           (exit 1)
     │   ├── Unauthenticated       no valid API key came with the request
@@ -45,6 +48,7 @@
     ├── WaitTimeout               the wait was given up; the run goes on         (exit 1)
     ├── Unreachable               Redis or the broker does not answer            (exit 3)
     ├── NotDelivered              an alert did not reach its channel
+    ├── WorkerSilent              a worker does not answer                       (exit 1)
     ├── PayloadLost               a payload kept beside its run is gone or damaged
     ├── ProcessFailed             a process of the local fleet ended or kept silent
     ├── ExpressionError           an expression raised
@@ -246,6 +250,12 @@ class UnknownDelivery(NotFound):
     code = "unknown_delivery"
 
 
+class UnknownWorker(NotFound):
+    """No worker of that name is there, or was in the last day; `orchestrator workers` lists them."""
+
+    code = "unknown_worker"
+
+
 class UnknownKey(NotFound):
     """No API key has that id; `orchestrator keys list` shows those that there are."""
 
@@ -342,6 +352,18 @@ class AlertOver(Conflict):
     code = "alert_over"
 
 
+class PoolFixed(Conflict):
+    """The worker's pool cannot change its size; only `prefork`, `gevent` and `eventlet` pools do."""
+
+    code = "pool_fixed"
+
+
+class WorkerRefused(Conflict):
+    """The worker will not do what it is told; its answer says why."""
+
+    code = "worker_refused"
+
+
 class IllegalTransition(Conflict):
     """The state table has no such transition."""
 
@@ -371,6 +393,12 @@ class NotDelivered(OrchestratorError):
     """An alert did not reach its channel; it is tried again."""
 
     code = "not_delivered"
+
+
+class WorkerSilent(OrchestratorError):
+    """The worker does not answer: it is gone, frozen, or a solo pool at work; look at it again in a moment."""
+
+    code = "worker_silent"
 
 
 class PayloadLost(OrchestratorError):

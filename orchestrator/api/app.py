@@ -27,6 +27,7 @@ from orchestrator.api.routes import (
     signals,
     stream,
     verbs,
+    workers,
     workflows,
 )
 from orchestrator.client.jobs import Jobs
@@ -46,6 +47,7 @@ _RESOURCES = (
     jobs,
     fleet,
     alerts,
+    workers,
     audit,
     keys,
 )

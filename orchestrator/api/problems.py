@@ -51,6 +51,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "unknown_event": 404,
     "unknown_schedule": 404,
     "unknown_job": 404,
+    "unknown_worker": 404,
     "unknown_key": 404,
     "unknown_alert": 404,
     "unknown_channel": 404,
@@ -67,7 +68,10 @@ STATUSES: Final[Mapping[str, int]] = {
     "schedule_retired": 409,
     "illegal_transition": 409,
     "alert_over": 409,
+    "pool_fixed": 409,
+    "worker_refused": 409,
     "unreachable": 503,
+    "worker_silent": 504,
 }
 """Code → status. Any other code is a fault of ours: 500."""
 
@@ -117,6 +121,7 @@ _TITLES: Final[Mapping[int, str]] = {
     429: "The key is over its rate",
     500: "A fault of the server",
     503: "The state or the broker does not answer",
+    504: "The worker does not answer",
 }
 
 

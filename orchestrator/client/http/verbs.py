@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from orchestrator.client.http.alerts import AlertVerbs
 from orchestrator.client.http.exchange import PREFIX, Request, Steps, Value, ask, portions, tell
+from orchestrator.client.http.fleet import FleetVerbs
 from orchestrator.client.http.outside import EventVerbs, ScheduleVerbs
 from orchestrator.client.http.run_verbs import RunVerbs, check_acts_itself
 from orchestrator.client.http.words import duration_text, moment_text, value_text
@@ -121,6 +122,7 @@ class ClientVerbs:
     schedules = ScheduleVerbs()
     events = EventVerbs()
     alerts = AlertVerbs()
+    fleet = FleetVerbs()
 
     def publish(self, spec: WorkflowSpec) -> Steps[Published]:
         """POST `/workflows`."""
