@@ -91,7 +91,9 @@ def _channel_name(name: str) -> str:
 class Settings(BaseSettings):
     """Everything that can be set. The file is `orchestrator.toml` here, or what `ORCHESTRATOR_SETTINGS` names."""
 
-    model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ORCHESTRATOR_", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="Where the state lives: Redis >= 6.2 or Valkey.")
     broker_url: str | None = Field(None, description="Celery's broker; the state's Redis if not given.")

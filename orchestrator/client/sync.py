@@ -151,7 +151,7 @@ class RedisOrchestrator(Orchestrator):
         with self.audit.acting("publish", _version(spec.meta.key, spec.meta.version)):
             for type_, texts in correlations_of(spec).items():
                 self.event_store.add_correlations(type_, texts)
-            published = publish(self.registry, spec)
+            published = publish(self.registry, spec, channels=self.settings.alerts)
             self.schedules.reconcile(spec.meta.key)
             return published
 

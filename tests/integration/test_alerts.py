@@ -7,6 +7,7 @@ import json
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -145,7 +146,7 @@ def test_a_listener_killed_before_it_sends_loses_nothing(make_system: MakeSystem
         system.start_listener("heir").wait_for_line("listening")
 
         for run in runs:
-            until(lambda run=run: all_sent(system, run.run_id, 1), "its alert is sent")
+            until(partial(all_sent, system, run.run_id, 1), "its alert is sent")
         told = [json.loads(one.body)["data"]["alerts"][0]["run_id"] for one in receiver.received]
         assert set(told) == {run.run_id for run in runs}
         assert [one.count for run in runs for one in alerts_of(system, run.run_id)] == [1] * 20
