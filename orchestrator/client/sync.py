@@ -281,7 +281,8 @@ class RedisOrchestrator(Orchestrator):
 
     @override
     def doctor(self) -> list[Finding]:
-        return examine(self.store, self.registry, self.catalogue, self.dispatcher, self.event_store)
+        floor = self.store, self.registry, self.catalogue, self.dispatcher
+        return examine(*floor, self.event_store, self.alert_store, self.settings.alerts)
 
     def _fire(self, fire: Fire) -> bool:
         """Start the run that a schedule decided on, unless it exists or has been; whether it did not."""

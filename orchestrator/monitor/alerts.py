@@ -81,7 +81,11 @@ class Raising:
 
     def _raise(self, entry: FeedEntry) -> None:
         _, values = self._store.read(entry.run_id, READ)
-        cause = cause_of(entry.event, values)
+        try:
+            cause = cause_of(entry.event, values)
+        except (KeyError, TypeError, ValueError):  # of another release; the events after it are no worse for it
+            log.exception("event_not_understood", run_id=entry.run_id, event_id=entry.id, type=entry.event["type"])
+            return
         if cause is not None:
             workflow, version = values[fields.WORKFLOW] or "", values[fields.VERSION] or ""
             run = {"whose": entry.run_id, "run_id": entry.run_id, "workflow": workflow, "version": version}

@@ -157,6 +157,9 @@ class Alerts(Protocol):
     def dead(self, limit: int) -> list[DeliveryRecord]:
         """Deliveries that were given up, the first of them first."""
 
+    def dead_count(self) -> int:
+        """How many those are."""
+
     def replay(self, id_: str) -> bool:
         """Make a dead delivery due again, with all its tries; whether it was dead."""
 
@@ -245,6 +248,10 @@ class RedisAlerts:
         """Deliveries that were given up, the first of them first."""
         ids = self._connection.execute("ZRANGE", self._keys.dead_deliveries(), 0, limit - 1)
         return list(self.deliveries(ids).values())
+
+    def dead_count(self) -> int:
+        """How many those are."""
+        return int(self._connection.execute("ZCARD", self._keys.dead_deliveries()))
 
     def replay(self, id_: str) -> bool:
         """Make a dead delivery due again, with all its tries; whether it was dead."""

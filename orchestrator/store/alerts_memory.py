@@ -148,6 +148,11 @@ class MemoryAlerts:
         with self._lock:
             return [one for one in self._deliveries.values() if one.state == "dead"][:limit]
 
+    def dead_count(self) -> int:
+        """How many those are."""
+        with self._lock:
+            return sum(one.state == "dead" for one in self._deliveries.values())
+
     def replay(self, id_: str) -> bool:
         """Make a dead delivery due again, with all its tries; whether it was dead."""
         with self._lock:

@@ -175,6 +175,7 @@ def test_a_failed_delivery_is_tried_again_later_then_dead(desk: Desk) -> None:
     desk.take()
     assert desk.alerts.done(id_, 2, "refused", again_in_ms=20) == "dead"
     (dead,) = desk.alerts.dead(10)
+    assert desk.alerts.dead_count() == 1
     assert (dead.id, dead.error, dead.attempts) == (id_, "refused", 2)
 
     assert [desk.alerts.replay(id_), desk.alerts.replay(id_), desk.alerts.replay("none")] == [True, False, False]

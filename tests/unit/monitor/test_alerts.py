@@ -227,3 +227,11 @@ def test_the_texts_name_the_step() -> None:
     assert found.title == "test.flow: ship[3]/pack: SLA breached"
     assert found.text == "Step ship[3]/pack has taken longer than its SLA of 30s"
     assert fields.WORKFLOW not in found.text
+
+
+def test_an_event_that_nobody_understands_holds_up_no_other() -> None:
+    """It may be of a later release."""
+    watch = Watch({"ops": "json://127.0.0.1"})
+    watch.tell(watch.run(), {"type": "sla_breached", "level": "breach"}, WARNED)
+
+    assert [one.level for one in watch.read()] == ["warning"]
