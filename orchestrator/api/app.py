@@ -14,6 +14,7 @@ from orchestrator.api.bodies import BodyLimit
 from orchestrator.api.documents import describe
 from orchestrator.api.problems import install
 from orchestrator.api.routes import (
+    alerts,
     approvals,
     audit,
     events,
@@ -45,6 +46,7 @@ _RESOURCES = (
     events,
     jobs,
     fleet,
+    alerts,
     workers,
     audit,
     keys,

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from orchestrator.cli.alerts import alerts
 from orchestrator.cli.approvals import approvals
 from orchestrator.cli.arguments import Json, RunId, StepAddress
 from orchestrator.cli.events import events
@@ -354,6 +355,7 @@ def waive(run: RunId, step: StepAddress, *, reason: Reason = "", as_json: Json =
 app.add_typer(approvals, rich_help_panel=_CHANGES)
 app.add_typer(schedules, rich_help_panel=_FLEET)
 app.add_typer(events, rich_help_panel=_FLEET)
+app.add_typer(alerts, rich_help_panel=_FLEET)
 
 
 @app.command(rich_help_panel=_FLEET)

@@ -280,6 +280,87 @@ class DeadEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryDescription:
+    """A message to a channel. Moments are RFC 3339 in UTC."""
+
+    id: str
+    """Whoever receives it knows it by this, also if it comes twice."""
+    channel: str
+    kind: str
+    """That of its alerts, or `test`."""
+    state: str
+    """pending, sending, sent or dead: given up, until somebody replays it."""
+    alerts: tuple[str, ...]
+    """The ids of those that it names: the first of `count`."""
+    count: int
+    attempts: int
+    created_at: str
+    due_at: str | None
+    """When it is sent, or tried again."""
+    sent_at: str | None
+    error: str | None
+    """Why the last attempt failed."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertDescription:
+    """Something that a person should know of. Moments are RFC 3339 in UTC."""
+
+    id: str
+    kind: str
+    level: str
+    """warning, error or critical."""
+    state: str
+    """open, acknowledged or resolved."""
+    title: str
+    text: str
+    workflow: str | None
+    version: str | None
+    run_id: str | None
+    step: str | None
+    count: int
+    """How often it happened."""
+    first_at: str
+    last_at: str
+    acknowledged_by: str | None
+    acknowledged_at: str | None
+    resolved_by: str | None
+    resolved_at: str | None
+    comment: str | None
+    deliveries: tuple[DeliveryDescription, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPage:
+    """Some of the alerts, newest first, and where to go on; no cursor: there are no more."""
+
+    alerts: tuple[AlertDescription, ...]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelDescription:
+    """Where alerts go. Of the URL nothing is shown that may be secret."""
+
+    name: str
+    url: str
+    on: tuple[str, ...]
+    min_level: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleDescription:
     """A schedule, as it stands. Moments are RFC 3339 in UTC."""
 

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from orchestrator.broker.app import attach, make_app
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.alerts import RedisAlertDesk
 from orchestrator.client.approvals import RedisApprovals
 from orchestrator.client.audit import Actor, Audit
 from orchestrator.client.doctor import examine
@@ -41,6 +42,7 @@ from orchestrator.spec.operations import load_operations
 from orchestrator.spec.traffic import Traffic
 from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.access import Access, RedisAccess
+from orchestrator.store.alerts import Alerts, RedisAlerts
 from orchestrator.store.events import Events, RedisEvents
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
@@ -61,6 +63,7 @@ class RedisOrchestrator(Orchestrator):
         access: Access | None = None,
         broker_too: RedisStore | None = None,
         watch: Watch | None = None,
+        alert_store: Alerts | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -70,6 +73,7 @@ class RedisOrchestrator(Orchestrator):
         self.event_store = event_store or RedisEvents(settings.redis_url, settings)
         self.watch = watch or RedisWatch(settings.redis_url, settings)
         self.queue_look = QueueLook(dispatcher)
+        self.alert_store = alert_store or RedisAlerts(settings.redis_url, settings)
         self.catalogue = Versions(registry)
         self.starter = Starter(settings, store, self.catalogue, dispatcher, broker_too)
         self.owns_app = True
@@ -108,8 +112,8 @@ class RedisOrchestrator(Orchestrator):
 
     @override
     def close(self) -> None:
-        for held in (self.store, self.registry, self.event_store, self.audit.access, self.watch):
-            if isinstance(held, RedisStore | RedisRegistry | RedisEvents | RedisAccess | RedisWatch):
+        for held in (self.store, self.registry, self.event_store, self.audit.access, self.watch, self.alert_store):
+            if isinstance(held, RedisStore | RedisRegistry | RedisEvents | RedisAccess | RedisWatch | RedisAlerts):
                 held.close()
         if self.owns_app:
             self.dispatcher.app.close()
@@ -134,6 +138,11 @@ class RedisOrchestrator(Orchestrator):
         """External events: emit, tail, and those that were given up."""
         return RedisExternalEvents(self.settings, self.event_store, self.audit)
 
+    @property
+    @override
+    def alerts(self) -> RedisAlertDesk:
+        return RedisAlertDesk(self.settings, self.alert_store, self.audit)
+
     @override
     def publish(self, spec: WorkflowSpec) -> Published:
         from orchestrator.client.publishing import publish  # noqa: PLC0415  # with the lint, of which workers need nothing
@@ -142,7 +151,7 @@ class RedisOrchestrator(Orchestrator):
         with self.audit.acting("publish", _version(spec.meta.key, spec.meta.version)):
             for type_, texts in correlations_of(spec).items():
                 self.event_store.add_correlations(type_, texts)
-            published = publish(self.registry, spec)
+            published = publish(self.registry, spec, channels=self.settings.alerts)
             self.schedules.reconcile(spec.meta.key)
             return published
 
@@ -273,7 +282,8 @@ class RedisOrchestrator(Orchestrator):
 
     @override
     def doctor(self) -> list[Finding]:
-        return examine(self.store, self.registry, self.catalogue, self.dispatcher, self.event_store)
+        floor = self.store, self.registry, self.catalogue, self.dispatcher
+        return examine(*floor, self.event_store, self.alert_store, self.settings.alerts)
 
     def _fire(self, fire: Fire) -> bool:
         """Start the run that a schedule decided on, unless it exists or has been; whether it did not."""

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
+from orchestrator.client.http.alerts import AlertVerbs
 from orchestrator.client.http.exchange import PREFIX, Request, Steps, Value, ask, portions, tell
 from orchestrator.client.http.fleet import FleetVerbs
 from orchestrator.client.http.outside import EventVerbs, ScheduleVerbs
@@ -121,6 +122,7 @@ class ClientVerbs:
     approvals = ApprovalVerbs()
     schedules = ScheduleVerbs()
     events = EventVerbs()
+    alerts = AlertVerbs()
     fleet = FleetVerbs()
 
     def publish(self, spec: WorkflowSpec) -> Steps[Published]:
