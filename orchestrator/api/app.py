@@ -21,6 +21,7 @@ from orchestrator.api.routes import (
     health,
     jobs,
     keys,
+    measures,
     runs,
     schedules,
     signals,
@@ -44,6 +45,7 @@ _RESOURCES = (
     events,
     jobs,
     fleet,
+    measures,
     audit,
     keys,
 )

@@ -22,6 +22,7 @@ from orchestrator.client.firing import Fire
 from orchestrator.client.fleet import stats
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.masking import redaction_of
+from orchestrator.client.measures import WorkflowStats
 from orchestrator.client.receiving import correlations_of
 from orchestrator.client.schedules import RedisSchedules
 from orchestrator.client.search import Query, search
@@ -40,6 +41,7 @@ from orchestrator.spec.traffic import Traffic
 from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.access import Access, RedisAccess
 from orchestrator.store.events import Events, RedisEvents
+from orchestrator.store.metrics import Metrics, RedisMetrics
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
 from orchestrator.store.registry import RedisRegistry, Registry
@@ -57,12 +59,14 @@ class RedisOrchestrator(Orchestrator):
         event_store: Events | None = None,
         access: Access | None = None,
         broker_too: RedisStore | None = None,
+        sums: Metrics | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
         self.registry = registry
         self.dispatcher = dispatcher
         self.audit = Audit(access, Actor(user_name()))
+        self.sums = sums or RedisMetrics(settings.redis_url, settings)
         self.event_store = event_store or RedisEvents(settings.redis_url, settings)
         self.catalogue = Versions(registry)
         self.starter = Starter(settings, store, self.catalogue, dispatcher, broker_too)
@@ -102,8 +106,8 @@ class RedisOrchestrator(Orchestrator):
 
     @override
     def close(self) -> None:
-        for held in (self.store, self.registry, self.event_store, self.audit.access):
-            if isinstance(held, RedisStore | RedisRegistry | RedisEvents | RedisAccess):
+        for held in (self.store, self.registry, self.event_store, self.sums, self.audit.access):
+            if isinstance(held, RedisStore | RedisRegistry | RedisEvents | RedisMetrics | RedisAccess):
                 held.close()
         if self.owns_app:
             self.dispatcher.app.close()
@@ -249,6 +253,13 @@ class RedisOrchestrator(Orchestrator):
     @override
     def stats(self) -> Stats:
         return stats(self.store, self.registry, self.catalogue, self.dispatcher)
+
+    @override
+    def metrics(self, workflow: str, *, since: Moment | None = None, until: Moment | None = None) -> WorkflowStats:
+        from orchestrator.client.metrics import workflow_stats  # noqa: PLC0415  # workers need nothing of it
+
+        self.catalogue.offer(workflow)
+        return workflow_stats(self.sums, workflow, self.store.time_ms(), since, until)
 
     @override
     def doctor(self) -> list[Finding]:
