@@ -20,6 +20,7 @@
     │   ├── UnknownSchedule
     │   ├── UnknownOperation
     │   ├── UnknownJob
+    │   ├── UnknownWorker         no worker of that name is there, or was in the last day
     │   └── UnknownKey
     ├── Conflict                  the state does not allow it                    (exit 1)
     │   ├── VersionConflict       that version is published with other content
@@ -31,6 +32,8 @@
     │   ├── NotAsked             somebody may not decide this approval, or not now
     │   ├── StepNotWaiting        the step is in another state than this needs
     │   ├── NotRetriable          what is to be undone first was not
+    │   ├── PoolFixed             the worker's pool cannot change its size
+    │   ├── WorkerRefused         the worker will not do what it is told
     │   └── IllegalTransition     a state table has no such step
     ├── AccessDenied              whoever asks may not                           (exit 1)
     │   ├── Unauthenticated       no valid API key came with the request
@@ -39,6 +42,7 @@
     ├── RunFailed                 a run that was waited for did not complete     (exit 1)
     ├── WaitTimeout               the wait was given up; the run goes on         (exit 1)
     ├── Unreachable               Redis or the broker does not answer            (exit 3)
+    ├── WorkerSilent              a worker does not answer                       (exit 1)
     ├── PayloadLost               a payload kept beside its run is gone or damaged
     ├── ProcessFailed             a process of the local fleet ended or kept silent
     ├── ExpressionError           an expression raised
@@ -216,6 +220,12 @@ class UnknownJob(NotFound):
     code = "unknown_job"
 
 
+class UnknownWorker(NotFound):
+    """No worker of that name is there, or was in the last day; `orchestrator workers` lists them."""
+
+    code = "unknown_worker"
+
+
 class UnknownKey(NotFound):
     """No API key has that id; `orchestrator keys list` shows those that there are."""
 
@@ -306,6 +316,18 @@ class NotRetriable(Conflict):
     code = "not_retriable"
 
 
+class PoolFixed(Conflict):
+    """The worker's pool cannot change its size; only `prefork`, `gevent` and `eventlet` pools do."""
+
+    code = "pool_fixed"
+
+
+class WorkerRefused(Conflict):
+    """The worker will not do what it is told; its answer says why."""
+
+    code = "worker_refused"
+
+
 class IllegalTransition(Conflict):
     """The state table has no such transition."""
 
@@ -329,6 +351,12 @@ class Unreachable(OrchestratorError):
 
     code = "unreachable"
     exit_code = 3
+
+
+class WorkerSilent(OrchestratorError):
+    """The worker does not answer: it is gone, frozen, or a solo pool at work; look at it again in a moment."""
+
+    code = "worker_silent"
 
 
 class PayloadLost(OrchestratorError):

@@ -52,9 +52,7 @@ class Settings(BaseSettings):
         3_024_000_000, ge=3_600_000, description="Sums of metrics by the hour are kept so long."
     )
     metrics_steps: bool = Field(False, description="Whether `/metrics` has series for each step.")
-    metrics_public: bool | None = Field(
-        None, description="Whether `/metrics` needs no key; by default only where the API listens on loopback."
-    )
+    metrics_public: bool = Field(False, description="Whether `/metrics` needs no key though all else does.")
     log_json: bool | None = Field(None, description="JSON logs; by default unless stderr is a terminal.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 

@@ -22,11 +22,13 @@ from orchestrator.api.routes import (
     jobs,
     keys,
     measures,
+    prometheus,
     runs,
     schedules,
     signals,
     stream,
     verbs,
+    workers,
     workflows,
 )
 from orchestrator.client.jobs import Jobs
@@ -46,6 +48,7 @@ _RESOURCES = (
     jobs,
     fleet,
     measures,
+    workers,
     audit,
     keys,
 )
@@ -78,6 +81,7 @@ def create_app(client: RedisOrchestrator) -> FastAPI:
     app.state.jobs = Jobs.of(client)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
+    app.include_router(prometheus.router)
     install(app)
     describe(app)
     # the last to be added is the first to be asked

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from orchestrator.broker.dispatch import Dispatcher
-from orchestrator.broker.queues import depths
 from orchestrator.client.search import PAUSED
 from orchestrator.client.shown import QueueStats, Stats, WorkerStats
 from orchestrator.client.versions import Versions
@@ -49,19 +47,21 @@ class InUse:
         return frozenset(work.queue for work in works if work is not None)
 
 
-def stats(store: Store, registry: Registry, versions: Versions, dispatcher: Dispatcher) -> Stats:
-    """What the register, the indexes and the broker say now."""
+def stats(
+    store: Store, registry: Registry, versions: Versions, depths: Callable[[Iterable[str]], Mapping[str, int]]
+) -> Stats:
+    """What the register, the indexes and the broker say now; `depths` has what waits in queues."""
     workers, leader = registry.workers(), registry.leadership.leader()
     named = {queue for worker in workers for queue in worker.queues}
     named |= {queue for version in versions_in_use(store, registry, versions) for queue in version.queues}
-    waiting = depths(dispatcher.app, sorted(named))
+    waiting = depths(sorted(named))
     return Stats(
-        runs=_runs(store),
+        runs=run_counts(store),
         queues=tuple(QueueStats(name, count, _consumers(workers, name)) for name, count in waiting.items()),
-        workers=tuple(map(_shown, workers)),
-        beats=tuple(map(_shown, registry.beats())),
+        workers=tuple(map(announced, workers)),
+        beats=tuple(map(announced, registry.beats())),
         leader=None if leader is None else leader.holder,
-        listeners=tuple(map(_shown, registry.listeners())),
+        listeners=tuple(map(announced, registry.listeners())),
     )
 
 
@@ -79,7 +79,8 @@ def versions_in_use(store: Store, registry: Registry, versions: Versions) -> lis
     return used
 
 
-def _runs(store: Store) -> dict[str, int]:
+def run_counts(store: Store) -> dict[str, int]:
+    """Runs that are kept, by status; those that are paused are counted as such as well."""
     names = {status.value: status_index(status) for status in RunStatus} | {PAUSED: PAUSED_RUNS}
     sizes = store.index_sizes(list(names.values()))
     return {status: sizes[name] for status, name in names.items()}
@@ -89,7 +90,8 @@ def _consumers(workers: Sequence[WorkerRecord], queue: str) -> tuple[str, ...]:
     return tuple(worker.name for worker in workers if queue in worker.queues)
 
 
-def _shown(worker: WorkerRecord) -> WorkerStats:
+def announced(worker: WorkerRecord) -> WorkerStats:
+    """A worker, beat or listener as it is told of in short."""
     return WorkerStats(
         name=worker.name,
         host=worker.host,

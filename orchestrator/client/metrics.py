@@ -45,6 +45,11 @@ class Tally:
         """Each version and step that something is known of."""
         return sorted({*self._counts, *self._sketches})
 
+    @property
+    def versions(self) -> list[str]:
+        """Each version that something is known of."""
+        return sorted({version for version, _ in self.places})
+
     def count(self, name: str, *, version: str | None = None, step: str | None = "") -> int:
         """A sum over versions, or of one; of runs (`""`), of one step, or of all steps (None)."""
         return sum(
@@ -71,14 +76,13 @@ def workflow_stats(
         raise InvalidRequest(f"at most {LONGEST_HOURS} hours at once, not {len(hours)}")
     found = metrics.read([(workflow, hour) for hour in hours])
     whole = Tally(found)
-    versions = sorted({version for version, _ in whole.places})
     steps = sorted({step for _, step in whole.places if step})
     return WorkflowStats(
         workflow=workflow,
         since=rfc3339(first),
         until=rfc3339(hours[-1] + HOUR_MS),
         total=_measures(whole, None),
-        versions=tuple(_measures(whole, version) for version in versions),
+        versions=tuple(_measures(whole, version) for version in whole.versions),
         steps=tuple(_step(whole, step) for step in steps),
         hours=tuple(_hour(hour, Tally([sums])) for hour, sums in zip(hours, found, strict=True)),
     )

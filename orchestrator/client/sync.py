@@ -23,6 +23,7 @@ from orchestrator.client.fleet import stats
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.masking import redaction_of
 from orchestrator.client.measures import WorkflowStats
+from orchestrator.client.queues import QueueLook
 from orchestrator.client.receiving import correlations_of
 from orchestrator.client.schedules import RedisSchedules
 from orchestrator.client.search import Query, search
@@ -31,6 +32,7 @@ from orchestrator.client.starting import Offers, Starter
 from orchestrator.client.surface import Moment, Orchestrator, Start
 from orchestrator.client.traffic import set_traffic, version_statuses
 from orchestrator.client.versions import Versions
+from orchestrator.client.workers import RedisFleet
 from orchestrator.engine import fields
 from orchestrator.engine.commit import Commit
 from orchestrator.engine.indexes import Scalar
@@ -45,6 +47,7 @@ from orchestrator.store.metrics import Metrics, RedisMetrics
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
 from orchestrator.store.registry import RedisRegistry, Registry
+from orchestrator.store.watch import RedisWatch, Watch
 
 
 class RedisOrchestrator(Orchestrator):
@@ -60,6 +63,7 @@ class RedisOrchestrator(Orchestrator):
         access: Access | None = None,
         broker_too: RedisStore | None = None,
         sums: Metrics | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -68,6 +72,8 @@ class RedisOrchestrator(Orchestrator):
         self.audit = Audit(access, Actor(user_name()))
         self.sums = sums or RedisMetrics(settings.redis_url, settings)
         self.event_store = event_store or RedisEvents(settings.redis_url, settings)
+        self.watch = watch or RedisWatch(settings.redis_url, settings)
+        self.queue_look = QueueLook(dispatcher)
         self.catalogue = Versions(registry)
         self.starter = Starter(settings, store, self.catalogue, dispatcher, broker_too)
         self.owns_app = True
@@ -106,8 +112,9 @@ class RedisOrchestrator(Orchestrator):
 
     @override
     def close(self) -> None:
-        for held in (self.store, self.registry, self.event_store, self.sums, self.audit.access):
-            if isinstance(held, RedisStore | RedisRegistry | RedisEvents | RedisMetrics | RedisAccess):
+        held_open = self.store, self.registry, self.event_store, self.sums, self.audit.access, self.watch
+        for held in held_open:
+            if isinstance(held, RedisStore | RedisRegistry | RedisEvents | RedisMetrics | RedisAccess | RedisWatch):
                 held.close()
         if self.owns_app:
             self.dispatcher.app.close()
@@ -250,9 +257,23 @@ class RedisOrchestrator(Orchestrator):
     def approvals(self) -> RedisApprovals:
         return RedisApprovals(self.settings, self.store, self.catalogue, self.dispatcher, self.audit)
 
+    @property
+    @override
+    def fleet(self) -> RedisFleet:
+        return RedisFleet(
+            self.dispatcher,
+            self.queue_look,
+            self.store,
+            self.registry,
+            self.catalogue,
+            self.watch,
+            self.event_store,
+            self.audit,
+        )
+
     @override
     def stats(self) -> Stats:
-        return stats(self.store, self.registry, self.catalogue, self.dispatcher)
+        return stats(self.store, self.registry, self.catalogue, self.queue_look.waiting)
 
     @override
     def metrics(self, workflow: str, *, since: Moment | None = None, until: Moment | None = None) -> WorkflowStats:

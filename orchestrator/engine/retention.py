@@ -5,11 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 from orchestrator.engine import fields
+from orchestrator.engine.address import RUN
 from orchestrator.engine.commit import Changes, Commit, Stage
 from orchestrator.engine.indexes import INDEXES, PAUSED_RUNS, status_indexes
+from orchestrator.engine.sla import sla_indexes
 from orchestrator.engine.view import RunView
 
-FIELDS: Final = (fields.INCARNATION, fields.WORKFLOW, fields.VERSION, fields.STATUS, fields.ENDED_AT, INDEXES)
+FIELDS: Final = (
+    fields.INCARNATION,
+    fields.WORKFLOW,
+    fields.VERSION,
+    fields.STATUS,
+    fields.ENDED_AT,
+    INDEXES,
+    fields.sla_due(RUN),
+)
 """What the decision reads of a run."""
 
 
@@ -27,7 +37,8 @@ def forget(view: RunView, *, ended_before_ms: int, remembered_ms: int) -> Commit
     if not view.over or ended_at is None or ended_at >= ended_before_ms:
         return None
     pinned = view[fields.WORKFLOW] or "", view[fields.VERSION] or ""
-    held_in = (*(view.json(INDEXES) or ()), *status_indexes(view.status, pinned), PAUSED_RUNS)
+    measured = () if view[fields.sla_due(RUN)] is None else sla_indexes(pinned)
+    held_in = (*(view.json(INDEXES) or ()), *status_indexes(view.status, pinned), PAUSED_RUNS, *measured)
     stage = Stage(
         guards={fields.STATUS: view.status.value, fields.ENDED_AT: str(ended_at)},
         changes=Changes(

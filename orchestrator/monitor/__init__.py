@@ -1,1 +1,1 @@
-"""Readers of the feed: what watches runs, and can neither slow nor break one."""
+"""What watches runs and the fleet: readers of the feed, samples of queues. It can neither slow nor break a run."""

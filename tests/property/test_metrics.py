@@ -19,7 +19,7 @@ from orchestrator.store.registry import MemoryRegistry
 from tests.property.behaviours import REFUSES, Behaviour
 from tests.property.nested import nested_workflows
 from tests.property.test_incarnations import World, live_many_lives
-from tests.property.test_trees import _ACTS, _do, _families, _plans
+from tests.property.test_trees import ACTS, do, families, plans_of_family
 from tests.property.tree import Tree
 from tests.recount import check_sums
 
@@ -43,8 +43,8 @@ class FaultyMetrics(MemoryMetrics):
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    family=_families(),
-    acts=st.lists(_ACTS, max_size=60),
+    family=families(),
+    acts=st.lists(ACTS, max_size=60),
     fails=st.sampled_from(["", "", "r0", "r1", "c0", "c1", "g0"]),
     length=st.sampled_from([3, 20, 10_000]),
     seed=st.integers(0, 1_000_000),
@@ -54,7 +54,7 @@ def test_sums_are_what_the_histories_say_whatever_happens_to_runs_and_readers(
 ) -> None:
     """Two processes read as `metrics`, both at times taking themselves for the one; each event counts once."""
     habits: dict[str, Behaviour] = {fails: REFUSES} if fails else {}
-    tree, chance = Tree(_plans(family), habits=habits), Random(seed)
+    tree, chance = Tree(plans_of_family(family), habits=habits), Random(seed)
     tree.store._settings = tree.store._settings.model_copy(update={"feed_length": length})
     metrics, registry = FaultyMetrics(Settings(), lambda: tree.now_ms), MemoryRegistry(lambda: tree.now_ms)
     metrics.chance = chance
@@ -64,7 +64,7 @@ def test_sums_are_what_the_histories_say_whatever_happens_to_runs_and_readers(
 
     readers = [process(), process()]
     for act in acts:
-        _do(tree, act)
+        do(tree, act)
         if chance.random() < 0.4:
             _read(readers, chance, process)
     tree.settle_down()
