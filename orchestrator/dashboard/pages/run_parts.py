@@ -9,7 +9,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from orchestrator.client.reasons import Why
-from orchestrator.client.shown import RunDescription
+from orchestrator.client.shown import RunDescription, SlaDescription
 from orchestrator.dashboard.look.json_view import json_view
 from orchestrator.dashboard.look.markup import Child, joined, tag
 from orchestrator.dashboard.look.parts import key_values
@@ -44,12 +44,19 @@ def facts(run: RunDescription) -> Markup:
             "Ended": moment(run.ended_at) if run.ended_at else None,
             "Paused": moment(run.paused_at) if run.paused_at else None,
             "Duration": lasted(run.duration_ms, since=None if over else run.created_at),
+            "SLA": sla_badge(run.sla) if run.sla else None,
             "Started by": run.started_by or None,
             "Incarnation": str(run.incarnation) if run.incarnation > 1 else None,
             "Parent": tag("a", run.parent, href=run_path(run.parent), class_="mono") if run.parent else None,
             "Step of the parent": tag("span", run.parent_step, class_="mono") if run.parent_step else None,
         }
     )
+
+
+def sla_badge(sla: SlaDescription) -> Markup:
+    """How it does by its SLA, and until when it has time, or had."""
+    word = f"{sla.state}, {len(sla.escalations)} escalated" if sla.escalations else sla.state
+    return joined([badge(sla.state, word), " due ", moment(sla.due_at)])
 
 
 def why_box(why: Why) -> Markup:
