@@ -73,9 +73,10 @@ def _advice(text: str) -> Markup:
 def error_box(error: Mapping[str, Any]) -> Markup:
     """An error with its code, where it arose, and whatever belongs to it."""
     place = error.get("address") or error.get("step")
-    known = ("code", "message", "step", "address", "traceback")
-    rest = {name: value for name, value in error.items() if name not in known and value not in (None, {}, "")}
-    trace = error.get("traceback") or (rest.get("details") or {}).get("traceback")
+    details = dict(error.get("details") or {})
+    trace = details.pop("traceback", None)
+    known = ("code", "message", "step", "address", "details")
+    rest = {name: value for name, value in (*error.items(), *details.items()) if name not in known}
     said = error.get("message") if error.get("message") != error.get("code") else ""
     return tag(
         "div",

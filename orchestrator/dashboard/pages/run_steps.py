@@ -106,9 +106,7 @@ def _step(step: StepDescription, anchor: str) -> Markup:
         tag("span", word, tag("span", step.undoes or step.address, class_="mono")),
         tag("span", step.operation or step.kind, class_="hint"),
         tag("span", f"attempt {step.attempt}", class_="hint") if step.attempt > 1 else None,
-        badge(step.sla.state, f"SLA {step.sla.state}")
-        if step.sla and step.sla.state in ("warned", "breached")
-        else None,
+        badge(late, f"SLA {late}") if late else None,
         tag("span", lasted(step.duration_ms, empty=""), class_="push"),
     )
     return tag("details", summary, tag("div", *_inside(step), class_="inside"), id=anchor)
