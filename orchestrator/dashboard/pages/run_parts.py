@@ -15,7 +15,7 @@ from orchestrator.dashboard.look.markup import Child, joined, tag
 from orchestrator.dashboard.look.parts import key_values
 from orchestrator.dashboard.look.status import badge
 from orchestrator.dashboard.look.table import Column, static_table
-from orchestrator.dashboard.look.times import lasted, moment
+from orchestrator.dashboard.look.times import in_words, lasted, moment
 from orchestrator.dashboard.pages.run_filters import Filters
 from orchestrator.dashboard.paths import run_path
 from orchestrator.engine.state import OVER
@@ -109,7 +109,9 @@ def history_table(entries: Sequence[HistoryEntry], *, more: bool) -> Markup:
 
 def _event(entry: HistoryEntry) -> Sequence[Child]:
     event = entry.event
-    rest = {name: value for name, value in event.items() if name not in ("type", "step")}
+    rest = {name: value for name, value in event.items() if name not in ("type", "step", "ready_at")}
+    if isinstance(ready_ms := event.get("ready_at"), int):
+        rest["queued"] = in_words(max(0, entry.at_ms - ready_ms))
     name = str(event["type"]).replace("_", " ")
     step = tag("span", event["step"], class_="mono") if event.get("step") else ""
     return (
