@@ -65,8 +65,8 @@ STATUSES: Final[Mapping[str, int]] = {
     "illegal_transition": 409,
     "pool_fixed": 409,
     "worker_refused": 409,
+    "worker_silent": 409,
     "unreachable": 503,
-    "worker_silent": 504,
 }
 """Code → status. Any other code is a fault of ours: 500."""
 
@@ -116,7 +116,6 @@ _TITLES: Final[Mapping[int, str]] = {
     429: "The key is over its rate",
     500: "A fault of the server",
     503: "The state or the broker does not answer",
-    504: "The worker does not answer",
 }
 
 
