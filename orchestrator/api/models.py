@@ -18,6 +18,7 @@ Version = Annotated[
     str, Field(max_length=100, description="`1.2.0`, a range as `^1.2.0`, or `latest`.", examples=["1.0.0"])
 ]
 Status = Literal["pending", "running", "compensating", "paused", "completed", "failed", "cancelled"]
+SlaStand = Literal["ok", "warned", "breached", "met"]
 JsonObject = dict[str, Any]
 
 RunId = Annotated[
@@ -236,6 +237,7 @@ class RunFilter(Body):
     tags: list[Annotated[str, Field(max_length=200)]] = Field(default=[], max_length=20)
     where: dict[str, str | int | float | bool] = Field(default={}, max_length=16, description="By search fields.")
     text: str | None = Field(default=None, min_length=1, max_length=300)
+    sla: SlaStand | None = None
 
 
 class NewJob(Wanted):

@@ -18,6 +18,7 @@ from orchestrator.cli.views import moment
 from orchestrator.client.redaction import mask_of_lines
 from orchestrator.client.shown import DeadEvent, TakenIn
 from orchestrator.errors import InvalidEvent
+from orchestrator.monitor.alerting import Alerting
 from orchestrator.monitor.readers import followings_of
 from orchestrator.triggers.listener import Listener
 
@@ -39,7 +40,10 @@ def listen(output: Output) -> None:
     output.say(f"listening as {listener.name}")
     followings = followings_of(client)
     followings.start()
+    alerting = Alerting(client)
+    alerting.start()
     listener.run()
+    alerting.stop()
     followings.stop()
 
 

@@ -6,6 +6,7 @@ import os
 import random
 import secrets
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -297,8 +298,9 @@ class Message:
                 outcome = execute()
             else:
                 outcome = tracing.around(execute, effect, self.plan, self.traceparent, self.task.request)
-        self.worker.note(work.operation, elapsed_s() - began_s)
-        return outcome
+        took_s = elapsed_s() - began_s
+        self.worker.note(work.operation, took_s)
+        return replace(outcome, took_ms=round(took_s * 1000, 3))
 
     def about(self, attempt: Attempt) -> logs.About:
         """What every line that the operation writes is about."""

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from orchestrator.api.access import PREFIX, Caller, Starter, Viewer
 from orchestrator.api.answers import Event, History, Outcome, RunPage, Started, StartedMany, told
 from orchestrator.api.following import wait_for_end
-from orchestrator.api.models import After, RunId, StartMany, StartRun, Status, WorkflowKey
+from orchestrator.api.models import After, RunId, SlaStand, StartMany, StartRun, Status, WorkflowKey
 from orchestrator.api.paths import RUN
 from orchestrator.api.problems import documented
 from orchestrator.client.handle import RedisRunHandle
@@ -102,15 +102,15 @@ def list_runs(
         str | None,
         Query(min_length=1, max_length=300, description="A run's id; or a part of an id, a workflow's key or a tag."),
     ] = None,
+    sla: Annotated[SlaStand | None, Query(description="How the run does by its workflow's own SLA.")] = None,
     sort: Annotated[str, Query(pattern="^(newest|oldest)$", description="`newest` or `oldest` first.")] = "newest",
     limit: Annotated[int, Query(ge=1, le=1_000)] = 50,
     cursor: Annotated[str | None, Query(max_length=1_000, description="Where the page before ended.")] = None,
 ) -> RunPage:
-    """All that is asked for must hold. SLAs are not measured yet, so runs cannot be found by them."""
+    """All that is asked for must hold."""
     fields = dict(one.split("=", 1) for one in where or ())
-    query = Wanted(
-        workflow, version, status, since, until, tuple(tag or ()), fields, text, sort == "oldest", caller.workflows
-    )
+    tags, oldest_first = tuple(tag or ()), sort == "oldest"
+    query = Wanted(workflow, version, status, since, until, tags, fields, text, oldest_first, caller.workflows, sla=sla)
     page = caller.client.find(query, limit=limit, cursor=cursor)
     return RunPage(runs=list(page.runs), cursor=page.cursor)
 
