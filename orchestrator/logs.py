@@ -145,7 +145,8 @@ class _Readable(logging.Formatter):
 
 
 _RECORD: Final = frozenset(
-    (*vars(logging.makeLogRecord({})), "message", "asctime", "data")  # Celery's `data` tells what its message tells
+    # Celery's `data` and uvicorn's `color_message` tell what the message tells.
+    (*vars(logging.makeLogRecord({})), "message", "asctime", "data", "color_message")
 )
 
 
