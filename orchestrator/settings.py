@@ -119,6 +119,8 @@ class Settings(BaseSettings):
     api_host: str = Field("127.0.0.1", description="Where the HTTP API listens.")
     api_port: int = Field(8_000, ge=1, le=65_535, description="Its port.")
     access: bool = Field(True, description="Whether the HTTP API asks for keys; off only on loopback.")
+    dashboard: bool = Field(True, description="Whether the API's process shows the dashboard, if that is installed.")
+    dashboard_session_ms: int = Field(43_200_000, ge=1_000, description="So long a log-in to the dashboard holds.")
     rate_per_s: float = Field(100, gt=0, description="Requests a second that a key may make in the long run.")
     rate_burst: int = Field(200, ge=1, description="Requests that it may make at once.")
     max_body_bytes: int = Field(8_388_608, ge=1_024, description="Limit of an HTTP request's body.")

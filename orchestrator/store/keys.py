@@ -116,6 +116,10 @@ class Keys:
         """HASH, key id → JSON: the API keys, each with the hash of its secret. For ever; revoked ones stay as such."""
         return f"{self.namespace}:{{access}}:keys"
 
+    def session_secret(self) -> str:
+        """STRING: what the dashboard's sessions are signed with. For ever; deleting it ends them all."""
+        return f"{self.namespace}:{{access}}:session-secret"
+
     def bucket(self, key_id: str) -> str:
         """HASH, `tokens` and `at`: what is left of an API key's rate. Until it would be full again."""
         return f"{self.namespace}:{{access}}:bucket:{key_id}"
