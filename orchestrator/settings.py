@@ -119,6 +119,8 @@ class Settings(BaseSettings):
     api_host: str = Field("127.0.0.1", description="Where the HTTP API listens.")
     api_port: int = Field(8_000, ge=1, le=65_535, description="Its port.")
     access: bool = Field(True, description="Whether the HTTP API asks for keys; off only on loopback.")
+    dashboard: bool = Field(True, description="Whether the API's process shows the dashboard, if that is installed.")
+    dashboard_session_ms: int = Field(43_200_000, ge=1_000, description="So long a log-in to the dashboard holds.")
     rate_per_s: float = Field(100, gt=0, description="Requests a second that a key may make in the long run.")
     rate_burst: int = Field(200, ge=1, description="Requests that it may make at once.")
     max_body_bytes: int = Field(8_388_608, ge=1_024, description="Limit of an HTTP request's body.")
@@ -139,6 +141,11 @@ class Settings(BaseSettings):
     )
     alert_timeout_ms: int = Field(10_000, ge=50, description="A webhook that is silent for so long has not answered.")
     alerts_kept_ms: int = Field(2_592_000_000, ge=1_000, description="Alerts and their deliveries are kept so long.")
+    metrics_retention_ms: int = Field(
+        3_024_000_000, ge=3_600_000, description="Sums of metrics by the hour are kept so long."
+    )
+    metrics_steps: bool = Field(False, description="Whether `/metrics` has series for each step.")
+    metrics_public: bool = Field(False, description="Whether `/metrics` needs no key though all else does.")
     log_json: bool | None = Field(None, description="JSON logs; by default unless stderr is a terminal.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 

@@ -22,6 +22,8 @@ from orchestrator.api.routes import (
     health,
     jobs,
     keys,
+    measures,
+    prometheus,
     runs,
     schedules,
     signals,
@@ -47,6 +49,7 @@ _RESOURCES = (
     jobs,
     fleet,
     alerts,
+    measures,
     workers,
     audit,
     keys,
@@ -80,6 +83,7 @@ def create_app(client: RedisOrchestrator) -> FastAPI:
     app.state.jobs = Jobs.of(client)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
+    app.include_router(prometheus.router)
     install(app)
     describe(app)
     # the last to be added is the first to be asked

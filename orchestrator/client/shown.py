@@ -12,6 +12,28 @@ from orchestrator.spec.cloudevents import CloudEvent
 
 
 @dataclass(frozen=True, slots=True)
+class SlaEscalation:
+    """An escalation that was made. The moment is RFC 3339 in UTC."""
+
+    to: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlaDescription:
+    """How a run or step does by its SLA. Moments are RFC 3339 in UTC."""
+
+    state: str
+    """`ok`, `warned`, `breached`, or `met`: it ended in time."""
+    due_at: str
+    """When it is breached, or would have been."""
+    warned_at: str | None
+    breached_at: str | None
+    """When the breach was seen: within about a second, by its end at the latest."""
+    escalations: tuple[SlaEscalation, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StepDescription:
     """One step, or one undo."""
 
@@ -35,6 +57,8 @@ class StepDescription:
     """Of a step that waits for something from outside: `event`, `source`, `filter`, `correlation`; or `signals`."""
     near_miss: Mapping[str, Any] | None = None
     """Why the latest event of the right type was not for it: `event` (its id), `part`, `wanted`, `found`."""
+    sla: SlaDescription | None = None
+    """Of a step that has an SLA and was reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +86,8 @@ class RunDescription:
     parent: str | None = None
     """The run that started it, if one did."""
     parent_step: str | None = None
+    sla: SlaDescription | None = None
+    """Of a run whose workflow has an SLA."""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -144,6 +170,8 @@ class RunSummary:
     started_by: str
     error: Any
     attention: str | None
+    sla: str | None = None
+    """How it does by its own SLA, if it has one: `ok`, `warned`, `breached` or `met`."""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""

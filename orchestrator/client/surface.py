@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from orchestrator.client.fleet_surface import Fleet
+from orchestrator.client.measures import WorkflowStats
 from orchestrator.client.reasons import Why
 from orchestrator.client.shown import (
     AlertDescription,
@@ -63,6 +64,8 @@ class Start:
     """Who starts it; by default whom the client acts for, and over HTTP always the key's user."""
     scheduled_at_ms: int | None = None
     """The slot that it is for, which expressions see as `run.scheduled_at`; not over HTTP."""
+    traceparent: str | None = None
+    """The trace that it belongs to (W3C); by default that of the current span, if OpenTelemetry knows one."""
 
 
 class RunHandle(ABC):
@@ -491,19 +494,25 @@ class Orchestrator(ABC):
         tags: Sequence[str] = (),
         where: Mapping[str, Scalar] | None = None,
         text: str | None = None,
+        sla: str | None = None,
         oldest_first: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
         """A page of the runs that all of this holds for, newest first; `where` names the workflow's search fields.
 
-        `text` is a run's id, or part of an id, of a workflow's key or of a tag. A page may be short though there are
+        `text` is a run's id, or part of an id, of a workflow's key or of a tag; `sla` is how the run does by its own
+        SLA: `ok`, `warned`, `breached` or `met`. A page may be short though there are
         more: its cursor goes on. Without a cursor it was the last.
         """
 
     @abstractmethod
     def stats(self) -> Stats:
         """Runs by status, queues, workers, beats and listeners."""
+
+    @abstractmethod
+    def metrics(self, workflow: str, *, since: Moment | None = None, until: Moment | None = None) -> WorkflowStats:
+        """What the runs of a workflow did: how many, how well, how fast; by whole hours, of the last 24 by default."""
 
     @abstractmethod
     def doctor(self) -> list[Finding]:

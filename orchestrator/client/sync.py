@@ -23,6 +23,7 @@ from orchestrator.client.firing import Fire
 from orchestrator.client.fleet import stats
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.masking import redaction_of
+from orchestrator.client.measures import WorkflowStats
 from orchestrator.client.queues import QueueLook
 from orchestrator.client.receiving import correlations_of
 from orchestrator.client.schedules import RedisSchedules
@@ -44,10 +45,14 @@ from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.access import Access, RedisAccess
 from orchestrator.store.alerts import Alerts, RedisAlerts
 from orchestrator.store.events import Events, RedisEvents
+from orchestrator.store.metrics import Metrics, RedisMetrics
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
 from orchestrator.store.registry import RedisRegistry, Registry
 from orchestrator.store.watch import RedisWatch, Watch
+
+_OWN_CONNECTIONS = RedisStore | RedisRegistry | RedisEvents | RedisMetrics | RedisAccess | RedisWatch | RedisAlerts
+"""What holds sockets, which are closed with the client."""
 
 
 class RedisOrchestrator(Orchestrator):
@@ -62,6 +67,7 @@ class RedisOrchestrator(Orchestrator):
         event_store: Events | None = None,
         access: Access | None = None,
         broker_too: RedisStore | None = None,
+        sums: Metrics | None = None,
         watch: Watch | None = None,
         alert_store: Alerts | None = None,
     ) -> None:
@@ -70,6 +76,7 @@ class RedisOrchestrator(Orchestrator):
         self.registry = registry
         self.dispatcher = dispatcher
         self.audit = Audit(access, Actor(user_name()))
+        self.sums = sums or RedisMetrics(settings.redis_url, settings)
         self.event_store = event_store or RedisEvents(settings.redis_url, settings)
         self.watch = watch or RedisWatch(settings.redis_url, settings)
         self.queue_look = QueueLook(dispatcher)
@@ -112,8 +119,9 @@ class RedisOrchestrator(Orchestrator):
 
     @override
     def close(self) -> None:
-        for held in (self.store, self.registry, self.event_store, self.audit.access, self.watch, self.alert_store):
-            if isinstance(held, RedisStore | RedisRegistry | RedisEvents | RedisAccess | RedisWatch | RedisAlerts):
+        kept = self.store, self.registry, self.event_store, self.sums, self.audit.access, self.watch, self.alert_store
+        for held in kept:
+            if isinstance(held, _OWN_CONNECTIONS):
                 held.close()
         if self.owns_app:
             self.dispatcher.app.close()
@@ -235,11 +243,12 @@ class RedisOrchestrator(Orchestrator):
         tags: Sequence[str] = (),
         where: Mapping[str, Scalar] | None = None,
         text: str | None = None,
+        sla: str | None = None,
         oldest_first: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
-        query = Query(workflow, version, status, since, until, tags, where or {}, text, oldest_first)
+        query = Query(workflow, version, status, since, until, tags, where or {}, text, oldest_first, sla=sla)
         return self.find(query, limit=limit, cursor=cursor)
 
     def find(self, query: Query, *, limit: int = 50, cursor: str | None = None) -> Page:
@@ -278,6 +287,13 @@ class RedisOrchestrator(Orchestrator):
     @override
     def stats(self) -> Stats:
         return stats(self.store, self.registry, self.catalogue, self.queue_look.waiting)
+
+    @override
+    def metrics(self, workflow: str, *, since: Moment | None = None, until: Moment | None = None) -> WorkflowStats:
+        from orchestrator.client.metrics import workflow_stats  # noqa: PLC0415  # workers need nothing of it
+
+        self.catalogue.offer(workflow)
+        return workflow_stats(self.sums, workflow, self.store.time_ms(), since, until)
 
     @override
     def doctor(self) -> list[Finding]:
