@@ -16,6 +16,7 @@ from orchestrator.cli.session import connect, json_argument
 from orchestrator.cli.views import moment
 from orchestrator.client.shown import DeadEvent, TakenIn
 from orchestrator.errors import InvalidEvent
+from orchestrator.monitor.archiver import archiving
 from orchestrator.triggers.listener import Listener
 
 
@@ -32,7 +33,8 @@ def listen(output: Output) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     output.say(f"listening as {listener.name}")
-    listener.run()
+    with archiving(client):
+        listener.run()
 
 
 def emit(output: Output, event: str | None, data: str | None, attributes: Mapping[str, str | None]) -> None:

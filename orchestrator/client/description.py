@@ -42,6 +42,7 @@ def describe(plan: Plan, view: RunView) -> RunDescription:
         paused_at=_shown(view.moment(fields.PAUSED_AT)) if view.paused and not view.over else None,
         parent=view[fields.PARENT],
         parent_step=view[fields.PARENT_STEP],
+        archived=view.archived,
     )
 
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestrator import logs
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.broker.queues import depths
 from orchestrator.client.search import PAUSED
 from orchestrator.client.shown import QueueStats, Stats, WorkerStats
 from orchestrator.client.versions import Versions
-from orchestrator.engine.indexes import PAUSED_RUNS, live_index, status_index
+from orchestrator.engine.indexes import PAUSED_RUNS, archived_index, live_index, status_index
 from orchestrator.engine.roots import rfc3339
-from orchestrator.engine.state import RunStatus
+from orchestrator.engine.state import OVER, RunStatus
+from orchestrator.errors import Unreachable
 from orchestrator.plan.graph import Plan
 from orchestrator.spec.canonical import from_canonical
 from orchestrator.spec.flows import flows_of
 from orchestrator.spec.operations import OperationInfo
 from orchestrator.spec.versions import latest_stable
+from orchestrator.store.archive.port import Archive
 from orchestrator.store.port import Store
 from orchestrator.store.registry import Definition, Registry, WorkerRecord
+
+log = logs.get("client")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +54,23 @@ class InUse:
         return frozenset(work.queue for work in works if work is not None)
 
 
-def stats(store: Store, registry: Registry, versions: Versions, dispatcher: Dispatcher) -> Stats:
-    """What the register, the indexes and the broker say now."""
+def stats(
+    store: Store, registry: Registry, versions: Versions, dispatcher: Dispatcher, archive: Archive | None = None
+) -> Stats:
+    """What the register, the indexes, the broker and the archive say now."""
+    archived = None if archive is None else archived_runs(store, archive)
     workers, leader = registry.workers(), registry.leadership.leader()
     named = {queue for worker in workers for queue in worker.queues}
     named |= {queue for version in versions_in_use(store, registry, versions) for queue in version.queues}
     waiting = depths(dispatcher.app, sorted(named))
     return Stats(
-        runs=_runs(store),
+        runs=_runs(store, archived or {}),
         queues=tuple(QueueStats(name, count, _consumers(workers, name)) for name, count in waiting.items()),
         workers=tuple(map(_shown, workers)),
         beats=tuple(map(_shown, registry.beats())),
         leader=None if leader is None else leader.holder,
         listeners=tuple(map(_shown, registry.listeners())),
+        archived=None if archived is None else sum(archived.values()),
     )
 
 
@@ -79,10 +88,24 @@ def versions_in_use(store: Store, registry: Registry, versions: Versions) -> lis
     return used
 
 
-def _runs(store: Store) -> dict[str, int]:
+def archived_runs(store: Store, archive: Archive) -> dict[str, int] | None:
+    """How many runs of each status are in the archive alone; None if it does not answer.
+
+    What the archive has, without what it has copies of while they are still here: off by what moves meanwhile.
+    """
+    try:
+        counts = archive.counts()
+    except Unreachable as error:
+        log.warning("archive_not_counted", error=error.message)
+        return None
+    copies = store.index_sizes([archived_index(status) for status in OVER])
+    return {status.value: max(0, counts[status] - copies[archived_index(status)]) for status in OVER}
+
+
+def _runs(store: Store, archived: Mapping[str, int]) -> dict[str, int]:
     names = {status.value: status_index(status) for status in RunStatus} | {PAUSED: PAUSED_RUNS}
     sizes = store.index_sizes(list(names.values()))
-    return {status: sizes[name] for status, name in names.items()}
+    return {status: sizes[name] + archived.get(status, 0) for status, name in names.items()}
 
 
 def _consumers(workers: Sequence[WorkerRecord], queue: str) -> tuple[str, ...]:

@@ -62,6 +62,8 @@ class RunDescription:
     parent: str | None = None
     """The run that started it, if one did."""
     parent_step: str | None = None
+    archived: bool = False
+    """Whether it is kept in the archive alone: it can be read, and not acted on."""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -101,6 +103,8 @@ class Stats:
     leader: str | None = None
     """The beat that fires the schedules."""
     listeners: tuple[WorkerStats, ...] = ()
+    archived: int | None = None
+    """How many of the runs are kept in the archive alone; null if none is set, or it does not answer."""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -144,6 +148,8 @@ class RunSummary:
     started_by: str
     error: Any
     attention: str | None
+    archived: bool = False
+    """Whether it is kept in the archive alone."""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""

@@ -19,11 +19,14 @@ def record_late(plan: Plan, view: RunView, address: str, token: str, outcome: Ou
         removed = ((fields.open_set(address), token),) if outcome.reported and not outcome.returned else ()
         changes = Changes(
             remove=removed,
+            number=(fields.TOUCHED,),
             events=(event("late_result", address, outcome="failed", error=outcome.to_json(address)),),
         )
         return Commit(view.run_id, view.incarnation, (Stage(guards={}, changes=changes),))
     changes = Changes(
-        set={fields.late_output(address): outcome.output}, events=(event("late_result", address, outcome="completed"),)
+        set={fields.late_output(address): outcome.output},
+        number=(fields.TOUCHED,),
+        events=(event("late_result", address, outcome="completed"),),
     )
     if _too_late(plan, view, address):
         changes |= attention(address)

@@ -109,9 +109,12 @@ class Keys:
         """STREAM, `entry`: who changed what, or was not let. For ever; the oldest entries are cut off."""
         return f"{self.namespace}:{{access}}:audit"
 
-    def leader(self) -> str:
-        """HASH: `holder`, `fence` and `until` of the beat that leads. For ever, so that no number comes twice."""
-        return f"{self.namespace}:{{registry}}:leader"
+    def leader(self, name: str = "") -> str:
+        """HASH: `holder`, `fence` and `until` of the beat that leads, or by another name of who leads in something.
+
+        For ever, so that no number comes twice.
+        """
+        return f"{self.namespace}:{{registry}}:leader{name and ':'}{name}"
 
     def payloads(self, run_id: str) -> str:
         """HASH, digest → bytes: what is kept beside a run. Until the run is deleted."""

@@ -1,4 +1,4 @@
-"""Which beat leads: a lease with a number. It spares the others work; what must hold is guarded by commits."""
+"""Which of many leads: a lease with a number. It spares the others work; what must hold is guarded by commits."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Leadership(Protocol):
 
 
 class RedisLeadership:
-    """The lease in Redis, by Redis's clock."""
+    """The lease in Redis, by Redis's clock: that of the beats, or by another name."""
 
-    def __init__(self, connection: Connection, keys: Keys) -> None:
+    def __init__(self, connection: Connection, keys: Keys, name: str = "") -> None:
         self._connection = connection
-        self._key = keys.leader()
+        self._key = keys.leader(name)
 
     def lead(self, holder: str, lease_ms: int) -> int | None:
         """The number of the holder's leadership, as it is taken or renewed; None while another one leads."""

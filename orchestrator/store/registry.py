@@ -73,6 +73,9 @@ class Registry(Protocol):
     def leadership(self) -> Leadership:
         """Which beat leads."""
 
+    def leadership_of(self, name: str) -> Leadership:
+        """Which of many leads in something else than the beats' work."""
+
     def publish(self, definition: Definition) -> bool:
         """Whether it is new; False if it was there already, VersionConflict if with another digest."""
 
@@ -117,6 +120,10 @@ class RedisRegistry:
         self._keys = Keys(settings.namespace, settings.shards)
         self._connection = Connection(url)
         self.leadership: Leadership = RedisLeadership(self._connection, self._keys)
+
+    def leadership_of(self, name: str) -> Leadership:
+        """Which of many leads in something else than the beats' work."""
+        return RedisLeadership(self._connection, self._keys, name)
 
     def close(self) -> None:
         """Close the sockets; the next call opens new ones."""
@@ -227,10 +234,16 @@ class MemoryRegistry:
         self._clock = clock
         self._lock = threading.Lock()
         self.leadership: Leadership = MemoryLeadership(clock)
+        self._leaderships: dict[str, Leadership] = {}
         self._definitions: dict[str, dict[str, Definition]] = {}
         self._marks: dict[str, Marks] = {}
         self._revisions: dict[str, int] = {}
         self._workers: dict[str, tuple[int, str]] = {}
+
+    def leadership_of(self, name: str) -> Leadership:
+        """Which of many leads in something else than the beats' work."""
+        with self._lock:
+            return self._leaderships.setdefault(name, MemoryLeadership(self._clock))
 
     def publish(self, definition: Definition) -> bool:
         """Whether it is new; False if it was there already, VersionConflict if with another digest."""

@@ -1,0 +1,1 @@
+"""Floor 6: readers of what happened, and what keeps it."""
