@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import typer
 
 from orchestrator.cli.approvals import approvals
+from orchestrator.cli.archive import archive
 from orchestrator.cli.arguments import Json, RunId, StepAddress
 from orchestrator.cli.events import events
 from orchestrator.cli.keys import keys
@@ -341,6 +342,7 @@ def waive(run: RunId, step: StepAddress, *, reason: Reason = "", as_json: Json =
 app.add_typer(approvals, rich_help_panel=_CHANGES)
 app.add_typer(schedules, rich_help_panel=_FLEET)
 app.add_typer(events, rich_help_panel=_FLEET)
+app.add_typer(archive, rich_help_panel=_FLEET)
 
 
 @app.command(rich_help_panel=_FLEET)

@@ -263,7 +263,8 @@ class RedisOrchestrator(Orchestrator):
 
     @override
     def doctor(self) -> list[Finding]:
-        return examine(self.store, self.registry, self.catalogue, self.dispatcher, self.event_store)
+        parts = self.hot, self.registry, self.catalogue, self.dispatcher, self.event_store
+        return examine(*parts, self.archive)
 
     def _fire(self, fire: Fire) -> bool:
         """Start the run that a schedule decided on, unless it exists or has been; whether it did not."""

@@ -30,8 +30,8 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     command.upgrade(config(connection), revision)
 
 
-def config(connection: Connection) -> Any:
-    """How alembic finds the revisions, and the database."""
+def config(connection: Connection | None = None) -> Any:
+    """How alembic finds the revisions, and the database whose tables it changes."""
     from alembic.config import Config  # noqa: PLC0415
 
     found = Config(stdout=io.StringIO())
