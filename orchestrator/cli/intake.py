@@ -17,11 +17,12 @@ from orchestrator.cli.views import moment
 from orchestrator.client.shown import DeadEvent, TakenIn
 from orchestrator.errors import InvalidEvent
 from orchestrator.monitor.archiver import archiving
+from orchestrator.monitor.readers import followings_of
 from orchestrator.triggers.listener import Listener
 
 
 def listen(output: Output) -> None:
-    """Listen until SIGTERM or Ctrl-C; what is in hand then is finished."""
+    """Listen, and read the feed, until SIGTERM or Ctrl-C; what is in hand then is finished."""
     client = connect()
     logs.configure(json=client.settings.log_json, level=client.settings.log_level)
     listener = Listener(client)
@@ -33,8 +34,11 @@ def listen(output: Output) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     output.say(f"listening as {listener.name}")
+    followings = followings_of(client)
+    followings.start()
     with archiving(client):
         listener.run()
+    followings.stop()
 
 
 def emit(output: Output, event: str | None, data: str | None, attributes: Mapping[str, str | None]) -> None:

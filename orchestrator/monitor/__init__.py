@@ -1,1 +1,1 @@
-"""Floor 6: readers of what happened, and what keeps it."""
+"""Readers of the feed, and what archives: what watches runs, and can neither slow nor break one."""

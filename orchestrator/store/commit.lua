@@ -209,8 +209,8 @@ local function apply(changes)
   if changes.hurry then hurry(changes.hurry[1], changes.hurry[2]) end
   put_indexes(changes)
   for _, event in ipairs(changes.log or NONE) do
-    call('XADD', HISTORY, '*', 'event', ARGV[event])
-    call('XADD', FEED, 'MAXLEN', '~', FEED_LENGTH, '*', 'run', RUN_ID, 'event', ARGV[event])
+    local id = call('XADD', FEED, 'MAXLEN', '~', FEED_LENGTH, '*', 'run', RUN_ID, 'event', ARGV[event])
+    call('XADD', HISTORY, id, 'event', ARGV[event]) -- one id in both: who lost its place in the feed reads on here
   end
   if changes.over then
     entries = {}

@@ -109,12 +109,13 @@ class Keys:
         """STREAM, `entry`: who changed what, or was not let. For ever; the oldest entries are cut off."""
         return f"{self.namespace}:{{access}}:audit"
 
-    def leader(self, name: str = "") -> str:
-        """HASH: `holder`, `fence` and `until` of the beat that leads, or by another name of who leads in something.
+    def leader(self, name: str = "beat") -> str:
+        """HASH: `holder`, `fence` and `until` of who leads at that. For ever, so that no number comes twice."""
+        return f"{self.namespace}:{{registry}}:leader:{name}"
 
-        For ever, so that no number comes twice.
-        """
-        return f"{self.namespace}:{{registry}}:leader{name and ':'}{name}"
+    def positions(self, reader: str) -> str:
+        """HASH, shard → the id of the last event of its feed that the reader has seen to. For ever."""
+        return f"{self.namespace}:{{registry}}:positions:{reader}"
 
     def payloads(self, run_id: str) -> str:
         """HASH, digest → bytes: what is kept beside a run. Until the run is deleted."""

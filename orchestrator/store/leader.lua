@@ -1,4 +1,4 @@
--- Makes a beat the leader, or keeps it the leader, unless another one leads; or lets it resign.
+-- Makes who asks the leader, or keeps it the leader, unless another one leads; or lets it resign.
 -- KEYS: the leadership. ARGV: who asks, for how many ms; 0: it resigns.
 -- Answers: the number of its leadership, 0 if it does not lead. Each new leadership has a higher number.
 

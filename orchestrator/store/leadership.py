@@ -1,4 +1,4 @@
-"""Which of many leads: a lease with a number. It spares the others work; what must hold is guarded by commits."""
+"""Who leads, of beats or of readers: a lease with a number. It spares the others work; what must hold is guarded."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Leadership(Protocol):
 
 
 class RedisLeadership:
-    """The lease in Redis, by Redis's clock: that of the beats, or by another name."""
+    """The lease in Redis, by Redis's clock."""
 
-    def __init__(self, connection: Connection, keys: Keys, name: str = "") -> None:
+    def __init__(self, connection: Connection, keys: Keys, name: str = "beat") -> None:
         self._connection = connection
         self._key = keys.leader(name)
 

@@ -150,6 +150,14 @@ class MemoryStore:
             logged = _after(self._state.feeds.get(shard, []), after, limit)
         return [FeedEntry(f"{ms}-{seq}", ms, run_id, json.loads(event)) for (ms, seq), run_id, event in logged]
 
+    def feeds(self, positions: Mapping[int, str], limit: int) -> dict[int, list[FeedEntry]]:
+        """For each shard its events from the one with this id on, that one included, oldest first."""
+        return {shard: self.feed(shard, _just_before(entry_id), limit) for shard, entry_id in positions.items()}
+
+    def histories(self, run_ids: Sequence[str], after: str, limit: int) -> list[list[HistoryEntry]]:
+        """As `history`, of many runs, in their order."""
+        return [self.history(run_id, after, limit) for run_id in run_ids]
+
     def index(self, name: str, shard: int, before: tuple[int, str] | None, limit: int) -> list[tuple[int, str]]:
         """(created_at, run id) of the runs in an index, newest first, from below `before`."""
         with self._changed:
@@ -331,9 +339,9 @@ class _Application:
     def _log(self, event: str) -> None:
         run_id = self._commit.run_id
         feed = self._state.feeds.setdefault(self._shard, [])
+        last_ms, last_seq = feed[-1][0] if feed else (0, 0)
+        entry_id = (self._now_ms, 0) if self._now_ms > last_ms else (last_ms, last_seq + 1)
         for stream in (self._state.histories.setdefault(run_id, []), feed):
-            last_ms, last_seq = stream[-1][0] if stream else (0, 0)
-            entry_id = (self._now_ms, 0) if self._now_ms > last_ms else (last_ms, last_seq + 1)
             stream.append((entry_id, run_id, event))
         del feed[: -self._feed_length]
 
@@ -368,6 +376,11 @@ def _put(place: dict[str, dict[str, _Value]], run_id: str, held: dict[str, _Valu
 
 def _fallen_due(moments: Mapping[str, float], now_ms: int) -> list[str]:
     return [key for moment, key in sorted((moment, key) for key, moment in moments.items()) if moment <= now_ms]
+
+
+def _just_before(entry_id: str) -> str:
+    ms, _, seq = entry_id.partition("-")
+    return f"{ms}-{int(seq) - 1}"
 
 
 def _after(stream: Sequence[_Logged], after: str, limit: int) -> list[_Logged]:

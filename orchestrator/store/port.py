@@ -23,7 +23,7 @@ class DueRun:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """An event of a run's history. Ids are `ms-seq` and grow."""
+    """An event of a run's history. Ids are `ms-seq` and grow; in the shard's feed it has the same one."""
 
     id: str
     at_ms: int
@@ -91,6 +91,12 @@ class Store(Protocol):
 
     def feed(self, shard: int, after: str = "0", limit: int = 1000) -> list[FeedEntry]:
         """Events of a shard that came after the one with this id, oldest first."""
+
+    def feeds(self, positions: Mapping[int, str], limit: int) -> dict[int, list[FeedEntry]]:
+        """For each shard its events from the one with this id on, that one included, oldest first."""
+
+    def histories(self, run_ids: Sequence[str], after: str, limit: int) -> list[list[HistoryEntry]]:
+        """As `history`, of many runs, in their order."""
 
     def index(self, name: str, shard: int, before: tuple[int, str] | None, limit: int) -> list[tuple[int, str]]:
         """(created_at, run id) of the runs in an index, newest first, from below `before`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -132,6 +132,20 @@ class RedisStore:
     def feed(self, shard: int, after: str = "0", limit: int = 1000) -> list[FeedEntry]:
         """Events of a shard that came after the one with this id, oldest first."""
         return [_feed_entry(*entry) for entry in self._after(self.keys.feed(shard), after, limit)]
+
+    def feeds(self, positions: Mapping[int, str], limit: int) -> dict[int, list[FeedEntry]]:
+        """For each shard its events from the one with this id on, that one included, oldest first."""
+        commands = [
+            ("XRANGE", self.keys.feed(shard), entry_id, "+", "COUNT", limit) for shard, entry_id in positions.items()
+        ]
+        answers = self._connection.execute_many(commands)
+        pages = ([_feed_entry(*entry) for entry in answer] for answer in answers)
+        return dict(zip(positions, pages, strict=True))
+
+    def histories(self, run_ids: Sequence[str], after: str, limit: int) -> list[list[HistoryEntry]]:
+        """As `history`, of many runs, in their order."""
+        commands = [("XRANGE", self.keys.history(one), f"({after}", "+", "COUNT", limit) for one in run_ids]
+        return [[history_entry(*entry) for entry in answer] for answer in self._connection.execute_many(commands)]
 
     def index(self, name: str, shard: int, before: tuple[int, str] | None, limit: int) -> list[tuple[int, str]]:
         """(created_at, run id) of the runs in an index, newest first, from below `before`."""

@@ -16,6 +16,7 @@ from orchestrator.spec.traffic import Traffic
 from orchestrator.store.connection import Connection
 from orchestrator.store.keys import WORKER_LIFETIME_MS, Keys
 from orchestrator.store.leadership import Leadership, MemoryLeadership, RedisLeadership
+from orchestrator.store.positions import MemoryPositions, Positions, RedisPositions
 
 _DAY_MS = 86_400_000
 _REVISION = "revision"
@@ -67,14 +68,18 @@ class WorkerRecord:
 
 
 class Registry(Protocol):
-    """Holds definitions and the register of workers; and knows which beat leads."""
+    """Holds definitions and the register of workers; and knows who leads, and how far readers of the feed are."""
 
     @property
     def leadership(self) -> Leadership:
         """Which beat leads."""
 
+    @property
+    def positions(self) -> Positions:
+        """How far the readers of the feed are."""
+
     def leadership_of(self, name: str) -> Leadership:
-        """Which of many leads in something else than the beats' work."""
+        """Who leads at something else: one lease a name."""
 
     def publish(self, definition: Definition) -> bool:
         """Whether it is new; False if it was there already, VersionConflict if with another digest."""
@@ -120,9 +125,10 @@ class RedisRegistry:
         self._keys = Keys(settings.namespace, settings.shards)
         self._connection = Connection(url)
         self.leadership: Leadership = RedisLeadership(self._connection, self._keys)
+        self.positions: Positions = RedisPositions(self._connection, self._keys)
 
     def leadership_of(self, name: str) -> Leadership:
-        """Which of many leads in something else than the beats' work."""
+        """Who leads at something else: one lease a name."""
         return RedisLeadership(self._connection, self._keys, name)
 
     def close(self) -> None:
@@ -234,6 +240,7 @@ class MemoryRegistry:
         self._clock = clock
         self._lock = threading.Lock()
         self.leadership: Leadership = MemoryLeadership(clock)
+        self.positions: Positions = MemoryPositions()
         self._leaderships: dict[str, Leadership] = {}
         self._definitions: dict[str, dict[str, Definition]] = {}
         self._marks: dict[str, Marks] = {}
@@ -241,7 +248,7 @@ class MemoryRegistry:
         self._workers: dict[str, tuple[int, str]] = {}
 
     def leadership_of(self, name: str) -> Leadership:
-        """Which of many leads in something else than the beats' work."""
+        """Who leads at something else: one lease a name."""
         with self._lock:
             return self._leaderships.setdefault(name, MemoryLeadership(self._clock))
 

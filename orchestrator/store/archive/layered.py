@@ -6,7 +6,7 @@ written, and what is found by an index, is Redis's alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from orchestrator.engine.commit import INCARNATION, Commit, Reply
 from orchestrator.store.archive.port import Archive
@@ -80,6 +80,21 @@ class WithArchive:
     def feed(self, shard: int, after: str = "0", limit: int = 1000) -> list[FeedEntry]:
         """Events of a shard that came after the one with this id, oldest first."""
         return self.hot.feed(shard, after, limit)
+
+    def feeds(self, positions: Mapping[int, str], limit: int) -> dict[int, list[FeedEntry]]:
+        """For each shard its events from the one with this id on, that one included, oldest first."""
+        return self.hot.feeds(positions, limit)
+
+    def histories(self, run_ids: Sequence[str], after: str, limit: int) -> list[list[HistoryEntry]]:
+        """As `history`, of many runs, in their order."""
+        found = self.hot.histories(run_ids, after, limit)
+        empty = [run_id for run_id, entries in zip(run_ids, found, strict=True) if not entries]
+        still = self.hot.read_many(empty, (INCARNATION,)) if empty else []
+        gone = {run_id for run_id, values in zip(empty, still, strict=True) if values[INCARNATION] is None}
+        return [
+            self.archive.history(run_id, after, limit) if run_id in gone else entries
+            for run_id, entries in zip(run_ids, found, strict=True)
+        ]
 
     def index(self, name: str, shard: int, before: tuple[int, str] | None, limit: int) -> list[tuple[int, str]]:
         """(created_at, run id) of the runs in an index, newest first, from below `before`; of Redis's alone."""
