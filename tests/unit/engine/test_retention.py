@@ -9,14 +9,14 @@ import pytest
 from orchestrator.engine import fields
 from orchestrator.engine.commit import Commit
 from orchestrator.engine.indexes import INDEXES, PAUSED_RUNS, status_index
-from orchestrator.engine.retention import forget
+from orchestrator.engine.retention import forget, mark
 from orchestrator.engine.state import OVER, RunStatus
 from orchestrator.engine.view import RunView
 
 BEFORE_MS = 1_000
 
 
-def decided(**changed: str | None) -> Commit | None:
+def decided(*, archived: bool = False, **changed: str | None) -> Commit | None:
     """The decision about a completed run that ended long before, but for these fields."""
     values: dict[str, str | None] = {
         fields.INCARNATION: "3",
@@ -27,7 +27,7 @@ def decided(**changed: str | None) -> Commit | None:
         INDEXES: json.dumps(["all", "tag:x"]),
     }
     view = RunView("run", {**values, **changed}, now_ms=2_000)
-    return forget(view, ended_before_ms=BEFORE_MS, remembered_ms=7)
+    return forget(view, ended_before_ms=BEFORE_MS, remembered_ms=7, archived=archived)
 
 
 def test_the_deletion_says_why_it_may_be() -> None:
@@ -36,7 +36,8 @@ def test_the_deletion_says_why_it_may_be() -> None:
 
     assert commit is not None
     assert commit.incarnation == "3"
-    assert commit.stages[0].guards == {fields.STATUS: "completed", fields.ENDED_AT: "10"}
+    unchanged = {fields.STATUS: "completed", fields.ENDED_AT: "10", fields.TOUCHED: None, fields.ARCHIVED: None}
+    assert commit.stages[0].guards == unchanged
     assert commit.stages[0].changes.forget == 7
 
 
@@ -67,3 +68,35 @@ def test_a_run_that_ended_lately_is_kept(ended_at: str | None) -> None:
     """And one that is not there cannot be deleted."""
     assert decided(ended_at=ended_at) is None
     assert forget(RunView("none", {}, 0), ended_before_ms=BEFORE_MS, remembered_ms=7) is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "may_go"),
+    [
+        ({}, False),
+        ({fields.ARCHIVED: "3.0"}, True),
+        ({fields.ARCHIVED: "2.0"}, False),
+        ({fields.ARCHIVED: "3.0", fields.TOUCHED: "8"}, False),
+        ({fields.ARCHIVED: "3.8", fields.TOUCHED: "8"}, True),
+    ],
+)
+def test_with_an_archive_only_what_it_has_as_it_is_may_go(changed: dict[str, str], may_go: bool) -> None:
+    """This incarnation, with what came after its end."""
+    commit = decided(archived=True, **changed)
+
+    assert (commit is not None) is may_go
+    if commit is not None:
+        assert commit.stages[0].changes.index["archived:completed"] is False
+
+
+def test_the_mark_is_of_what_was_read() -> None:
+    """A run that was retried, or changed after its end, does not get it."""
+    values = {fields.INCARNATION: "3", fields.STATUS: "failed", fields.ENDED_AT: "10", fields.TOUCHED: "8"}
+
+    commit = mark(RunView("run", values, now_ms=2_000))
+
+    assert commit.incarnation == "3"
+    assert commit.stages[0].guards == {fields.STATUS: "failed", fields.ENDED_AT: "10", fields.TOUCHED: "8"}
+    assert commit.stages[0].changes.set == {fields.ARCHIVED: "3.8"}
+    held = {"archived:completed": False, "archived:failed": True, "archived:cancelled": False}
+    assert commit.stages[0].changes.index == held
