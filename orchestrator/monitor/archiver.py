@@ -36,7 +36,7 @@ log = logs.get("archiver")
 
 NAME: Final = "archiver"
 """What is led in."""
-LEASE_MS: Final = 15_000
+LEASE_MS: Final = 5_000
 PAUSE_S: Final = 1.0
 """Between two passes."""
 AWAY_S: Final = 5.0

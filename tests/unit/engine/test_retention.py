@@ -16,7 +16,7 @@ from orchestrator.engine.view import RunView
 BEFORE_MS = 1_000
 
 
-def decided(*, archived: bool = False, **changed: str | None) -> Commit | None:
+def decided(*, with_archive: bool = False, **changed: str | None) -> Commit | None:
     """The decision about a completed run that ended long before, but for these fields."""
     values: dict[str, str | None] = {
         fields.INCARNATION: "3",
@@ -27,7 +27,7 @@ def decided(*, archived: bool = False, **changed: str | None) -> Commit | None:
         INDEXES: json.dumps(["all", "tag:x"]),
     }
     view = RunView("run", {**values, **changed}, now_ms=2_000)
-    return forget(view, ended_before_ms=BEFORE_MS, remembered_ms=7, archived=archived)
+    return forget(view, ended_before_ms=BEFORE_MS, remembered_ms=7, archived=with_archive)
 
 
 def test_the_deletion_says_why_it_may_be() -> None:
@@ -82,7 +82,7 @@ def test_a_run_that_ended_lately_is_kept(ended_at: str | None) -> None:
 )
 def test_with_an_archive_only_what_it_has_as_it_is_may_go(changed: dict[str, str], may_go: bool) -> None:
     """This incarnation, with what came after its end."""
-    commit = decided(archived=True, **changed)
+    commit = decided(with_archive=True, **changed)
 
     assert (commit is not None) is may_go
     if commit is not None:
