@@ -61,7 +61,7 @@ class Retention:
         found = zip(run_ids, self._store.read_many(run_ids, FIELDS), strict=True)
         views = [RunView(run_id, values, ended_before_ms) for run_id, values in found]
         terms = {"ended_before_ms": ended_before_ms, "remembered_ms": self._settings.tombstones_ms}
-        archived = self._settings.archive_url is not None
+        archived = bool(self._settings.archive_url)
         decided = [forget(view, **terms, archived=archived) for view in views]
         replies = self._store.apply_many([commit for commit in decided if commit is not None])
         deleted = sum(reply.first.stands for reply in replies)
