@@ -20,6 +20,7 @@
     │   ├── UnknownSchedule
     │   ├── UnknownOperation
     │   ├── UnknownJob
+    │   ├── UnknownWorker         no worker of that name is there, or was in the last day
     │   └── UnknownKey
     ├── Conflict                  the state does not allow it                    (exit 1)
     │   ├── VersionConflict       that version is published with other content
@@ -32,6 +33,8 @@
     │   ├── NotAsked             somebody may not decide this approval, or not now
     │   ├── StepNotWaiting        the step is in another state than this needs
     │   ├── NotRetriable          what is to be undone first was not
+    │   ├── PoolFixed             the worker's pool cannot change its size
+    │   ├── WorkerRefused         the worker will not do what it is told
     │   └── IllegalTransition     a state table has no such step
     ├── AccessDenied              whoever asks may not                           (exit 1)
     │   ├── Unauthenticated       no valid API key came with the request
@@ -41,6 +44,7 @@
     ├── WaitTimeout               the wait was given up; the run goes on         (exit 1)
     ├── Unreachable               Redis, broker or archive does not answer       (exit 3)
     │   └── ArchiveOutdated       the archive's tables are not those of this version
+    ├── WorkerSilent              a worker does not answer                       (exit 1)
     ├── PayloadLost               a payload kept beside its run is gone or damaged
     ├── ProcessFailed             a process of the local fleet ended or kept silent
     ├── ExpressionError           an expression raised
@@ -218,6 +222,12 @@ class UnknownJob(NotFound):
     code = "unknown_job"
 
 
+class UnknownWorker(NotFound):
+    """No worker of that name is there, or was in the last day; `orchestrator workers` lists them."""
+
+    code = "unknown_worker"
+
+
 class UnknownKey(NotFound):
     """No API key has that id; `orchestrator keys list` shows those that there are."""
 
@@ -314,6 +324,18 @@ class NotRetriable(Conflict):
     code = "not_retriable"
 
 
+class PoolFixed(Conflict):
+    """The worker's pool cannot change its size; only `prefork`, `gevent` and `eventlet` pools do."""
+
+    code = "pool_fixed"
+
+
+class WorkerRefused(Conflict):
+    """The worker will not do what it is told; its answer says why."""
+
+    code = "worker_refused"
+
+
 class IllegalTransition(Conflict):
     """The state table has no such transition."""
 
@@ -343,6 +365,12 @@ class ArchiveOutdated(Unreachable):
     """The archive's tables are not those that this version works with; run `orchestrator archive upgrade`."""
 
     code = "archive_outdated"
+
+
+class WorkerSilent(OrchestratorError):
+    """The worker does not answer: it is gone, frozen, or a solo pool at work; look at it again in a moment."""
+
+    code = "worker_silent"
 
 
 class PayloadLost(OrchestratorError):

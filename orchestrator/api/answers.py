@@ -11,11 +11,11 @@ from orchestrator.client.shown import (
     DeadEvent,
     Finding,
     OpenApproval,
-    QueueStats,
     RunSummary,
     ScheduleDescription,
     WorkerStats,
 )
+from orchestrator.client.shown_fleet import QueueSample, WorkerDescription
 from orchestrator.errors import Problem
 from orchestrator.store.port import HistoryEntry
 
@@ -208,17 +208,24 @@ class PublishedMany(BaseModel):
     published: list[PublishedOne]
 
 
-class QueueList(BaseModel):
-    """Queues, what waits in them, and who takes from them."""
+class SampleList(BaseModel):
+    """A queue in the last hour, oldest first."""
 
-    queues: list[QueueStats]
+    samples: list[QueueSample]
 
 
 class WorkerList(BaseModel):
-    """Live workers and beats."""
+    """Workers, the lost of the last day too; live beats and listeners."""
 
-    workers: list[WorkerStats]
+    workers: list[WorkerDescription]
     beats: list[WorkerStats]
+    listeners: list[WorkerStats]
+
+
+class Inspection(BaseModel):
+    """What Celery's `inspect` has of a worker."""
+
+    inspected: dict[str, Any]
 
 
 class Examination(BaseModel):

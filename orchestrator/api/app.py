@@ -26,6 +26,7 @@ from orchestrator.api.routes import (
     signals,
     stream,
     verbs,
+    workers,
     workflows,
 )
 from orchestrator.client.jobs import Jobs
@@ -44,6 +45,7 @@ _RESOURCES = (
     events,
     jobs,
     fleet,
+    workers,
     audit,
     keys,
 )

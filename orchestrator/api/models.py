@@ -165,6 +165,31 @@ class Backfill(Wanted):
     one_by_one: bool = Field(default=True, description="Each when no run of the schedule is under way.")
 
 
+class Resize(Wanted):
+    """How a worker's pool is to change."""
+
+    count: Number = Field(default=1, le=1_000, description="By so many processes.")
+
+
+class LimitTime(Wanted):
+    """How long a task may take; null: for ever."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"soft_s": 50.0, "hard_s": 60.0}]})
+
+    soft_s: float | None = Field(default=None, gt=0, le=31_536_000, description="Then it is told, by an exception.")
+    hard_s: float | None = Field(default=None, gt=0, le=31_536_000, description="Then its process is killed.")
+
+
+class LimitRate(Wanted):
+    """How often a task may be begun."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"rate": "100/m"}]})
+
+    rate: str = Field(
+        pattern=r"^[0-9]{1,9}(/[smh])?$", description="A second, minute or hour; `0`: as often as it comes."
+    )
+
+
 class SkipStep(Wanted):
     """A step to leave out."""
 

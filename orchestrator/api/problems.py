@@ -50,6 +50,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "unknown_event": 404,
     "unknown_schedule": 404,
     "unknown_job": 404,
+    "unknown_worker": 404,
     "unknown_key": 404,
     "method_not_allowed": 405,
     "conflict": 409,
@@ -63,8 +64,11 @@ STATUSES: Final[Mapping[str, int]] = {
     "signal_not_expected": 409,
     "schedule_retired": 409,
     "illegal_transition": 409,
+    "pool_fixed": 409,
+    "worker_refused": 409,
     "unreachable": 503,
     "archive_outdated": 503,
+    "worker_silent": 504,
 }
 """Code → status. Any other code is a fault of ours: 500."""
 
@@ -114,6 +118,7 @@ _TITLES: Final[Mapping[int, str]] = {
     429: "The key is over its rate",
     500: "A fault of the server",
     503: "The state or the broker does not answer",
+    504: "The worker does not answer",
 }
 
 

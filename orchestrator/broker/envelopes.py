@@ -17,7 +17,8 @@ from typing import Any
 from celery import Celery, signals
 
 from orchestrator.broker.signatures import to_signatures
-from orchestrator.broker.transport import Channel, Push
+from orchestrator.broker.transport import SENT, Channel, Push
+from orchestrator.clock import wall_ms
 from orchestrator.plan import canvas
 
 Names = tuple[str, ...]
@@ -112,14 +113,15 @@ class Stored:
         if len(shown) != 1:
             return None
         key, text = shown[0]
-        tag = json.loads(text)["properties"]["delivery_tag"]
-        return Stored(envelope.tasks, key, Blank.of(text, (*names, f'"{root}"', f'"{parent}"', tag)))
+        properties = json.loads(text)["properties"]
+        marks = (*names, f'"{root}"', f'"{parent}"', properties["delivery_tag"], _sent(properties[SENT]))
+        return Stored(envelope.tasks, key, Blank.of(text, marks))
 
     def push(self, run_id: str, place: str, parent: Any = None) -> Push:
         """The message for a run, as `Envelope.publish` sends it."""
         tasks = _task_ids(self.tasks + 1)
         parents = (json.dumps(one) for one in _parents(parent, tasks[0]))
-        return self.key, self.text.filled((run_id, place, *tasks[:-1], *parents, tasks[-1]))
+        return self.key, self.text.filled((run_id, place, *tasks[:-1], *parents, tasks[-1], _sent(wall_ms())))
 
 
 def is_plain(place: str) -> bool:
@@ -156,6 +158,11 @@ def _moved(chain: canvas.Chain, place: str, mark: str) -> canvas.Chain:
 def _parents(parent: Any, own: str) -> tuple[str, str | None]:
     """Of a message that a task sends: the ids of the first of that task's line, and of the task."""
     return (own, None) if parent is None else (parent.root_id or parent.id, parent.id)
+
+
+def _sent(moment_ms: int) -> str:
+    """How a message says when it was sent."""
+    return f'"{SENT}": {moment_ms}'
 
 
 def _task_ids(count: int) -> list[str]:

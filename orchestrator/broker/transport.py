@@ -13,6 +13,11 @@ from typing import Any
 from kombu.transport import TRANSPORT_ALIASES, redis
 from kombu.utils.json import dumps
 
+from orchestrator.clock import wall_ms
+
+SENT = "sent_ms"
+"""The property of a message that says when it was sent, by the sender's clock."""
+
 Push = tuple[str, str]
 """A list's key, and the text of a message as it stands in that list."""
 
@@ -20,8 +25,8 @@ Push = tuple[str, str]
 class Channel(redis.Channel):
     """A channel that knows when its connection has been collected.
 
-    It sends with one client of its pool, where kombu makes a client for every message; and it shows what it would send,
-    so that the like of it can be sent again without being made again.
+    It sends with one client of its pool, where kombu makes a client for every message; it says in each message when it
+    was sent; and it shows what it would send, so that the like of it can be sent again without being made again.
     """
 
     _client: Any = None
@@ -47,6 +52,7 @@ class Channel(redis.Channel):
                 client.lpush(key, *texts)
 
     def _put(self, queue: str, message: Any, **kwargs: Any) -> None:  # kombu calls it so
+        message["properties"].setdefault(SENT, wall_ms())  # what is put back keeps its moment
         if self._shown is None:
             super()._put(queue, message, **kwargs)
         elif not (self._expires and queue in self._expires):  # type: ignore[attr-defined]

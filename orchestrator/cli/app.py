@@ -16,6 +16,7 @@ from orchestrator.cli.arguments import Json, RunId, StepAddress
 from orchestrator.cli.events import events
 from orchestrator.cli.keys import keys
 from orchestrator.cli.schedules import schedules
+from orchestrator.cli.workers import workers
 
 app = typer.Typer(
     help="Spec-first, durable workflows on Celery and Redis.",
@@ -210,6 +211,16 @@ def show(run: RunId, *, whole: Whole = False, as_json: Json = False) -> None:
 
 
 @app.command(rich_help_panel=_RUNS)
+def why(run: RunId, *, as_json: Json = False) -> None:
+    """Say why a run does not move: what each live step waits for, and when it is looked at next."""
+    from orchestrator.cli import runs
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        runs.why(output, run)
+
+
+@app.command(rich_help_panel=_RUNS)
 def watch(
     run: RunId,
     *,
@@ -363,6 +374,23 @@ def stats(*, as_json: Json = False) -> None:
 
     with answering(as_json) as output:
         fleet.stats(output)
+
+
+@app.command(rich_help_panel=_FLEET)
+def queues(
+    *,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Show them until Ctrl-C.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show queues: what waits and since when, what comes and goes, who takes from them and who sends to them."""
+    from orchestrator.cli import of_fleet
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        of_fleet.queues(output, watch=watch)
+
+
+app.add_typer(workers, rich_help_panel=_FLEET)
 
 
 @app.command(rich_help_panel=_FLEET)

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from orchestrator.cli.output import Output
 from orchestrator.cli.progress import show_progress, stream
+from orchestrator.cli.reasons import why_lines
 from orchestrator.cli.session import connect, object_argument, seconds_argument
 from orchestrator.cli.timeline import timeline
 from orchestrator.cli.views import headed, run_facts, runs_table, steps_table
@@ -106,6 +107,14 @@ def _history(handle: RedisRunHandle) -> list[HistoryEntry]:
     while page := handle.history(entries[-1].id if entries else "0", PAGE):
         entries += page
     return entries
+
+
+def why(output: Output, run_id: str) -> None:
+    """Show why a run does not move."""
+    found = connect().get(run_id).why()
+    if output.as_json:
+        output.document(found.to_json())
+    output.say(*why_lines(found))
 
 
 def watch(output: Output, run_id: str, *, after: str, whole: bool) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +23,6 @@ from orchestrator.plan.tree import canvas_of
 from orchestrator.spec.canonical import digest
 from orchestrator.spec.loader import LoadedSpec
 from orchestrator.spec.operations import OPERATIONS
-from orchestrator.spec.support import without_effect
 
 Format = Literal["text", "mermaid", "json"]
 
@@ -37,7 +36,7 @@ def validate(output: Output, paths: Sequence[Path]) -> bool:
     except SpecInvalid as error:
         problems = list(error.problems)
     else:
-        problems = [problem for one in loaded for problem in _problems(one)]
+        problems = [problem for one in loaded for problem in one.problems]
     valid = not any(problem.severity == "error" for problem in problems)
     if output.as_json:
         workflows = [_summary(one) for one in loaded]
@@ -95,11 +94,6 @@ def published_line(version: Published) -> Text:
 def _summary(loaded: LoadedSpec) -> dict[str, str]:
     meta = loaded.spec.meta
     return {"key": meta.key, "version": meta.version, "digest": digest(loaded.spec), "source": loaded.source}
-
-
-def _problems(loaded: LoadedSpec) -> list[Problem]:
-    idle = (replace(problem, file=loaded.source) for problem in without_effect(loaded.spec))
-    return [*loaded.problems, *idle]
 
 
 def _verdict(loaded: Sequence[LoadedSpec], problems: Sequence[Problem]) -> Text:

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from rich.text import Text
 
-from orchestrator.cli.awaited import people, signals, waited_for
 from orchestrator.cli.crowds import FEW, is_told, kind_of
 from orchestrator.cli.views import error_text, several, style_of, took
+from orchestrator.client.awaited import people, signals, waited_for
 from orchestrator.engine.address import is_lane, is_undo, undone_by
 from orchestrator.plan.graph import REST, SINK
 from orchestrator.store.port import HistoryEntry
@@ -67,6 +67,10 @@ _TELLERS: Final[Mapping[str, Callable[[Event], tuple[str, str]]]] = {
     ),
     "attempt_lost": lambda event: (f"{_step(event)} lost its worker; it is taken up again", style_of("lost")),
     "late_result": lambda event: (f"{_step(event)} came late: {event['outcome']}", "dim"),
+    "sla_warned": lambda event: (f"{_whose(event)} takes long: {took(event['after_ms'])} by now", "yellow"),
+    "sla_breached": lambda event: (f"{_whose(event)} is late: its SLA is {took(event['after_ms'])}", "bold red"),
+    "sla_escalated": lambda event: (f"{_whose(event)} is still late: {event['to']} is told", "bold red"),
+    "sla_met": lambda event: (f"{_whose(event)} kept its SLA", "dim"),
     "attention": lambda event: (f"attention: {_step(event)}: {event['reason']}", "bold red"),
 }
 
@@ -130,6 +134,11 @@ def _name(address: str) -> str:
 def _step(event: Event) -> str:
     address = event.get("step", "")
     return f"undo of {undone_by(address)}" if is_undo(address) else address
+
+
+def _whose(event: Event) -> str:
+    """What an SLA is of."""
+    return str(event.get("step", "run"))
 
 
 def _attempt(event: Event) -> str:

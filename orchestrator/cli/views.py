@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.awaited import missed, waited_for
 from orchestrator.cli.crowds import Crowd, with_crowds
+from orchestrator.client.awaited import missed, waited_for
 from orchestrator.client.shown import RunDescription, RunSummary, StepDescription
 from orchestrator.engine.undoing import Kept, PlannedUndo
 from orchestrator.errors import Problem

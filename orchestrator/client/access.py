@@ -26,7 +26,7 @@ class Role(StrEnum):
     VIEWER = "viewer"  # reads
     STARTER = "starter"  # starts runs, sends signals and events, decides approvals of its own
     OPERATOR = "operator"  # cancels, pauses, resumes, retries, skips, undoes
-    ADMIN = "admin"  # publishes, splits traffic, manages keys, reads the audit log
+    ADMIN = "admin"  # publishes, splits traffic, manages workers and keys, reads the audit log
 
     def allows(self, needed: Role) -> bool:
         """Whether this role is that one, or above it."""

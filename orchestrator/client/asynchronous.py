@@ -7,6 +7,7 @@ from functools import wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
+from orchestrator.client.fleet_surface import Fleet
 from orchestrator.client.surface import HTTP, Approvals, ExternalEvents, Orchestrator, RunHandle, Schedules
 from orchestrator.errors import InvalidRequest
 
@@ -107,6 +108,7 @@ class AsyncRunHandle:
     undo = _awaited(RunHandle.undo)
     undo_preview = _awaited(RunHandle.undo_preview)
     waive = _awaited(RunHandle.waive)
+    why = _awaited(RunHandle.why)
 
 
 class AsyncApprovals:
@@ -150,6 +152,29 @@ class AsyncExternalEvents:
     dead = _awaited(ExternalEvents.dead)
     replay = _awaited(ExternalEvents.replay)
     discard = _awaited(ExternalEvents.discard)
+
+
+class AsyncFleet:
+    """Queues and workers: what a Fleet does, awaited."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    queues = _awaited(Fleet.queues)
+    samples = _awaited(Fleet.samples)
+    workers = _awaited(Fleet.workers)
+    worker = _awaited(Fleet.worker)
+    inspect = _awaited(Fleet.inspect)
+    grow = _awaited(Fleet.grow)
+    shrink = _awaited(Fleet.shrink)
+    add_consumer = _awaited(Fleet.add_consumer)
+    cancel_consumer = _awaited(Fleet.cancel_consumer)
+    drain = _awaited(Fleet.drain)
+    resume = _awaited(Fleet.resume)
+    shutdown = _awaited(Fleet.shutdown)
+    limit_time = _awaited(Fleet.limit_time)
+    limit_rate = _awaited(Fleet.limit_rate)
+    forget = _awaited(Fleet.forget)
 
 
 class AsyncOrchestrator:
@@ -226,3 +251,8 @@ class AsyncOrchestrator:
     def events(self) -> AsyncExternalEvents:
         """External events: emit, tail, and those that were given up."""
         return AsyncExternalEvents(self.backend.of(self.backend.target.events))
+
+    @property
+    def fleet(self) -> AsyncFleet:
+        """Queues and workers: how they are, and telling workers what to do."""
+        return AsyncFleet(self.backend.of(self.backend.target.fleet))

@@ -37,7 +37,7 @@ def describe(plan: Plan, view: RunView) -> RunDescription:
         output=view.json(fields.OUTPUT),
         error=view.json(fields.ERROR),
         attention=view[fields.ATTENTION],
-        steps=tuple(_step(plan, view, address) for address in _in_order(plan, view)),
+        steps=tuple(describe_step(plan, view, address) for address in _in_order(plan, view)),
         incarnation=int(view.incarnation),
         paused_at=_shown(view.moment(fields.PAUSED_AT)) if view.paused and not view.over else None,
         parent=view[fields.PARENT],
@@ -48,14 +48,14 @@ def describe(plan: Plan, view: RunView) -> RunDescription:
 
 def _in_order(plan: Plan, view: RunView) -> list[str]:
     """Reached steps in the order in which they were settled, live ones behind them, then those not reached."""
-    reached = [address for address in view.addresses() if not _is_own(address)]
+    reached = [address for address in view.addresses() if not is_own(address)]
     last = len(reached) + view.number("sequence")
     settled = sorted(reached, key=lambda address: view.number(fields.sequence(address), last))
     known = {*reached}
     return [*settled, *(step for step in _usual(plan) if step not in known)]
 
 
-def _is_own(address: str) -> bool:
+def is_own(address: str) -> bool:
     """Whether it is one of the engine's own: the undo of a flow, a lane of a map, what decides how a flow ends."""
     return is_drain(address) or is_lane(address) or parse_address(address).step in (SINK, REST)
 
@@ -65,7 +65,8 @@ def _usual(plan: Plan) -> tuple[str, ...]:
     return plan.root.steps if plan.root.last else plan.main_path()
 
 
-def _step(plan: Plan, view: RunView, address: str) -> StepDescription:
+def describe_step(plan: Plan, view: RunView, address: str) -> StepDescription:
+    """What is known of one step."""
     work = work_at(plan, address)
     started, ended = view.moment(fields.started(address)), view.moment(fields.ended(address))
     state, child = view.state(address), child_of(view, address)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator import logs
-from orchestrator.broker.dispatch import Dispatcher
-from orchestrator.broker.queues import depths
 from orchestrator.client.search import PAUSED
 from orchestrator.client.shown import QueueStats, Stats, WorkerStats
 from orchestrator.client.versions import Versions
@@ -55,21 +53,25 @@ class InUse:
 
 
 def stats(
-    store: Store, registry: Registry, versions: Versions, dispatcher: Dispatcher, archive: Archive | None = None
+    store: Store,
+    registry: Registry,
+    versions: Versions,
+    depths: Callable[[Iterable[str]], Mapping[str, int]],
+    archive: Archive | None = None,
 ) -> Stats:
-    """What the register, the indexes, the broker and the archive say now."""
+    """What the register, the indexes, the broker and the archive say now; `depths` has what waits in queues."""
     archived = None if archive is None else archived_runs(store, archive)
     workers, leader = registry.workers(), registry.leadership.leader()
     named = {queue for worker in workers for queue in worker.queues}
     named |= {queue for version in versions_in_use(store, registry, versions) for queue in version.queues}
-    waiting = depths(dispatcher.app, sorted(named))
+    waiting = depths(sorted(named))
     return Stats(
         runs=_runs(store, archived or {}),
         queues=tuple(QueueStats(name, count, _consumers(workers, name)) for name, count in waiting.items()),
-        workers=tuple(map(_shown, workers)),
-        beats=tuple(map(_shown, registry.beats())),
+        workers=tuple(map(announced, workers)),
+        beats=tuple(map(announced, registry.beats())),
         leader=None if leader is None else leader.holder,
-        listeners=tuple(map(_shown, registry.listeners())),
+        listeners=tuple(map(announced, registry.listeners())),
         archived=None if archived is None else sum(archived.values()),
     )
 
@@ -112,7 +114,8 @@ def _consumers(workers: Sequence[WorkerRecord], queue: str) -> tuple[str, ...]:
     return tuple(worker.name for worker in workers if queue in worker.queues)
 
 
-def _shown(worker: WorkerRecord) -> WorkerStats:
+def announced(worker: WorkerRecord) -> WorkerStats:
+    """A worker, beat or listener as it is told of in short."""
     return WorkerStats(
         name=worker.name,
         host=worker.host,

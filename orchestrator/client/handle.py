@@ -22,6 +22,7 @@ from orchestrator.client.masking import (
     redaction_of,
 )
 from orchestrator.client.operating import Operating
+from orchestrator.client.reasons import Why
 from orchestrator.client.redaction import Mask
 from orchestrator.client.shown import RunDescription, run_failed
 from orchestrator.client.surface import RunHandle
@@ -33,6 +34,7 @@ from orchestrator.engine.undoing import UndoPreview
 from orchestrator.engine.verbs import Wish
 from orchestrator.errors import RunFailed, UnknownRun, WaitTimeout
 from orchestrator.settings import Settings
+from orchestrator.store.limits import Limits
 from orchestrator.store.port import HistoryEntry, Store
 
 ENDS = frozenset(f"run_{status.value}" for status in OVER)
@@ -56,6 +58,8 @@ class RedisRunHandle(RunHandle):
     versions: Versions
     dispatcher: Dispatcher
     audit: Audit = field(default_factory=Audit)
+    limits: Limits | None = None
+    """Who holds the slots of limits; by default as Redis has it."""
 
     @override
     def status(self) -> RunStatus:
@@ -168,6 +172,18 @@ class RedisRunHandle(RunHandle):
         found = self._operating.undo_preview()
         view = self._operating.view()
         return masked_preview(found, mask_of(self._operating.plan(view), self._settings, view))
+
+    @override
+    def why(self) -> Why:
+        from orchestrator.client.around import Around  # noqa: PLC0415  # with limits, which nothing else needs here
+        from orchestrator.client.why import why  # noqa: PLC0415
+
+        view = self._operating.view()
+        around = Around(self._settings, self.store, self.versions, self.dispatcher.app, self.limits)
+        try:
+            return why(self._operating.plan(view), view, around)
+        finally:
+            around.close()
 
     @contextmanager
     def _wish(self, verb: str, reason: str, by: str, step: str | None = None) -> Iterator[Wish]:

@@ -50,7 +50,7 @@ def masked_description(run: RunDescription, mask: Mask) -> RunDescription:
         ctx=mask.value(run.ctx, "ctx"),
         output=mask.value(run.output, "output"),
         error=masked_error(run.error, mask),
-        steps=tuple(_step(step, mask) for step in run.steps),
+        steps=tuple(masked_step(step, mask) for step in run.steps),
     )
 
 
@@ -108,7 +108,8 @@ def _values(view: RunView) -> Iterator[tuple[tuple[str, ...], Any]]:
         yield (*at, "output", "decisions"), view.json(fields.decisions(address))
 
 
-def _step(step: StepDescription, mask: Mask) -> StepDescription:
+def masked_step(step: StepDescription, mask: Mask) -> StepDescription:
+    """One step, as it may be shown."""
     at = _at(step.address)
     names = ("output", "error", "waits_for", "near_miss")
     return replace(step, **{name: mask.value(getattr(step, name), *at, name) for name in names})

@@ -26,6 +26,7 @@ from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.retry import retry
 from orchestrator.engine.roots import rfc3339
 from orchestrator.engine.signals import Signal, has_come, receive_signal, signal_problem
+from orchestrator.engine.sla import measured
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import cancel, leftovers
 from orchestrator.engine.state import RunStatus, StepState
@@ -211,7 +212,7 @@ class Operating:
             move = decide(plan, view)
             if move is None:
                 return False
-            reply = self.store.apply(move.commit)
+            reply = self.store.apply(measured(plan, move.commit))
             if reply.first.stands or (reply.first is Answer.GONE and self._was_sent_before(move)):
                 self._send(plan, [address for address in (move.to, *move.forks) if address is not None])
                 self._wake_kin(move, reply)

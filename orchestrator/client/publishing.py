@@ -14,7 +14,6 @@ from orchestrator.spec.lint import check
 from orchestrator.spec.lint_operations import operations_named
 from orchestrator.spec.operations import OPERATIONS, OperationInfo, OperationRegistry, parse_reference
 from orchestrator.spec.problems import Report
-from orchestrator.spec.support import without_effect
 from orchestrator.spec.versions import is_version
 from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.registry import Definition, Registry
@@ -42,7 +41,7 @@ def examine(
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         raise SpecInvalid(errors)
-    return found, (*problems, *without_effect(spec))
+    return found, tuple(problems)
 
 
 def define(spec: WorkflowSpec, operations: Mapping[str, OperationInfo]) -> Definition:

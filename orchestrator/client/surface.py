@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
+from orchestrator.client.fleet_surface import Fleet
+from orchestrator.client.reasons import Why
 from orchestrator.client.shown import (
     DeadEvent,
     Finding,
@@ -133,6 +135,10 @@ class RunHandle(ABC):
     @abstractmethod
     def undo_preview(self) -> UndoPreview:
         """What would be undone now, with inputs, and what cannot be."""
+
+    @abstractmethod
+    def why(self) -> Why:
+        """Why it is where it is: one answer in words for the run, and one for each of its live steps."""
 
     @abstractmethod
     def waive(self, step: str, reason: str = "", by: str = "") -> None:
@@ -347,6 +353,11 @@ class Orchestrator(ABC):
     @abstractmethod
     def events(self) -> ExternalEvents:
         """External events: emit, tail, and those that were given up."""
+
+    @property
+    @abstractmethod
+    def fleet(self) -> Fleet:
+        """Queues and workers: how they are, and telling workers what to do."""
 
     @abstractmethod
     def publish(self, spec: WorkflowSpec) -> Published:

@@ -23,6 +23,7 @@ from orchestrator.client.firing import Fire
 from orchestrator.client.fleet import stats
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.masking import redaction_of
+from orchestrator.client.queues import QueueLook
 from orchestrator.client.receiving import correlations_of
 from orchestrator.client.schedules import RedisSchedules
 from orchestrator.client.search import Query
@@ -31,6 +32,7 @@ from orchestrator.client.starting import Offers, Starter
 from orchestrator.client.surface import Moment, Orchestrator, Start
 from orchestrator.client.traffic import set_traffic, version_statuses
 from orchestrator.client.versions import Versions
+from orchestrator.client.workers import RedisFleet
 from orchestrator.engine import fields
 from orchestrator.engine.commit import Commit
 from orchestrator.engine.indexes import Scalar
@@ -47,6 +49,7 @@ from orchestrator.store.events import Events, RedisEvents
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
 from orchestrator.store.registry import RedisRegistry, Registry
+from orchestrator.store.watch import RedisWatch, Watch
 
 
 class RedisOrchestrator(Orchestrator):
@@ -61,6 +64,7 @@ class RedisOrchestrator(Orchestrator):
         event_store: Events | None = None,
         access: Access | None = None,
         broker_too: RedisStore | None = None,
+        watch: Watch | None = None,
         archive: Archive | None = None,
     ) -> None:
         self.settings = settings
@@ -72,6 +76,8 @@ class RedisOrchestrator(Orchestrator):
         self.dispatcher = dispatcher
         self.audit = Audit(access, Actor(user_name()))
         self.event_store = event_store or RedisEvents(settings.redis_url, settings)
+        self.watch = watch or RedisWatch(settings.redis_url, settings)
+        self.queue_look = QueueLook(dispatcher)
         self.catalogue = Versions(registry)
         self.starter = Starter(settings, self.hot, self.catalogue, dispatcher, broker_too)
         self.owns_app = True
@@ -113,8 +119,8 @@ class RedisOrchestrator(Orchestrator):
     def close(self) -> None:
         if self.archive is not None:
             self.archive.close()
-        for held in (self.hot, self.registry, self.event_store, self.audit.access):
-            if isinstance(held, RedisStore | RedisRegistry | RedisEvents | RedisAccess):
+        for held in (self.hot, self.registry, self.event_store, self.audit.access, self.watch):
+            if isinstance(held, RedisStore | RedisRegistry | RedisEvents | RedisAccess | RedisWatch):
                 held.close()
         if self.owns_app:
             self.dispatcher.app.close()
@@ -257,9 +263,23 @@ class RedisOrchestrator(Orchestrator):
     def approvals(self) -> RedisApprovals:
         return RedisApprovals(self.settings, self.store, self.catalogue, self.dispatcher, self.audit)
 
+    @property
+    @override
+    def fleet(self) -> RedisFleet:
+        return RedisFleet(
+            self.dispatcher,
+            self.queue_look,
+            self.store,
+            self.registry,
+            self.catalogue,
+            self.watch,
+            self.event_store,
+            self.audit,
+        )
+
     @override
     def stats(self) -> Stats:
-        return stats(self.hot, self.registry, self.catalogue, self.dispatcher, self.archive)
+        return stats(self.hot, self.registry, self.catalogue, self.queue_look.waiting, self.archive)
 
     @override
     def doctor(self) -> list[Finding]:

@@ -21,7 +21,8 @@ Guards = Mapping[str, str | None]
 INCARNATION = "incarnation"
 CREATED_AT = "created_at"
 PAUSED = "paused"
-"""The three fields of a run that stores read themselves: who a commit is for, index order, the ledger's pause."""
+PAUSED_AT = "paused_at"
+"""The fields of a run that stores read themselves: who a commit is for, index order, the ledger's pause, since when."""
 
 
 def count_field(members: str) -> str:
@@ -36,13 +37,15 @@ def member_field(members: str, member: str) -> str:
 
 @value
 class Due:
-    """When a ledger entry must be looked at: the earlier of the two; never, if neither is given.
+    """When a ledger entry must be looked at: the earliest of these; never, if none is given.
 
-    `within_ms` counts from the moment of the commit, `at_ms` is a moment of Redis's clock.
+    `within_ms` counts from the moment of the commit, `at_ms` is a moment of Redis's clock, and so is what the field
+    `cap` holds when the entry is written, if it is there.
     """
 
     within_ms: int | None = None
     at_ms: int | None = None
+    cap: str | None = None
 
 
 NEVER = Due()
@@ -117,10 +120,12 @@ def merged(changes: Sequence[Changes]) -> Changes:
 
 @value
 class Then:
-    """Changes made after a stage's own if the guards hold by then: what the last arrival or departure sets off."""
+    """Changes made beside a stage's own if the guards hold by then: what the last arrival or departure sets off."""
 
     guards: Guards
     changes: Changes
+    past: str | None = None
+    """A field: the moment that it holds must have come. For a run that is paused, time stands still."""
 
 
 @value
@@ -133,7 +138,10 @@ class Stage:
     """Addresses whose entries must have fallen due."""
     already: Guards | None = None
     """Fields that show that this very stage was applied before."""
+    before: tuple[Then, ...] = ()
+    """Made before the stage's own changes: what its moment decides."""
     then: tuple[Then, ...] = ()
+    """Made after them."""
     elsewhere: tuple[tuple[str, Guards], ...] = ()
     """(run id, guards): what must hold of other runs of the same shard."""
 

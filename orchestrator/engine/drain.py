@@ -11,6 +11,7 @@ from orchestrator.engine.commit import Changes, Stage
 from orchestrator.engine.onward import Move, Onward, Terms, begin
 from orchestrator.engine.places import live_sets, node_at
 from orchestrator.engine.settle import after_scope
+from orchestrator.engine.sla import measured_move, stopped
 from orchestrator.engine.stages import end, event
 from orchestrator.engine.state import RunStatus, StepHappening, StepState, move_step
 from orchestrator.engine.view import RunView
@@ -38,7 +39,9 @@ def drain(plan: Plan, view: RunView, scope: str, terms: Terms) -> Move | None:
     if undos:
         told = event("compensation_started", scope or None, undo=undos)
         changes |= Changes(set={} if scope else {fields.COMPENSATION: "running"}, events=(told,))
-    elif not scope:
+    if not scope:
+        changes |= stopped(plan, view)
+    if not undos and not scope:
         changes |= _end(plan, view, by_hand=by_hand)
     view.learn(changes.set, view.now_ms)
     following = Onward()
@@ -47,7 +50,8 @@ def drain(plan: Plan, view: RunView, scope: str, terms: Terms) -> Move | None:
     elif scope:
         following = after_scope(plan, view, scope, terms)
     guards = {fields.state(address): StepState.READY, fields.PAUSED: "0", **({} if scope else {fields.LIVE_COUNT: "1"})}
-    return following.move(view, Stage(guards, changes, already={fields.settled_by(address): terms.token}))
+    stage = Stage(guards, changes, already={fields.settled_by(address): terms.token})
+    return measured_move(plan, following.move(view, stage))
 
 
 def _end(plan: Plan, view: RunView, *, by_hand: bool) -> Changes:

@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import Final
 
 from orchestrator.engine.address import container_of_lane, flow_of, scopes_around
-from orchestrator.engine.commit import CREATED_AT, INCARNATION, PAUSED, count_field
+from orchestrator.engine.commit import CREATED_AT, INCARNATION, PAUSED, PAUSED_AT, count_field
 
-__all__ = ["CREATED_AT", "INCARNATION", "PAUSED"]
+__all__ = ["CREATED_AT", "INCARNATION", "PAUSED", "PAUSED_AT"]
 
 WORKFLOW: Final = "workflow"
 VERSION: Final = "version"
@@ -24,12 +24,12 @@ ERROR: Final = "error"  # JSON
 STARTED_BY: Final = "started_by"
 SCHEDULED_AT: Final = "scheduled_at"  # the slot that the run is for, if a schedule started it
 ENDED_AT: Final = "ended_at"
+STOPPED_AT: Final = "stopped_at"  # the moment from which nothing new may start
 RUN_DEADLINE: Final = "deadline"
 RUN_LIMIT: Final = "limit"  # ms that the run may take, if it has a limit
 UNDO_LIST: Final = "undo"  # JSON list of addresses, newest completion first
 UNDO_FAILED: Final = "undo_failed"  # "1" once an undo has failed for good
 ATTENTION: Final = "attention"
-PAUSED_AT: Final = "paused_at"
 SLOT: Final = "slot"  # "1" while the run holds the slots of its workflow's limits
 PARENT: Final = "parent"  # of a child: the run that started it
 PARENT_STEP: Final = "parent_step"  # of a child: the address of the step that started it
@@ -483,3 +483,26 @@ def used_inputs(address: str) -> str:
 def closing_error(flow: str) -> str:
     """JSON: of a needs flow, the failure that closed it."""
     return f"{flow}:closing"
+
+
+# SLAs, of a step or, at the address `$`, of the run.
+
+
+def sla_due(address: str) -> str:
+    """The moment at which the SLA is breached."""
+    return f"{address}:sla.due"
+
+
+def sla_next(address: str) -> str:
+    """The moment of the next level that has not fired; absent once there is none, or what is measured is over."""
+    return f"{address}:sla.next"
+
+
+def sla_fired(address: str, level: str) -> str:
+    """The moment at which a level fired; `met`: at which it ended within its SLA."""
+    return f"{address}:sla.{level}"
+
+
+def lease(address: str) -> str:
+    """Of a step that has an SLA: the moment at which its lease runs out, as its entry may fall due before."""
+    return f"{address}:lease"

@@ -56,6 +56,11 @@ def value_index(name: str, value: Scalar) -> str:
     return f"value:{name}={_short(text_of_value(value))}"
 
 
+def sla_index(state: str, workflow: str | None = None) -> str:
+    """The index of the runs whose SLA is in that state, of all workflows or of one."""
+    return f"sla:{state}" if workflow is None else f"sla:{state}:{workflow}"
+
+
 def event_index(name: str) -> str:
     """The index of the runs in which a step waits for events by that name."""
     return f"event:{name}"

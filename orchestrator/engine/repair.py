@@ -20,7 +20,7 @@ def repair(view: RunView, entries: Collection[str]) -> Commit | None:
     lost = [address for address, state in states.items() if state in LIVE and address not in entries]
     if RUN in entries and not lost:
         return None
-    run_entry = {} if RUN in entries else {RUN: Due(at_ms=view.moment(fields.RUN_DEADLINE))}
+    run_entry = {} if RUN in entries else {RUN: Due(at_ms=view.moment(fields.RUN_DEADLINE), cap=fields.sla_next(RUN))}
     stage = Stage(
         guards={fields.STATUS: view.status.value, **{fields.state(address): states[address] for address in lost}},
         changes=Changes(

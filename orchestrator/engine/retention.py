@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import Final
 
 from orchestrator.engine import fields
+from orchestrator.engine.address import RUN
 from orchestrator.engine.commit import Changes, Commit, Stage
-from orchestrator.engine.indexes import INDEXES, PAUSED_RUNS, archived_index, status_indexes
+from orchestrator.engine.indexes import INDEXES, PAUSED_RUNS, archived_index, sla_index, status_indexes
+from orchestrator.engine.sla import sla_indexes, sla_state
 from orchestrator.engine.state import OVER
 from orchestrator.engine.view import RunView
 
@@ -24,6 +26,7 @@ FIELDS: Final = (
     fields.TOUCHED,
     fields.ARCHIVED,
     INDEXES,
+    fields.sla_due(RUN),
 )
 """What the decisions read of a run."""
 
@@ -41,7 +44,9 @@ def edition(view: RunView) -> str:
 def found_by(view: RunView) -> tuple[str, ...]:
     """The indexes that a run which is over is in, and may be found by."""
     pinned = view[fields.WORKFLOW] or "", view[fields.VERSION] or ""
-    return (*(view.json(INDEXES) or ()), *status_indexes(view.status, pinned))
+    sla = sla_state(view, RUN)
+    measured = () if sla is None else (sla_index(sla), sla_index(sla, pinned[0]))
+    return (*(view.json(INDEXES) or ()), *status_indexes(view.status, pinned), *measured)
 
 
 def is_archived(view: RunView) -> bool:
@@ -68,8 +73,10 @@ def forget(view: RunView, *, ended_before_ms: int, remembered_ms: int, archived:
     ended_at = view.moment(fields.ENDED_AT)
     if not view.over or ended_at is None or ended_at >= ended_before_ms or (archived and not is_archived(view)):
         return None
+    pinned = view[fields.WORKFLOW] or "", view[fields.VERSION] or ""
     copies = tuple(map(archived_index, OVER)) if view[fields.ARCHIVED] is not None else ()
-    held_in = (*found_by(view), PAUSED_RUNS, *copies)
+    measured = () if view[fields.sla_due(RUN)] is None else sla_indexes(pinned)
+    held_in = (*found_by(view), PAUSED_RUNS, *copies, *measured)
     guards = {**_unchanged(view), fields.ARCHIVED: view[fields.ARCHIVED]}
     stage = Stage(
         guards=guards,

@@ -32,6 +32,7 @@ from orchestrator.engine.look import evaluate_inputs
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.places import container_at, flow_at, is_container, node_at
 from orchestrator.engine.reads import members
+from orchestrator.engine.sla import measured, run_measured
 from orchestrator.engine.stages import event, latest, reach
 from orchestrator.engine.state import UNSUCCESSFUL, RunHappening, StepHappening, StepState, move_run, move_step
 from orchestrator.engine.verbs import Wish
@@ -72,7 +73,8 @@ def retry(plan: Plan, view: RunView, terms: Terms, wish: Wish, new_input: str | 
         events=(event("run_retried", incarnation=int(incarnation), steps=reset.ready, **wish.told()),),
     )
     guards = {fields.STATUS: view.status.value, fields.COMPENSATION: view[fields.COMPENSATION]}
-    commit = Commit(view.run_id, view.incarnation, (Stage(guards, head | going_on),))
+    stage = Stage(guards, head | run_measured(plan, again=True) | going_on)
+    commit = measured(plan, Commit(view.run_id, view.incarnation, (stage,)))
     return Move(commit, to=reset.ready[0], forks=tuple(reset.ready[1:]))
 
 
@@ -83,6 +85,7 @@ _RUN_FIELDS = (
     fields.UNDO_LIST,
     fields.UNDO_FAILED,
     fields.ENDED_AT,
+    fields.STOPPED_AT,
     fields.PAUSED_AT,
     fields.SLOT,
     fields.FIRST_SIGNAL,

@@ -88,7 +88,7 @@ def _is_plain(plan: Plan, address: str) -> bool:
     if is_lane(address) or is_drain(address) or is_undo(address):
         return False
     work, node = work_at(plan, address), node_at(plan, address)
-    if work is None or work.effect is not Effect.NONE or node.can_be_undone or node.pivot:
+    if work is None or work.effect is not Effect.NONE or node.can_be_undone or node.pivot or node.sla is not None:
         return False
     return not work.limits and work.heartbeat_timeout_ms is None and work.queue_timeout_ms is None
 

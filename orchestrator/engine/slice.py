@@ -58,6 +58,7 @@ from orchestrator.engine.reads import keeps_inputs, reads_for
 from orchestrator.engine.roots import idempotency_key
 from orchestrator.engine.settle import fail_waiting, settle
 from orchestrator.engine.sharing import KeptBack, own_reply, with_kept_back
+from orchestrator.engine.sla import measured
 from orchestrator.engine.start import leftovers
 from orchestrator.engine.state import StepState
 from orchestrator.engine.view import RunView
@@ -348,7 +349,7 @@ class _Slice:
             if parked is not None:
                 commit = _also(commit, Changes(set={fields.parked(address): parked}))
         before = self.kept_back.release()
-        commit = with_kept_back(commit, before)
+        commit = measured(self.plan, with_kept_back(commit, before))
         reply: Reply = yield Apply(commit, claims=move.claims, token=here.token)
         self.view.absorb(commit, reply)
         yield from _wake(commit, reply)

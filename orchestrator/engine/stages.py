@@ -221,6 +221,7 @@ def stop(pinned: Pinned, status: RunStatus, reason: RunStatus, error: Mapping[st
                 fields.ERROR: json.dumps(error),
                 **({fields.PAUSED: "0"} if reason is RunStatus.CANCELLED else {}),
             },
+            stamp={fields.STOPPED_AT: 0},
             entries={RUN: NEVER},
             expedite=(":state", StepState.RUNNING),
             index={**moved(status, stopped, pinned), **cancelled},

@@ -16,6 +16,7 @@ from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.parents import waiter
 from orchestrator.engine.places import is_waited_for
+from orchestrator.engine.sla import measured, measured_move, run_measured
 from orchestrator.engine.stages import Timing, event, reach, stop
 from orchestrator.engine.state import RunHappening, RunStatus, StepState, move_run
 from orchestrator.engine.view import RunView
@@ -88,7 +89,8 @@ def start(plan: Plan, request: StartRequest, timing: Timing) -> Commit:
         ),
     )
     begun = [_begin(plan, entry, timing) for entry in plan.root.entries]
-    return Commit(request.run_id, None, (Stage(guards={}, changes=merged((head, *begun))),))
+    stage = Stage(guards={}, changes=merged((head | run_measured(plan), *begun)))
+    return measured(plan, Commit(request.run_id, None, (stage,)))
 
 
 def _begin(plan: Plan, entry: str, timing: Timing) -> Changes:
@@ -132,7 +134,7 @@ def leftovers(plan: Plan, view: RunView, scope: str, terms: Terms) -> list[Move]
             moves.append(cancel_step(plan, view, address, terms, token=""))
         elif state is StepState.RUNNING and not is_waited_for(plan, address):
             moves.append(cancel_step(plan, view, address, terms, token=view[fields.token(address)] or ""))
-    return moves
+    return [measured_move(plan, move) for move in moves]
 
 
 def stop_run(view: RunView, reason: RunStatus, failure: Failure) -> Move:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_drain, is_lane, is_undo
@@ -21,6 +21,7 @@ from orchestrator.engine.quotas import RENEW_MS
 from orchestrator.engine.reads import container_reads, reads_for
 from orchestrator.engine.retries import MAX_LOSSES
 from orchestrator.engine.settle import Ground, fail_attempt
+from orchestrator.engine.sla import fire, measured_move, put_off, put_off_run, sla_reads
 from orchestrator.engine.stages import event, queued
 from orchestrator.engine.start import time_out
 from orchestrator.engine.state import StepHappening, StepState, move_step
@@ -42,9 +43,15 @@ def visit(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit | None
     """The sweeper's answer to a due entry; None if there is nothing to do."""
     if not view.exists or view.over:
         return None
+    fired = fire(plan, view, address) if plan.has_slas else None
+    found = _look(plan, view, address, terms) if fired is None else Visit(fired)
+    return None if found is None else replace(found, move=measured_move(plan, found.move))
+
+
+def _look(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit | None:
     if address == RUN:
         move = time_out(view)
-        return _renew_slots(view) if move is None else Visit(move, send=DRAIN)
+        return _visit_run(plan, view) if move is None else Visit(move, send=DRAIN)
     state = view.state(address)
     if state is StepState.RUNNING:
         return _end_lease(plan, view, address, terms)
@@ -67,7 +74,11 @@ def visit(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit | None
 
 def reads_to_visit(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
     """The fields that a visit takes besides the head: those of a settle, if it may settle the step."""
-    if not view.exists or view.over or address == RUN or is_drain(address):
+    if not view.exists or view.over or is_drain(address):
+        return ()
+    if missing := view.missing(sla_reads(plan, address)):
+        return missing
+    if address == RUN:
         return ()
     state = view.state(address)
     if is_lane(address):
@@ -90,6 +101,8 @@ def _end_lease(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
     halted = not is_undo(address) and is_halted(plan, view, address)
     if halted and not is_waited_for(plan, address):
         return _sent(cancel_step(plan, view, address, terms, token=token))
+    if held := put_off(plan, view, address):
+        return Visit(held)
     if is_lane(address):
         return _sent(give_back(plan, view, address, token, terms))
     silent = fields.silent_at(address)
@@ -97,6 +110,7 @@ def _end_lease(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
         fields.state(address): StepState.RUNNING,
         fields.token(address): token,
         silent: view[silent],
+        **({fields.lease(address): view[fields.lease(address)]} if view[fields.lease(address)] is not None else {}),
     }
     ground = Ground(guards, by=terms.token, token=token, due=(address,))
     failure = _timeout(view, address)
@@ -187,10 +201,11 @@ def _visit_awaiting(plan: Plan, view: RunView, address: str, terms: Terms) -> Vi
     return Visit(_put_off(plan, view, address, limit))
 
 
-def _renew_slots(view: RunView) -> Visit | None:
+def _visit_run(plan: Plan, view: RunView) -> Visit | None:
     """A run that holds slots is looked at again before they lapse."""
     if view[fields.SLOT] is None or view.stopping:
-        return None
+        later = put_off_run(plan, view)
+        return None if later is None else Visit(later)
     entry = Due(within_ms=RENEW_MS, at_ms=view.moment(fields.RUN_DEADLINE))
     stage = Stage({fields.SLOT: "1", fields.STOPPING: "0"}, Changes(entries={RUN: entry}), due=(RUN,))
     return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), renews=True)

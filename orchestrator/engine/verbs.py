@@ -15,6 +15,7 @@ from orchestrator.engine.onward import Move, Terms, success_target
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.places import is_container, node_at
 from orchestrator.engine.settle import Ground, fail_attempt
+from orchestrator.engine.sla import delayed, measured_move
 from orchestrator.engine.stages import event, leave
 from orchestrator.engine.state import LIVE, StepHappening, StepState, move_step
 from orchestrator.engine.view import RunView
@@ -64,9 +65,10 @@ def resume(view: RunView, wish: Wish) -> Move | None:
             fields.PAUSED: "0",
             **({} if moved is None else {fields.RUN_DEADLINE: str(moved)}),
             **_moved_limits(view, live, paused_ms),
+            **delayed(view, live, paused_ms),
         },
         delete=(fields.PAUSED_AT,),
-        entries={} if moved is None or view.stopping else {RUN: Due(at_ms=moved)},
+        entries={} if moved is None or view.stopping else {RUN: Due(at_ms=moved, cap=fields.sla_next(RUN))},
         index={PAUSED_RUNS: False},
         events=(event("run_resumed", **wish.told()),),
     )
@@ -109,11 +111,11 @@ def skip(plan: Plan, view: RunView, address: str, terms: Terms, wish: Wish, outp
     else:
         target = success_target(plan, view, address, output or "null")
         if isinstance(target, Failure):
-            return fail_attempt(plan, view, address, target, ground, terms)
+            return measured_move(plan, fail_attempt(plan, view, address, target, ground, terms))
         onward = go(plan, view, target, terms, origin=address, cause=view[fields.cause(address)])
         values[fields.went_to(address)] = onward.to if onward.to is not None and not is_drain(onward.to) else target
     changes = leave(plan, address, skipped, values=values) | told
-    return onward.move(view, ground.stage(address, changes))
+    return measured_move(plan, onward.move(view, ground.stage(address, changes)))
 
 
 def ready_steps(view: RunView) -> list[str]:

@@ -1,1 +1,1 @@
-"""Readers of the feed, and what archives: what watches runs, and can neither slow nor break one."""
+"""What watches runs and the fleet, and what archives. It can neither slow nor break a run."""

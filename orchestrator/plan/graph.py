@@ -102,6 +102,28 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class SlaLevel:
+    """One of the moments of an SLA at which somebody is told."""
+
+    name: str
+    """`warn`, `breach`, or the number of an escalation rung, from 1."""
+    after_ms: int
+    """How long after it became ready, or the run was accepted."""
+    to: str | None = None
+    """Of an escalation: the channel."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlaTerms:
+    """How long something may take, and when somebody is told; levels in the order of their moments."""
+
+    max_ms: int
+    levels: tuple[SlaLevel, ...]
+    alerts: bool = True
+    """Whether a breach is to be told to operators."""
+
+
+@dataclass(frozen=True, slots=True)
 class Delay:
     """What a wait step waits for: so many ms, a duration to compute, or a moment to compute."""
 
@@ -267,6 +289,7 @@ class Node:
     undo: Work | None = None
     pivot: bool = False
     title: str = ""
+    sla: SlaTerms | None = None
     loops: bool = False
     """Whether it may be visited more than once."""
     max_visits: int | None = None
@@ -316,6 +339,7 @@ class Plan:
     undo_by_hand: bool = False
     """Whether what a stopped run did is undone only when an operator says so."""
     limits: tuple[Quota, ...] = ()
+    sla: SlaTerms | None = None
     tags: tuple[str, ...] = ()
     search: Mapping[str, Expression] = field(default_factory=dict)
     """What runs can be found by: name -> expression over `input` and `ctx`."""
@@ -343,12 +367,17 @@ class Plan:
         if work is None or work.effect is not Effect.NONE or work.limits or work.heartbeat_timeout_ms is not None:
             return None
         plain = body.routes == (Route(END),) and not body.failures and body.undo is None and not body.loops
-        return body if plain and not body.pivot and work.queue_timeout_ms is None else None
+        return body if plain and not body.pivot and work.queue_timeout_ms is None and body.sla is None else None
 
     @property
     def pinned(self) -> tuple[str, str]:
         """Key and version, as its runs note them."""
         return self.key, self.version
+
+    @cached_property
+    def has_slas(self) -> bool:
+        """Whether the run, or any of its steps, has an SLA."""
+        return self.sla is not None or any(node.sla is not None for node in self.nodes.values())
 
     @cached_property
     def leaves_rest(self) -> bool:

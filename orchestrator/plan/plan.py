@@ -23,6 +23,8 @@ from orchestrator.plan.graph import (
     Quota,
     RetryPolicy,
     Route,
+    SlaLevel,
+    SlaTerms,
     Work,
 )
 from orchestrator.spec.durations import milliseconds
@@ -32,7 +34,7 @@ from orchestrator.spec.flows import Flow as WrittenFlow
 from orchestrator.spec.kinds import Approval as WrittenApproval
 from orchestrator.spec.kinds import EventWait, Wait
 from orchestrator.spec.operations import OperationInfo, parse_reference
-from orchestrator.spec.policies import DEFAULT_OPERATION_TIMEOUT, DEFAULT_PRIORITY, Limit, Retry
+from orchestrator.spec.policies import DEFAULT_OPERATION_TIMEOUT, DEFAULT_PRIORITY, Limit, Retry, Sla
 from orchestrator.spec.workflow import Compensation, Step, StepKind, WorkflowSpec
 
 Operations = Mapping[str, OperationInfo]
@@ -65,6 +67,7 @@ def compile_plan(spec: WorkflowSpec, operations: Operations, *, digest: str) -> 
         output_schema=spec.output_schema,
         timeout_ms=_ms(spec.timeout),
         limits=_quotas(spec.limits),
+        sla=sla_terms(spec.sla),
         tags=tuple(spec.meta.tags),
         search={name: expression(text) for name, text in spec.search.items()},
         redact=tuple(spec.redact),
@@ -126,6 +129,7 @@ class _FlowCompiler:
             kind=step.kind,
             flow=self.id,
             title=step.title,
+            sla=sla_terms(step.sla),
             work=None if step.operation is None else self.work(step, step.operation),
             delay=None if step.wait is None else _delay(step.wait),
             awaited=None if step.event is None else _awaited(step.event, _ms(step.timeout)),
@@ -228,6 +232,20 @@ def retry_policy(retry: Retry | None) -> RetryPolicy:
         retry_on=frozenset(retry.retry_on) or None,
         give_up_on=frozenset(retry.give_up_on),
     )
+
+
+def sla_terms(sla: Sla | None) -> SlaTerms | None:
+    """The SLA as the engine reads it: its levels in the order of their moments."""
+    if sla is None:
+        return None
+    max_ms = milliseconds(sla.max_duration)
+    levels = [SlaLevel("breach", max_ms)]
+    if isinstance(sla.warn_at, str):
+        levels.insert(0, SlaLevel("warn", round(max_ms * float(sla.warn_at.rstrip("%")) / 100)))
+    elif sla.warn_at is not None:
+        levels.insert(0, SlaLevel("warn", milliseconds(sla.warn_at)))
+    levels += [SlaLevel(str(n), max_ms + milliseconds(rung.after), rung.to) for n, rung in enumerate(sla.escalate, 1)]
+    return SlaTerms(max_ms, tuple(sorted(levels, key=lambda level: level.after_ms)), alerts=sla.alert_on_breach)
 
 
 def _delay(wait: Wait) -> Delay:

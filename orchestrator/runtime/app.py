@@ -8,9 +8,11 @@ from typing import Any
 from celery import Celery
 from celery.signals import (
     beat_init,
+    task_received,
     worker_before_create_process,
     worker_process_init,
     worker_ready,
+    worker_shutdown,
     worker_shutting_down,
 )
 
@@ -68,15 +70,26 @@ def _connect_signals(app: Celery, settings: Settings) -> None:
 
 
 def _announce(app: Celery, settings: Settings) -> None:
-    """Stand in the register from when the worker is ready until it begins to end."""
+    """Stand in the register from when the worker is ready until it has ended, and take the commands of ours."""
     announcer = Announcer(settings)
 
     def begin(sender: Any, **_: object) -> None:
         if sender.app is app:
+            from orchestrator.runtime.commands import install  # noqa: PLC0415  # beats need nothing of a worker's
+
             announcer.start(sender)
+            install(announcer)
+
+    def count(request: Any, **_: object) -> None:
+        announcer.note_taken(request)
+
+    def stopping(**_: object) -> None:
+        announcer.stopping()
 
     def end(**_: object) -> None:
         announcer.stop()
 
     worker_ready.connect(begin, weak=False)
-    worker_shutting_down.connect(end, weak=False)
+    task_received.connect(count, weak=False)
+    worker_shutting_down.connect(stopping, weak=False)
+    worker_shutdown.connect(end, weak=False)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from orchestrator import logs
@@ -13,6 +14,7 @@ from orchestrator.engine.lease import renewal
 from orchestrator.errors import Unreachable
 from orchestrator.store.limits import Ask, Limits
 from orchestrator.store.port import Store
+from orchestrator.store.watch import Held
 
 log = logs.get("heartbeat")
 
@@ -27,6 +29,8 @@ class Lease:
     token: str
     waited_for: bool
     """Whether a stopping flow waits for its end."""
+    measured: bool = False
+    """Whether the step has an SLA."""
     ask: Ask | None = None
     """The slots that it holds because of a limit."""
     claimed_at_ms: int | None = None
@@ -35,6 +39,7 @@ class Lease:
     silent_at_ms: int | None = None
     silence_ms: int | None = None
     cancelled: bool = False
+    workflow: str = ""
 
     def limit(self, timeout_ms: int, silence_ms: int | None) -> None:
         """The attempt may take so long, and its operation may be silent for so long."""
@@ -61,10 +66,18 @@ class Heartbeat:
     """Renews leases every interval. A lease that is refused is cancelled: its attempt is told to give up."""
 
     def __init__(
-        self, store: Callable[[], Store], limits: Callable[[], Limits], *, interval_ms: int, lease_ms: int
+        self,
+        store: Callable[[], Store],
+        limits: Callable[[], Limits],
+        *,
+        interval_ms: int,
+        lease_ms: int,
+        tell: Callable[[Sequence[Held]], None] | None = None,
     ) -> None:
         self._store = store
         self._limits = limits
+        self._tell = tell
+        self._told = False
         self._interval_s = interval_ms / 1000
         self._lease_ms = lease_ms
         self._leases: dict[str, Lease] = {}
@@ -96,6 +109,8 @@ class Heartbeat:
                 leases = list(self._leases.values())
             if leases:
                 self._renew(leases)
+            elif self._told:
+                self._say([])
 
     def _renew(self, leases: list[Lease]) -> None:
         commits = [
@@ -107,6 +122,7 @@ class Heartbeat:
                 lease_ms=self._lease_ms,
                 deadline_ms=one.limit_ms,
                 waited_for=one.waited_for,
+                measured=one.measured,
             )
             for one in leases
         ]
@@ -122,3 +138,20 @@ class Heartbeat:
             stopping = "1" in reply.values.values() and not is_undo(lease.address)
             if stopping or reply.first in (Answer.REFUSED, Answer.GONE):
                 lease.cancelled = True
+        now_ms = max(reply.now_ms for reply in replies)
+        self._say([self._held(one, now_ms) for one in leases if one.claimed_at_ms is not None])
+
+    def _held(self, lease: Lease, now_ms: int) -> Held:
+        until_ms = min(now_ms + self._lease_ms, lease.limit_ms or now_ms + self._lease_ms)
+        return Held(lease.run_id, lease.workflow, lease.address, lease.claimed_at_ms or 0, until_ms, os.getpid())
+
+    def _say(self, held: list[Held]) -> None:
+        """Let those who watch the fleet know; the leases are renewed whether they do or not."""
+        if self._tell is None:
+            return
+        try:
+            self._tell(held)
+        except Unreachable:
+            log.debug("leases_not_told", leases=len(held))
+            return
+        self._told = bool(held)

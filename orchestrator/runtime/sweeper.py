@@ -126,7 +126,7 @@ class Sweeper:
         reply = self._apply(found.move)
         if reply.first.stands and found.renews:
             self._renew_slots(plan, view)
-        elif reply.first.stands and address == RUN:
+        elif reply.first.stands and address == RUN and found.send == DRAIN:
             self._clear(plan, run_id, DRAIN)
         if reply.first.stands:
             for target in dict.fromkeys((found.send, *found.move.forks)):

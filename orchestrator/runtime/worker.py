@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 from collections.abc import Sequence
@@ -38,11 +39,12 @@ from orchestrator.engine.effects import (
     Take,
     Wake,
 )
-from orchestrator.engine.lease import progress
+from orchestrator.engine.lease import holder_mark, progress
 from orchestrator.engine.outcome import Failure, Outcome
 from orchestrator.engine.places import is_waited_for, work_at
 from orchestrator.engine.quotas import RUN_LEASE_MS, Slots, parse_holder
 from orchestrator.engine.settle import SHORT_WAIT_MS
+from orchestrator.engine.sla import sla_at
 from orchestrator.engine.slice import run_slice
 from orchestrator.engine.stages import Timing
 from orchestrator.errors import OrchestratorError, Unreachable
@@ -57,6 +59,7 @@ from orchestrator.settings import Settings
 from orchestrator.spec.operations import OPERATIONS, Effect, OperationRegistry
 from orchestrator.store.limits import Ask, Limits, RedisLimits, ask_of
 from orchestrator.store.port import Store
+from orchestrator.store.watch import Held, RedisWatch, Watch
 
 if TYPE_CHECKING:
     from orchestrator.store.events import Events
@@ -95,8 +98,14 @@ class Worker:
         """The operations that took less than a message costs, the last time that they were executed here."""
         self.limits = limits or RedisLimits(settings.redis_url, settings)
         self._events = events
+        self.name = ""
+        """The Celery worker that this process is of; known with its first message."""
         self.heartbeat = Heartbeat(
-            lambda: store, lambda: self.limits, interval_ms=settings.heartbeat_ms, lease_ms=settings.lease_ms
+            lambda: store,
+            lambda: self.limits,
+            interval_ms=settings.heartbeat_ms,
+            lease_ms=settings.lease_ms,
+            tell=self.tell_held,
         )
 
     @cached_property
@@ -105,6 +114,16 @@ class Worker:
         from orchestrator.store.events import RedisEvents  # noqa: PLC0415
 
         return self._events or RedisEvents(self.settings.redis_url, self.settings)
+
+    @cached_property
+    def watch(self) -> Watch:
+        """Where the leases are noted that were renewed; a process has it from its first long step on."""
+        return RedisWatch(self.settings.redis_url, self.settings)
+
+    def tell_held(self, held: Sequence[Held]) -> None:
+        """Note the leases that this process holds."""
+        if self.name:
+            self.watch.hold(self.name, os.getpid(), held)
 
     def note(self, operation: str, took_s: float) -> None:
         """How long an operation took the last time says where the next steps of it are executed."""
@@ -140,6 +159,8 @@ class Message:
         self.run_id = run_id
         self.began_s = elapsed_s()
         self.queue = (task.request.delivery_info or {}).get("routing_key") or DEFAULT_QUEUE
+        self.mark = holder_mark(str(getattr(task.request, "hostname", None) or ""))
+        worker.name = worker.name or getattr(task.request, "hostname", None) or ""
         self.plan: Plan | None = None
         self.parked: str | None = None
         self.lease: Lease | None = None
@@ -151,7 +172,7 @@ class Message:
         """Interpret the slice's effects one by one."""
         terms = SliceTerms(
             timing=self.worker.timing,
-            new_token=_new_token,
+            new_token=self.new_token,
             chance=random.random,
             serves=self.serves,
             goes_on=self.goes_on,
@@ -211,7 +232,9 @@ class Message:
             return reply
         incarnation = effect.commit.incarnation or "1"
         waited_for = self.plan is not None and is_waited_for(self.plan, effect.claims)
-        lease = Lease(self.run_id, incarnation, effect.claims, effect.token, waited_for, self.ask)
+        measured = self.plan is not None and self.plan.has_slas and sla_at(self.plan, effect.claims) is not None
+        lease = Lease(self.run_id, incarnation, effect.claims, effect.token, waited_for, measured, self.ask)
+        lease.workflow = "" if self.plan is None else self.plan.key
         began_s = elapsed_s()
         self.worker.heartbeat.hold(lease)
         try:
@@ -339,6 +362,10 @@ class Message:
             return False
         return (elapsed_s() - self.began_s) * 1000 < self.worker.settings.slice_ms
 
+    def new_token(self) -> str:
+        """A token that nobody else draws, and that tells which worker holds it."""
+        return self.mark + secrets.token_hex(8)
+
     def let_go(self) -> None:
         """The attempt that this message held is settled."""
         if self.lease is not None:
@@ -369,7 +396,3 @@ class Message:
                 self.worker.dispatcher.send(plan, self.run_id, address, countdown_s=countdown_s)
         except Unreachable:
             log.warning("countdown_not_sent", run_id=self.run_id, step=address)
-
-
-def _new_token() -> str:
-    return secrets.token_hex(8)

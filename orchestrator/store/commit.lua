@@ -56,9 +56,11 @@ local function read_all_named()
   end
   for _, stage in ipairs(commit.stages) do
     add_all(stage.w, stage.c)
+    for _, other in ipairs(stage.b or NONE) do add_all(other.w, other.c) end
     for _, later in ipairs(stage.t or NONE) do add_all(later.w, later.c) end
   end
   add(commit.reads)
+  if commit.caps then add(commit.caps) end
   read(fields)
 end
 
@@ -114,6 +116,13 @@ local function holds(guards)
   return true
 end
 
+local function has_come(field) -- while the run is paused, time stands still
+  if not field then return true end
+  local moment, at = values[field], now
+  if values.paused == '1' and values.paused_at then at = math.min(now, tonumber(values.paused_at)) end
+  return moment and tonumber(moment) <= at
+end
+
 local function due(addresses)
   if not addresses then return true end
   write_entries()
@@ -162,6 +171,8 @@ local function put_entries(ledger)
     else
       local moment = moments[1] ~= NULL and now + moments[1] or math.huge
       if moments[2] ~= NULL then moment = math.min(moment, moments[2]) end
+      local cap = moments[3] and values[moments[3]]
+      if cap then moment = math.min(moment, tonumber(cap)) end
       entries[address] = moment
     end
   end
@@ -221,12 +232,17 @@ local function apply(changes)
   for _, other in ipairs(changes.also or NONE) do apply_to_other(other) end
 end
 
+local function apply_if(several)
+  for _, one in ipairs(several or NONE) do
+    if not forgotten and holds(one.w) and has_come(one.p) then apply(one.c) end
+  end
+end
+
 local function try(stage)
   if holds(stage.w) and due(stage.d) and holds_elsewhere(stage.o) then
-    apply(stage.c)
-    for _, later in ipairs(stage.t or NONE) do
-      if not forgotten and holds(later.w) then apply(later.c) end
-    end
+    if stage.b then apply_if(stage.b) end
+    if not forgotten then apply(stage.c) end
+    apply_if(stage.t)
     return 'a'
   end
   if not stage.a then return 'r' end

@@ -94,8 +94,20 @@ class Keys:
         return f"{self.namespace}:{{registry}}:workers"
 
     def worker(self, name: str) -> str:
-        """STRING, JSON: what a live worker says of itself. For 20 s from its last announcement."""
+        """STRING, JSON: what a worker said of itself last. For a day; silent for 20 s, it is lost."""
         return f"{self.namespace}:{{registry}}:worker:{name}"
+
+    def held(self, worker: str) -> str:
+        """HASH, pid → JSON: the leases that a worker's processes renewed last. Until all of them have run out."""
+        return f"{self.namespace}:{{registry}}:held:{worker}"
+
+    def taken(self) -> str:
+        """HASH, queue → number: the messages that workers have taken from it so far. For ever."""
+        return f"{self.namespace}:{{registry}}:taken"
+
+    def samples(self) -> str:
+        """STREAM, `queues`: what waited in each queue, every ten seconds. For ever; an hour of entries."""
+        return f"{self.namespace}:{{registry}}:samples"
 
     def access(self) -> str:
         """HASH, key id → JSON: the API keys, each with the hash of its secret. For ever; revoked ones stay as such."""

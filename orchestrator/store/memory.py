@@ -15,6 +15,7 @@ from orchestrator.engine.commit import (
     CREATED_AT,
     INCARNATION,
     PAUSED,
+    PAUSED_AT,
     Answer,
     Changes,
     Commit,
@@ -22,6 +23,7 @@ from orchestrator.engine.commit import (
     Guards,
     Reply,
     Stage,
+    Then,
     count_field,
     member_field,
 )
@@ -257,12 +259,25 @@ class _Application:
     def _try(self, stage: Stage) -> Answer:
         due = all(self._is_due(address) for address in stage.due)
         if self._holds(stage.guards) and due and all(self._holds_of(*other) for other in stage.elsewhere):
-            self._change(stage.changes)
-            for then in stage.then:
-                if not self._forgotten and self._holds(then.guards):
-                    self._change(then.changes)
+            self._change_if(stage.before)
+            if not self._forgotten:
+                self._change(stage.changes)
+            self._change_if(stage.then)
             return Answer.APPLIED
         return Answer.ALREADY if stage.already is not None and self._holds(stage.already) else Answer.REFUSED
+
+    def _change_if(self, several: Sequence[Then]) -> None:
+        for one in several:
+            if not self._forgotten and self._holds(one.guards) and self._has_come(one.past):
+                self._change(one.changes)
+
+    def _has_come(self, moment: str | None) -> bool:
+        if moment is None:
+            return True
+        now_ms = self._now_ms
+        if self._fields.get(PAUSED) == "1":
+            now_ms = min(now_ms, int(self._fields.get(PAUSED_AT, now_ms)))
+        return moment in self._fields and int(self._fields[moment]) <= now_ms
 
     def _holds(self, guards: Guards) -> bool:
         return all(self._fields.get(name) == value for name, value in guards.items())
@@ -321,7 +336,8 @@ class _Application:
 
     def _moment(self, due: Due) -> float:
         within = math.inf if due.within_ms is None else self._now_ms + due.within_ms
-        return min(within, math.inf if due.at_ms is None else due.at_ms)
+        cap = self._fields.get(due.cap) if due.cap is not None else None
+        return min(within, *(math.inf if moment is None else int(moment) for moment in (due.at_ms, cap)))
 
     def _expedite(self, suffix: str, value: str) -> None:
         for address, moment in self._ledger.items():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any, Literal, Protocol
 
@@ -65,6 +65,23 @@ class WorkerRecord:
     role: Literal["worker", "beat", "listener"] = "worker"
     seen_at: int = 0
     """Filled in by `announce`."""
+    state: Literal["online", "draining", "stopping"] = "online"
+    paused_queues: tuple[str, ...] = ()
+    """Of one that is drained: the queues that it took from, and will again."""
+    pool: str = ""
+    started_at: int = 0
+    """When it was ready, by its own clock, in ms."""
+    software: str = ""
+    processed: int = 0
+    """Messages that it began to work off."""
+    prefetched: int = 0
+    """Messages that it holds and has not begun."""
+    unacknowledged: Mapping[str, int] = field(default_factory=dict)
+    """Queue → messages that it holds, begun or not."""
+    active: tuple[Mapping[str, Any], ...] = ()
+    """Messages that it works off: `name`, `run_id`, `step` that it began with, `since_ms`, `pid`."""
+    vitals: Mapping[str, float] = field(default_factory=dict)
+    """`rss_bytes` and `cpu_percent` of all its processes, `load` of its machine; what the system tells of them."""
 
 
 class Registry(Protocol):
@@ -108,8 +125,14 @@ class Registry(Protocol):
     def announce(self, worker: WorkerRecord) -> None:
         """The worker lives for the next 20 s."""
 
+    def retire(self, name: str) -> None:
+        """Take it off the register: it has ended as it should, or nobody misses it."""
+
     def workers(self) -> list[WorkerRecord]:
         """The live workers, by name."""
+
+    def lost(self) -> list[WorkerRecord]:
+        """The workers that fell silent within the last day without a farewell, by name."""
 
     def beats(self) -> list[WorkerRecord]:
         """The live beats, by name."""
@@ -202,15 +225,26 @@ class RedisRegistry:
         record = json.dumps(asdict(replace(worker, seen_at=now_ms)))
         self._connection.execute_many(
             [
-                ("SET", self._keys.worker(worker.name), record, "PX", WORKER_LIFETIME_MS),
+                ("SET", self._keys.worker(worker.name), record, "PX", _DAY_MS),
                 ("ZADD", register, now_ms, worker.name),
                 ("ZREMRANGEBYSCORE", register, "-inf", now_ms - _DAY_MS),
             ]
         )
 
+    def retire(self, name: str) -> None:
+        """Take it off the register: it has ended as it should, or nobody misses it."""
+        self._connection.execute_many(
+            [("ZREM", self._keys.workers(), name), ("DEL", self._keys.worker(name), self._keys.held(name))]
+        )
+
     def workers(self) -> list[WorkerRecord]:
         """The live workers, by name."""
         return [record for record in self._live() if record.role == "worker"]
+
+    def lost(self) -> list[WorkerRecord]:
+        """The workers that fell silent within the last day without a farewell, by name."""
+        now_ms, records = self._records()
+        return _lost(records, now_ms)
 
     def beats(self) -> list[WorkerRecord]:
         """The live beats, by name."""
@@ -221,11 +255,19 @@ class RedisRegistry:
         return [record for record in self._live() if record.role == "listener"]
 
     def _live(self) -> list[WorkerRecord]:
-        names = sorted(self._connection.execute("ZRANGE", self._keys.workers(), 0, -1))
+        now_ms, records = self._records()
+        return [record for record in records if _lives(record, now_ms)]
+
+    def _records(self) -> tuple[int, list[WorkerRecord]]:
+        """Redis's moment, and everybody on the register, by name."""
+        (seconds, microseconds), names = self._connection.execute_many(
+            [("TIME",), ("ZRANGE", self._keys.workers(), 0, -1)]
+        )
+        now_ms = int(seconds) * 1000 + int(microseconds) // 1000
         if not names:
-            return []
-        records = self._connection.execute("MGET", *(self._keys.worker(name) for name in names))
-        return [_worker(record) for record in records if record is not None]
+            return now_ms, []
+        texts = self._connection.execute("MGET", *(self._keys.worker(name) for name in sorted(names)))
+        return now_ms, [_worker(text) for text in texts if text is not None]
 
     def _new_revisions(self, key: str) -> list[tuple[str, ...]]:
         """Drawn, not counted: a count that a crash of Redis set back would come to stand for something else."""
@@ -245,7 +287,7 @@ class MemoryRegistry:
         self._definitions: dict[str, dict[str, Definition]] = {}
         self._marks: dict[str, Marks] = {}
         self._revisions: dict[str, int] = {}
-        self._workers: dict[str, tuple[int, str]] = {}
+        self._workers: dict[str, str] = {}
 
     def leadership_of(self, name: str) -> Leadership:
         """Who leads at something else: one lease a name."""
@@ -310,8 +352,12 @@ class MemoryRegistry:
         """The worker lives for the next 20 s."""
         now_ms = self._clock()
         with self._lock:
-            record = json.dumps(asdict(replace(worker, seen_at=now_ms)))
-            self._workers[worker.name] = (now_ms + WORKER_LIFETIME_MS, record)
+            self._workers[worker.name] = json.dumps(asdict(replace(worker, seen_at=now_ms)))
+
+    def retire(self, name: str) -> None:
+        """Take it off the register: it has ended as it should, or nobody misses it."""
+        with self._lock:
+            self._workers.pop(name, None)
 
     def workers(self) -> list[WorkerRecord]:
         """The live workers, by name."""
@@ -325,9 +371,16 @@ class MemoryRegistry:
         """The live listeners, by name."""
         return [record for record in self._live() if record.role == "listener"]
 
+    def lost(self) -> list[WorkerRecord]:
+        """The workers that fell silent within the last day without a farewell, by name."""
+        return _lost(self._records(), self._clock())
+
     def _live(self) -> list[WorkerRecord]:
+        return [record for record in self._records() if _lives(record, self._clock())]
+
+    def _records(self) -> list[WorkerRecord]:
         with self._lock:
-            return [_worker(record) for _, (until, record) in sorted(self._workers.items()) if until > self._clock()]
+            return [_worker(record) for _, record in sorted(self._workers.items())]
 
     def _revise(self, key: str) -> None:
         self._revisions[key] = self._revisions.get(key, 0) + 1
@@ -363,6 +416,21 @@ def _publication(definition: Definition) -> tuple[int, str]:
     return definition.published_at_ms, definition.version
 
 
-def _worker(record: str) -> WorkerRecord:
-    fields = json.loads(record)
-    return WorkerRecord(**{**fields, "queues": tuple(fields["queues"]), "operations": tuple(fields["operations"])})
+def _lives(record: WorkerRecord, now_ms: int) -> bool:
+    return record.seen_at + WORKER_LIFETIME_MS > now_ms
+
+
+def _lost(records: Iterable[WorkerRecord], now_ms: int) -> list[WorkerRecord]:
+    silent = (record for record in records if record.role == "worker" and not _lives(record, now_ms))
+    return [record for record in silent if record.seen_at + _DAY_MS > now_ms]
+
+
+def _worker(text: str) -> WorkerRecord:
+    """What was announced; what a newer version says of itself besides is passed over."""
+    given = json.loads(text)
+    known: dict[str, Any] = {name: given[name] for name in _FIELDS & given.keys()}
+    known |= {name: tuple(one) for name, one in known.items() if isinstance(one, list)}
+    return WorkerRecord(**known)
+
+
+_FIELDS = {one.name for one in fields(WorkerRecord)}

@@ -7,9 +7,12 @@ ARGV: the commit as JSON, the run's id, the length of the feed, then the events,
 The JSON leaves out what is empty:
 
     commit   inc: incarnation   tomb: position in KEYS   stages: [stage]   reads: [field]
-    stage    w: guards   d: due addresses   a: `already`   c: changes   t: [{w: guards, c: changes}]
+             caps: [field], those that entries and conditions depend on
+    stage    w: guards   d: due addresses   a: `already`   c: changes
+             b, t: [{w: guards, p: the field of a moment, c: changes}], made before and after
              o: [{run: position in KEYS, w: guards}], of other runs
-    changes  set   del   stamp   num   add, sub: [count field, member field, …]   ledger: {address: null | [within, at]}
+    changes  set   del   stamp   num   add, sub: [count field, member field, …]
+             ledger: {address: null | [within, at, cap]}
              hurry: [suffix, value]   into, out: positions in KEYS   log: positions in ARGV   over: ends the ledger
              forget: milliseconds   also: [commit, with id: the other run's, run: position in KEYS]
 """
@@ -22,7 +25,18 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from orchestrator.engine.commit import Answer, Changes, Commit, Reply, Stage, count_field, member_field
+from orchestrator.engine.commit import (
+    PAUSED_AT,
+    Answer,
+    Changes,
+    Commit,
+    Due,
+    Reply,
+    Stage,
+    Then,
+    count_field,
+    member_field,
+)
 from orchestrator.store.keys import Keys
 
 _ascii_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -33,7 +47,7 @@ _ANSWERS = {"a": Answer.APPLIED, "y": Answer.ALREADY, "r": Answer.REFUSED, "g": 
 class _Call:
     """The keys and arguments of one call, as they grow while its stages are encoded."""
 
-    __slots__ = ("_index_keys", "_keys", "_run_id", "_shard", "args", "keys")
+    __slots__ = ("_caps", "_index_keys", "_keys", "_run_id", "_shard", "args", "keys")
 
     def __init__(self, commit: Commit, keys: Keys, feed_length: int) -> None:
         run_id = commit.run_id
@@ -41,13 +55,18 @@ class _Call:
         self._run_id = run_id
         self._shard = -1
         self._index_keys: dict[str, int] = {}
+        self._caps: list[str] = []
         self.keys = keys.of_commit(run_id)
         self.args: list[str | bytes] = ["", run_id, str(feed_length)]
         self.args[0] = to_json(self._commit(commit))
 
     def _commit(self, commit: Commit) -> dict[str, Any]:
         tombstone = self._tombstone(commit.run_id) if commit.incarnation is None or _forgets(commit) else None
+        around, self._caps = self._caps, []
         body: dict[str, Any] = {"stages": [self._stage(stage) for stage in commit.stages], "reads": commit.reads}
+        if self._caps:
+            body["caps"] = self._caps
+        self._caps = around
         if tombstone is not None:
             body["tomb"] = tombstone
         if commit.incarnation is not None:
@@ -76,9 +95,24 @@ class _Call:
             encoded["a"] = _texts(stage.already)
         if stage.elsewhere:
             encoded["o"] = [{"run": self._run_keys(run_id), "w": _texts(guards)} for run_id, guards in stage.elsewhere]
+        if stage.before:
+            encoded["b"] = [self._then(then) for then in stage.before]
         if stage.then:
-            encoded["t"] = [{"w": _texts(then.guards), "c": self._changes(then.changes)} for then in stage.then]
+            encoded["t"] = [self._then(then) for then in stage.then]
         return encoded
+
+    def _then(self, then: Then) -> dict[str, Any]:
+        encoded: dict[str, Any] = {"w": _texts(then.guards), "c": self._changes(then.changes)}
+        if then.past is not None:
+            self._caps += (then.past, PAUSED_AT)
+            encoded["p"] = then.past
+        return encoded
+
+    def _due(self, due: Due) -> Sequence[int | str | None]:
+        if due.cap is None:
+            return due.within_ms, due.at_ms
+        self._caps.append(due.cap)
+        return due.within_ms, due.at_ms, due.cap
 
     def _changes(self, changes: Changes) -> dict[str, Any]:
         encoded: dict[str, Any] = {}
@@ -96,7 +130,7 @@ class _Call:
             encoded["sub"] = _members(changes.remove)
         if changes.entries:
             encoded["ledger"] = {
-                address: None if due is None else (due.within_ms, due.at_ms) for address, due in changes.entries.items()
+                address: None if due is None else self._due(due) for address, due in changes.entries.items()
             }
         if changes.expedite is not None:
             encoded["hurry"] = changes.expedite
@@ -150,7 +184,8 @@ def _ending(changes: Changes) -> dict[str, int]:
 
 def _forgets(commit: Commit) -> bool:
     stages = commit.stages
-    changes = [stage.changes for stage in stages] + [then.changes for stage in stages for then in stage.then]
+    conditional = [then.changes for stage in stages for then in (*stage.before, *stage.then)]
+    changes = [stage.changes for stage in stages] + conditional
     return any(one.forget is not None for one in changes)
 
 

@@ -33,6 +33,7 @@ from orchestrator.engine.lease import progress, renewal
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.places import is_waited_for
 from orchestrator.engine.quotas import parse_holder
+from orchestrator.engine.sla import sla_at
 from orchestrator.engine.slice import run_slice
 from orchestrator.engine.stages import Timing
 from orchestrator.plan.graph import Plan, Work
@@ -155,6 +156,7 @@ class Worker:
                 lease_ms=last_beat_ms - now_ms + settings.lease_ms,
                 deadline_ms=lease.limit_ms,
                 waited_for=self._plan is not None and is_waited_for(self._plan, lease.address),
+                measured=self._plan is not None and sla_at(self._plan, lease.address) is not None,
             )
             reply = self.around.store.apply(commit)
             lease.refused = not reply.first.stands

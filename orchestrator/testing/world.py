@@ -193,6 +193,8 @@ class World:
             limit_ms = held.get(address, moment)
             if limit_ms is not None:
                 yield limit_ms
+        levels = {fields.sla_next(address) for address in held}
+        yield from (int(moment) for moment in self.store.read(run_id, tuple(levels))[1].values() if moment is not None)
 
     def _sweep(self) -> bool:
         """Visit everything that is due; whether that moved anything."""

@@ -14,6 +14,8 @@ from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.clock import elapsed_s
 from orchestrator.errors import Unreachable
+from orchestrator.monitor.queues import INTERVAL_S as SAMPLE_INTERVAL_S
+from orchestrator.monitor.queues import Sampler
 from orchestrator.runtime.register import INTERVAL_S, beat_record
 from orchestrator.runtime.retention import Retention
 from orchestrator.runtime.sweeper import Sweeper
@@ -64,6 +66,7 @@ class Scheduler(CeleryScheduler):
             Chore(self._keeper.keep, 0),
             Chore(lambda: registry.announce(self._record), INTERVAL_S),
             Chore(Retention(settings, store).expire, EXPIRY_INTERVAL_S),
+            Chore(Sampler(client).begin, SAMPLE_INTERVAL_S),
             Chore(sweeper.scan, SCAN_INTERVAL_S, elapsed_s() + SCAN_INTERVAL_S),
         )
 

@@ -50,10 +50,11 @@ def stage(
     due: tuple[str, ...] = (),
     already: Mapping[str, str | None] | None = None,
     then: tuple[Any, ...] = (),
+    before: tuple[Any, ...] = (),
     **changes: Any,
 ) -> Stage:
     """A stage from its guards and its changes."""
-    return Stage(guards or {}, Changes(**changes), due=due, already=already, then=then)
+    return Stage(guards or {}, Changes(**changes), due=due, already=already, then=then, before=before)
 
 
 def commit(*stages: Stage, reads: tuple[str, ...] = (), incarnation: str | None = "1", run_id: str = "run") -> Commit:

@@ -24,19 +24,21 @@ FAR_MS = 4_000_000_000_000
 FIELDS = ("a", "b", "a:state", "b:state", "paused", "n:live", "m:live:x", "a:seq")
 FREE_FIELDS = (*FIELDS[:5], *FIELDS[:5], "incarnation")
 ADDRESSES = ("$", "a", "b", "c")
+STAMPS = ("stamp:p", "stamp:q", "paused_at")
 TEXTS = ("0", "1", "2", "running", "ü{}")
 
 texts = st.sampled_from(TEXTS)
 addresses = st.sampled_from(ADDRESSES)
 free_fields = st.sampled_from(FREE_FIELDS)
 guards = st.dictionaries(st.sampled_from(FIELDS), st.none() | texts, max_size=2)
-dues = st.builds(Due, st.sampled_from((None, -9_000_000, 9_000_000)), st.sampled_from((None, 1, FAR_MS)))
+moments = st.sampled_from((None, "stamp:p", "stamp:q", "nothing"))
+dues = st.builds(Due, st.sampled_from((None, -9_000_000, 9_000_000)), st.sampled_from((None, 1, FAR_MS)), moments)
 members = st.lists(st.tuples(st.sampled_from(("live", "gate")), st.sampled_from("xyz")), max_size=2).map(tuple)
 changes = st.builds(
     Changes,
     set=st.dictionaries(free_fields, texts, max_size=3),
     delete=st.lists(free_fields, max_size=1).map(tuple),
-    stamp=st.dictionaries(st.sampled_from(("stamp:p", "stamp:q")), st.integers(-1_000, 1_000), max_size=1),
+    stamp=st.dictionaries(st.sampled_from(STAMPS), st.sampled_from((-18_000_000, -9_000_000, 9_000_000)), max_size=2),
     number=st.lists(st.sampled_from(("a:seq", "b:seq")), max_size=2).map(tuple),
     add=members,
     remove=members,
@@ -53,7 +55,8 @@ stages = st.builds(
     changes,
     due=st.lists(addresses, max_size=1).map(tuple),
     already=st.none() | guards,
-    then=st.lists(st.builds(Then, guards, changes), max_size=2).map(tuple),
+    before=st.lists(st.builds(Then, guards, changes, moments), max_size=2).map(tuple),
+    then=st.lists(st.builds(Then, guards, changes, moments), max_size=2).map(tuple),
 )
 commits = st.builds(
     Commit,
@@ -92,7 +95,7 @@ def _outcome(store: Store, commit: Commit) -> Any:
         "answers": reply.answers,
         "values": dict(reply.values),
         "fields": {
-            name: _kind(float(value)) if name.startswith("stamp:") or name == "created_at" else value
+            name: _kind(float(value)) if name in (*STAMPS, "created_at") else value
             for name, value in store.read_all(commit.run_id)[1].items()
         },
         "ledger": {address: _kind(moment) for address, moment in store.entries(commit.run_id).items()},

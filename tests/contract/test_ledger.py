@@ -189,3 +189,20 @@ def test_a_child_is_due_in_the_shard_of_its_root(arena: Arena) -> None:
 
     for root in roots:
         assert f"{root}/child[1]/grand" in [run.run_id for run in arena.store.due(arena.shard(root), 10)]
+
+
+def test_a_moment_that_the_run_holds_caps_an_entry(arena: Arena) -> None:
+    """As it is when the entry is written, by the same commit too; one that is not there caps nothing."""
+    arena.start(stamp={"level": 500}, entries={"own": Due(within_ms=60_000, cap="level"), "none": Due(cap="absent")})
+    level = int(arena.fields()["level"])
+
+    reply = arena.change(
+        entries={"earlier": Due(within_ms=-1, cap="level"), "later": Due(at_ms=level + 1, cap="level"), "own": LATER}
+    )
+
+    assert arena.store.entries("run") == {
+        "own": reply.now_ms + 60_000,
+        "none": math.inf,
+        "earlier": reply.now_ms - 1,
+        "later": level,
+    }

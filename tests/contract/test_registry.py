@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -119,34 +120,61 @@ def test_nobody_works_where_nobody_announced_himself(registry: Registry) -> None
     assert registry.workers() == []
 
 
-def test_a_silent_worker_leaves_the_register_of_memory_after_20_s() -> None:
-    """By the clock that it is given."""
+def test_a_silent_worker_of_memory_is_lost_after_20_s() -> None:
+    """By the clock that it is given; for a day."""
     now_ms = 1_000
     registry = MemoryRegistry(lambda: now_ms)
     registry.announce(WORKER)
+    registry.announce(replace(WORKER, name="beat", role="beat"))
 
     now_ms += WORKER_LIFETIME_MS - 1
-    still = registry.workers()
+    still, none = registry.workers(), registry.lost()
     now_ms += 1
 
-    assert still == [replace(WORKER, seen_at=1_000)]
-    assert registry.workers() == []
+    assert (still, none) == ([replace(WORKER, seen_at=1_000)], [])
+    assert (registry.workers(), registry.lost()) == ([], [replace(WORKER, seen_at=1_000)])
+    now_ms += 86_400_000
+    assert registry.lost() == []
 
 
-def test_a_silent_worker_leaves_the_register_of_redis_after_20_s(redis_server: LocalRedis, settings: Settings) -> None:
-    """By the lifetime of its key; its name goes when it has not been seen for a day."""
+def test_a_silent_worker_of_redis_is_lost_after_20_s(redis_server: LocalRedis, settings: Settings) -> None:
+    """By Redis's clock; its name goes when it has not been seen for a day."""
     keys, connection = Keys(settings.namespace, settings.shards), Connection(redis_server.url())
     registry = RedisRegistry(redis_server.url(), settings)
     registry.announce(WORKER)
+    silent = replace(WORKER, seen_at=connection.time_ms() - WORKER_LIFETIME_MS)
 
-    lifetime_ms = connection.execute("PTTL", keys.worker(WORKER.name))
-    connection.execute("DEL", keys.worker(WORKER.name))
+    connection.execute("SET", keys.worker(WORKER.name), json.dumps(asdict(silent)))
+    lost, live = registry.lost(), registry.workers()
     connection.execute("ZADD", keys.workers(), connection.time_ms() - 86_400_001, WORKER.name)
     registry.announce(replace(WORKER, name="tomorrow"))
 
-    assert 0 < lifetime_ms <= WORKER_LIFETIME_MS
+    assert (lost, live) == ([silent], [])
     assert [worker.name for worker in registry.workers()] == ["tomorrow"]
     assert connection.execute("ZRANGE", keys.workers(), 0, -1) == ["tomorrow"]
+
+
+def test_a_worker_that_says_farewell_is_not_lost(registry: Registry) -> None:
+    """It is gone, as one that nobody misses."""
+    registry.announce(WORKER)
+
+    registry.retire(WORKER.name)
+
+    assert registry.workers() == registry.lost() == []
+
+
+def test_what_a_later_version_says_of_itself_besides_is_passed_over(
+    redis_server: LocalRedis, settings: Settings
+) -> None:
+    """In a rolling deploy both versions read each other's records."""
+    keys, connection = Keys(settings.namespace, settings.shards), Connection(redis_server.url())
+    registry = RedisRegistry(redis_server.url(), settings)
+    registry.announce(WORKER)
+    (record,) = registry.workers()
+
+    connection.execute("SET", keys.worker(WORKER.name), json.dumps({**asdict(record), "colour": "blue"}))
+
+    assert registry.workers() == [record]
 
 
 def test_each_change_has_another_revision(registry: Registry) -> None:

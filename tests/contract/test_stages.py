@@ -236,3 +236,43 @@ def test_many_commits_are_answered_in_order(arena: Arena) -> None:
     assert [reply.first for reply in replies] == [Answer.APPLIED, Answer.APPLIED, Answer.REFUSED, Answer.APPLIED]
     assert arena.fields()["a"] == "1"
     assert arena.store.apply_many([]) == []
+
+
+def test_what_comes_before_is_seen_by_the_stage_and_told_before_it(arena: Arena) -> None:
+    """It is made first, and once: what it writes is there when the stage's own changes are made."""
+    arena.start(stamp={"limit": -1})
+    judged = Then({"late": None}, stage(set={"late": "1", "x": "early"}, events=({"type": "late"},)).changes, "limit")
+    on_time = Then({"late": None}, stage(set={"wrong": "1"}).changes)
+
+    for _ in range(2):
+        arena.store.apply(commit(stage(before=(judged, on_time), set={"x": "own"}, events=({"type": "over"},))))
+
+    assert (arena.fields()["late"], arena.fields()["x"]) == ("1", "own")
+    assert "wrong" not in arena.fields()
+    assert [entry.event["type"] for entry in arena.store.history("run")] == ["late", "over", "over"]
+
+
+def test_a_moment_decides_by_the_clock_of_the_commit(arena: Arena) -> None:
+    """It has come, or it has not; one that is not there never comes."""
+    arena.start(stamp={"now": 0, "later": 600_000})
+
+    arena.store.apply(commit(stage(then=tuple(noting(one) for one in ("now", "later", "never")))))
+
+    assert {name for name in arena.fields() if name.startswith("is ")} == {"is now"}
+
+
+def test_time_stands_still_for_a_run_that_is_paused(arena: Arena) -> None:
+    """A moment that had not come when the pause began does not come in it."""
+    arena.start(paused="1", stamp={"paused_at": -10_000, "before": -10_000, "since": -9_999})
+
+    arena.store.apply(commit(stage(then=(noting("before"), noting("since")))))
+    paused = {name for name in arena.fields() if name.startswith("is ")}
+    arena.store.apply(commit(stage(set={"paused": "0"}), stage(then=(noting("since"),))))
+
+    assert paused == {"is before"}
+    assert "is since" in arena.fields()
+
+
+def noting(moment: str) -> Then:
+    """Notes that a moment has come."""
+    return Then({}, stage(set={f"is {moment}": "1"}).changes, moment)

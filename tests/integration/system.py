@@ -110,10 +110,12 @@ class System:
         concurrency: int = 2,
         pool: str = "prefork",
         app: str = "workers",
+        extra: Sequence[str] = (),
         **settings: object,
     ) -> ManagedProcess:
         """Begin to start a worker; `ready` waits for it. The settings are its own."""
-        command = worker_command(queues, concurrency=concurrency, name=f"{name}-{secrets.token_hex(2)}", pool=pool)
+        own_name = f"{name}-{secrets.token_hex(2)}"
+        command = worker_command(queues, concurrency=concurrency, name=own_name, pool=pool, extra=extra)
         command[command.index("workers")] = app
         self._lines[name] = "ready."
         return self.fleet.start(name, command, env=self._env | _variables(settings))
@@ -134,6 +136,11 @@ class System:
         """Begin to start a listener; `ready` waits for it."""
         self._lines[name] = "listening"
         return self.fleet.start(name, listener_command())
+
+    def start_other(self, name: str, command: Sequence[str], line: str, **variables: str) -> ManagedProcess:
+        """Begin to start another program; `ready` waits for this line of it."""
+        self._lines[name] = line
+        return self.fleet.start(name, command, env=self._env | variables)
 
     def ready(self) -> System:
         """Start again whoever has ended, and wait until all are at work."""

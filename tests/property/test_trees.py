@@ -48,7 +48,8 @@ def _steps(draw: st.DrawFn, prefix: str, children: tuple[str, ...]) -> list[dict
 
 
 @st.composite
-def _families(draw: st.DrawFn) -> dict[str, Any]:
+def families(draw: st.DrawFn) -> dict[str, Any]:
+    """Three workflows, the first of which runs the others."""
     grandchild: list[dict[str, Any]] = draw(_steps("g", ()))
     child: list[dict[str, Any]] = draw(_steps("c", ("t.grandchild",)))
     root: list[dict[str, Any]] = draw(_steps("r", ("t.child", "t.child", "t.grandchild")))
@@ -72,7 +73,7 @@ def _families(draw: st.DrawFn) -> dict[str, Any]:
 _SEATS, _PLACES = st.integers(0, 2), st.integers(0, 20)
 _BEHAVIOURS = st.sampled_from([*[OK] * 8, DECLINES, REFUSES, BREAKS_OFF])
 _GOES = st.tuples(st.just("go"), _SEATS, st.integers(1, 12), _BEHAVIOURS, _PLACES)
-_ACTS = st.one_of(
+ACTS = st.one_of(
     *[_GOES] * 5,
     st.tuples(st.just("crash"), _SEATS),
     st.tuples(st.just("lose_reply"), _SEATS),
@@ -87,7 +88,8 @@ _ACTS = st.one_of(
 )
 
 
-def _do(tree: Tree, act: tuple[Any, ...]) -> None:  # one line an act
+def do(tree: Tree, act: tuple[Any, ...]) -> None:  # one line an act
+    """Let it happen."""
     match act:
         case ("go", seat, effects, behaviour, place):
             tree.go(seat, effects, behaviour, place)
@@ -133,14 +135,15 @@ def _disturb(tree: Tree, fault: str, place: int) -> None:
         tree.messages += [message] * (2 if fault == "double" else 0)
 
 
-def _plans(family: Mapping[str, Any]) -> dict[str, Plan]:
+def plans_of_family(family: Mapping[str, Any]) -> dict[str, Plan]:
+    """Those of a family."""
     return plans_of(**{name: family[name] for name in ("root", "child", "grandchild")})
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    family=_families(),
-    acts=st.lists(_ACTS, max_size=60),
+    family=families(),
+    acts=st.lists(ACTS, max_size=60),
     fuses=st.booleans(),
     fails=st.sampled_from(["", "", "", "r0", "r1", "c0", "c1", "g0", "b1", "z"]),
     again=st.booleans(),
@@ -150,9 +153,9 @@ def test_a_tree_of_runs_ends_as_promised_whatever_happens_to_it(
 ) -> None:
     """No child without its parent's step, no orphan, no tree that hangs, undone across the border (laws_of_trees)."""
     habits: dict[str, Behaviour] = {fails: REFUSES} if fails else {}
-    tree = Tree(_plans(family), habits=habits, fuses=fuses)
+    tree = Tree(plans_of_family(family), habits=habits, fuses=fuses)
     for act in acts:
-        _do(tree, act)
+        do(tree, act)
     tree.settle_down()
     check_tree_end(tree)
     if family["shape"] == "path":

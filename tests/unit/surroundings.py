@@ -23,6 +23,7 @@ from orchestrator.settings import Settings
 from orchestrator.spec.operations import Effect, Operation, OperationRegistry
 from orchestrator.spec.workflow import define_workflow
 from orchestrator.store.events_memory import MemoryEvents
+from orchestrator.store.limits_memory import MemoryLimits
 from orchestrator.store.memory import MemoryStore
 from orchestrator.store.registry import MemoryRegistry
 
@@ -116,6 +117,7 @@ class Surroundings:
         self.registry = MemoryRegistry(self.clock)
         self.dispatcher = RecordingDispatcher(self.settings)
         self.events = MemoryEvents(self.settings, self.clock)
+        self.limits = MemoryLimits(self.clock)
         self.client = RedisOrchestrator(self.settings, self.store, self.registry, self.dispatcher, self.events)
         self.operations = OperationRegistry()
         for key in ("do.write", "undo.write"):
@@ -141,11 +143,12 @@ class Surroundings:
         """Start a run of it."""
         return self.client.start(WORKFLOW, **options)
 
-    def work(self, run: RedisRunHandle, address: str) -> Ending:
+    def work(self, run: RedisRunHandle, address: str, *, worker_name: str | None = None) -> Ending:
         """Let a worker work off one message, and those steps that it goes on with."""
         parts = self.settings, self.store, self.client.catalogue, self.dispatcher, self.operations
-        worker = Worker(*parts, events=self.events)
-        request = SimpleNamespace(delivery_info={"routing_key": DEFAULT_QUEUE}, chain=None, args=None)
+        worker = Worker(*parts, events=self.events, limits=self.limits)
+        delivery = {"routing_key": DEFAULT_QUEUE}
+        request = SimpleNamespace(delivery_info=delivery, chain=None, args=None, hostname=worker_name)
         task: Any = SimpleNamespace(request=request)
         try:
             return worker.work(task, run.run_id, address)

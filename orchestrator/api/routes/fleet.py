@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from orchestrator.api.access import Viewer
-from orchestrator.api.answers import Examination, QueueList, WorkerList
+from orchestrator.api.answers import Examination
 from orchestrator.api.problems import documented
 from orchestrator.client.shown import Level, Stats
 
@@ -17,19 +17,6 @@ def stats(caller: Viewer) -> Stats:
     """The fleet at this moment; of all workflows, so a key for some of them only may not ask."""
     caller.check_unrestricted()
     return caller.client.stats()
-
-
-@router.get("/queues", summary="Queues")
-def queues(caller: Viewer) -> QueueList:
-    """What waits in each, and which workers take from it."""
-    return QueueList(queues=list(caller.client.stats().queues))
-
-
-@router.get("/workers", summary="Workers and beats")
-def workers(caller: Viewer) -> WorkerList:
-    """Those that have been seen in the last 20 s."""
-    found = caller.client.stats()
-    return WorkerList(workers=list(found.workers), beats=list(found.beats))
 
 
 @router.get("/doctor", summary="What stands in the way of runs")

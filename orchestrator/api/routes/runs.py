@@ -14,6 +14,7 @@ from orchestrator.api.models import After, RunId, StartMany, StartRun, Status, W
 from orchestrator.api.paths import RUN
 from orchestrator.api.problems import documented
 from orchestrator.client.handle import RedisRunHandle
+from orchestrator.client.reasons import Why
 from orchestrator.client.search import Query as Wanted
 from orchestrator.client.shown import RunDescription
 from orchestrator.client.surface import Start
@@ -150,6 +151,12 @@ async def show_result(
 def preview_undo(caller: Viewer, run_id: RunId) -> UndoPreview:
     """If that began now, newest first; and what would stay, and why."""
     return caller.run(run_id).undo_preview()
+
+
+@router.get(f"{RUN}/why", summary="Why a run does not move", responses=documented(404))
+def show_why(caller: Viewer, run_id: RunId) -> Why:
+    """One answer in words, one for each live step, and when each will be looked at next."""
+    return caller.run(run_id).why()
 
 
 def _start(caller: Caller, starts: list[Start]) -> list[RedisRunHandle]:

@@ -9,8 +9,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import httpx
 from typing_extensions import override
 
+from orchestrator.client.fleet_surface import Fleet
 from orchestrator.client.http.drivers import Driver, configured
 from orchestrator.client.http.exchange import Steps
+from orchestrator.client.http.fleet import FleetVerbs
 from orchestrator.client.http.outside import EventVerbs, ScheduleVerbs
 from orchestrator.client.http.run_verbs import RunVerbs
 from orchestrator.client.http.verbs import ApprovalVerbs, ClientVerbs
@@ -76,6 +78,7 @@ class HttpRunHandle(RunHandle):
     undo = _driven(RunVerbs.undo)
     undo_preview = _driven(RunVerbs.undo_preview)
     waive = _driven(RunVerbs.waive)
+    why = _driven(RunVerbs.why)
 
     @override
     def follow(self, after: str = "0", timeout: float | None = None) -> Iterator[HistoryEntry]:
@@ -131,6 +134,30 @@ class HttpExternalEvents(ExternalEvents):
         return self.driver.stream(self.verbs.tail(count, follow=follow))
 
 
+class HttpFleet(Fleet):
+    """The API's queues and workers."""
+
+    def __init__(self, verbs: FleetVerbs, driver: Driver) -> None:
+        self.verbs = verbs
+        self.driver = driver
+
+    queues = _driven(FleetVerbs.queues)
+    samples = _driven(FleetVerbs.samples)
+    workers = _driven(FleetVerbs.workers)
+    worker = _driven(FleetVerbs.worker)
+    inspect = _driven(FleetVerbs.inspect)
+    grow = _driven(FleetVerbs.grow)
+    shrink = _driven(FleetVerbs.shrink)
+    add_consumer = _driven(FleetVerbs.add_consumer)
+    cancel_consumer = _driven(FleetVerbs.cancel_consumer)
+    drain = _driven(FleetVerbs.drain)
+    resume = _driven(FleetVerbs.resume)
+    shutdown = _driven(FleetVerbs.shutdown)
+    limit_time = _driven(FleetVerbs.limit_time)
+    limit_rate = _driven(FleetVerbs.limit_rate)
+    forget = _driven(FleetVerbs.forget)
+
+
 class HttpOrchestrator(Orchestrator):
     """The client of an API."""
 
@@ -169,6 +196,11 @@ class HttpOrchestrator(Orchestrator):
     @override
     def events(self) -> ExternalEvents:
         return HttpExternalEvents(self.verbs.events, self.driver)
+
+    @property
+    @override
+    def fleet(self) -> Fleet:
+        return HttpFleet(self.verbs.fleet, self.driver)
 
     @override
     def close(self) -> None:

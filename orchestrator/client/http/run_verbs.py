@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from orchestrator.client.http.exchange import PREFIX, Emit, Line, Open, Pause, Request, Steps, ask, exchange, tell
 from orchestrator.client.http.streams import EventReader
+from orchestrator.client.reasons import Why
 from orchestrator.client.shown import RunDescription, run_failed
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.state import OVER, RunStatus
@@ -176,6 +177,10 @@ class RunVerbs:
     def waive(self, step: str, reason: str = "", by: str = "") -> Steps[None]:
         """POST `/waive`."""
         return (yield from self._post("waive", by, {"step": step, "reason": reason}))
+
+    def why(self) -> Steps[Why]:
+        """GET `/why`."""
+        return (yield from ask(self._get("/why"), Why))
 
     def _get(self, rest: str, params: Mapping[str, Any] | None = None, timeout_s: float | None = None) -> Request:
         return Request("GET", f"{self.path}{rest}", params=params or {}, timeout_s=timeout_s)

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from orchestrator.client.http.exchange import PREFIX, Request, Steps, Value, ask, portions, tell
+from orchestrator.client.http.fleet import FleetVerbs
 from orchestrator.client.http.outside import EventVerbs, ScheduleVerbs
 from orchestrator.client.http.run_verbs import RunVerbs, check_acts_itself
 from orchestrator.client.http.words import duration_text, moment_text, value_text
@@ -119,6 +120,7 @@ class ClientVerbs:
     approvals = ApprovalVerbs()
     schedules = ScheduleVerbs()
     events = EventVerbs()
+    fleet = FleetVerbs()
 
     def publish(self, spec: WorkflowSpec) -> Steps[Published]:
         """POST `/workflows`."""

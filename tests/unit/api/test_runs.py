@@ -194,3 +194,14 @@ def test_a_whole_number_is_one_however_it_is_written(reception: Reception, incar
     answer = reception.as_role("operator").post(f"runs/{run.run_id}/retry", json={"incarnation": incarnation})
 
     assert answer.json()["code"] == code
+
+
+def test_why_a_run_does_not_move_is_told(reception: Reception) -> None:
+    """To viewers; of a run that they know."""
+    reception.around.start(run_id="run")
+    client = reception.as_role("viewer")
+
+    found, unknown = client.get("runs/run/why"), client.get("runs/nobody/why")
+
+    assert (found.json()["reason"], [one["address"] for one in found.json()["steps"]]) == ("no_worker", ["a"])
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown_run")

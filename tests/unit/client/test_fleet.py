@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.broker.queues import Depth
 from orchestrator.client.fleet import versions_in_use
 from orchestrator.client.shown import QueueStats
 from orchestrator.spec.operations import Effect, OperationInfo
@@ -17,7 +18,7 @@ from tests.unit.surroundings import WORKFLOW, Surroundings
 def around(monkeypatch: pytest.MonkeyPatch) -> Surroundings:
     """Two workers, one of which takes from `slow` as well; two messages wait in each queue."""
     around = Surroundings()
-    monkeypatch.setattr("orchestrator.client.fleet.depths", lambda _, names: dict.fromkeys(names, 2))
+    monkeypatch.setattr("orchestrator.client.queues.look", lambda _, names: dict.fromkeys(names, Depth(2)))
     for name, queues in (("one", ("default", "slow")), ("two", ("default",))):
         announce(around, name, queues)
     return around

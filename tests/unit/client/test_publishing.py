@@ -149,11 +149,3 @@ def test_an_operation_that_no_live_worker_has_is_a_warning(registry: MemoryRegis
     assert before.warnings == ()
     assert (warning.rule, warning.severity) == ("operation_not_served", "warning")
     assert "do.write@1" in warning.message
-
-
-def test_what_has_no_effect_yet_is_a_warning(registry: MemoryRegistry) -> None:
-    """Stored all the same."""
-    (warning,) = published(registry, sla={"max_duration": "30s"}).warnings
-
-    assert warning.rule == "without_effect"
-    assert registry.workflows() == ["test.flow"]

@@ -12,12 +12,14 @@ import pytest
 
 from orchestrator import AsyncOrchestrator, AsyncRunHandle, Orchestrator, RunHandle, Settings, Start
 from orchestrator.client.approvals import RedisApprovals
-from orchestrator.client.asynchronous import AsyncApprovals, AsyncExternalEvents, AsyncSchedules
+from orchestrator.client.asynchronous import AsyncApprovals, AsyncExternalEvents, AsyncFleet, AsyncSchedules
 from orchestrator.client.events import RedisExternalEvents
+from orchestrator.client.fleet_surface import Fleet
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.http.clients import (
     HttpApprovals,
     HttpExternalEvents,
+    HttpFleet,
     HttpOrchestrator,
     HttpRunHandle,
     HttpSchedules,
@@ -26,6 +28,7 @@ from orchestrator.client.schedules import RedisSchedules
 from orchestrator.client.shown import RunDescription
 from orchestrator.client.surface import Approvals, ExternalEvents, Schedules
 from orchestrator.client.sync import RedisOrchestrator
+from orchestrator.client.workers import RedisFleet
 from orchestrator.engine.state import RunStatus
 from orchestrator.errors import InvalidRequest
 from orchestrator.store.port import HistoryEntry
@@ -46,6 +49,9 @@ SURFACES = [
     (ExternalEvents, RedisExternalEvents),
     (ExternalEvents, HttpExternalEvents),
     (ExternalEvents, AsyncExternalEvents),
+    (Fleet, RedisFleet),
+    (Fleet, HttpFleet),
+    (Fleet, AsyncFleet),
 ]
 OF_REDIS = {"of", "attached_to", "acting_for", "find", "masked", "reconcile", "since", "last", "dead_after"}
 """What only those use that speak to Redis themselves."""
@@ -72,7 +78,7 @@ def test_every_verb_is_there_with_the_same_parameters(surface: type, client: typ
 
 
 @pytest.mark.parametrize(
-    "surface", [AsyncOrchestrator, AsyncRunHandle, AsyncApprovals, AsyncSchedules, AsyncExternalEvents]
+    "surface", [AsyncOrchestrator, AsyncRunHandle, AsyncApprovals, AsyncSchedules, AsyncExternalEvents, AsyncFleet]
 )
 def test_asynchronous_verbs_are_coroutines(surface: type) -> None:
     """All that wait for something; what is followed is gone through with `async for`."""

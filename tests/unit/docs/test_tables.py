@@ -11,10 +11,10 @@ import click
 import pytest
 from typer.main import get_command
 
-from orchestrator import Orchestrator, Settings, define_workflow
+from orchestrator import Orchestrator, Settings
 from orchestrator.cli.app import app
 from orchestrator.client.handle import RedisRunHandle
-from orchestrator.spec.support import without_effect
+from orchestrator.client.reasons import Reason
 from orchestrator.spec.workflow import StepKind
 
 ROOT = Path(__file__).parents[3]
@@ -37,18 +37,6 @@ def test_each_kind_of_step_is_said_to_be_executed() -> None:
     said = {kind.strip("`"): today for kind, _, today in table_below("What it runs today")}
 
     assert said == {kind.value: "executed" for kind in StepKind}
-
-
-def test_fields_without_effect_are_named() -> None:
-    """Those of which `publish` warns."""
-    spec = define_workflow(
-        meta={"key": "docs.idle", "version": "1.0.0"},
-        steps=[{"id": "a", "operation": "do.write"}],
-        sla={"max_duration": "1h"},
-    )
-    (named,) = re.findall(r"^(.+) (?:is|are) checked and stored; `publish` warns", README, re.MULTILINE)
-
-    assert {problem.path for problem in without_effect(spec)} == set(re.findall(r"`([\w.]+)`", named))
 
 
 def test_every_command_has_its_place_in_the_table() -> None:
@@ -106,3 +94,11 @@ def test_the_figures_of_the_readme_are_those_that_were_measured_last() -> None:
 
     assert shown
     assert shown == [line for line in measured if line in shown]
+
+
+def test_every_reason_why_a_run_does_not_move_is_on_its_page() -> None:
+    """By its code; and none that does not exist."""
+    page = (ROOT / "docs/why.md").read_text()
+    named = set(re.findall(r"`([a-z_]+)`", page))
+
+    assert {reason.value for reason in Reason} <= named

@@ -25,6 +25,7 @@ class Announced:
     def __init__(self) -> None:
         self.records: list[WorkerRecord] = []
         self.refusals = 0
+        self.farewells: list[str] = []
         self._called = threading.Condition()
 
     def __call__(self, url: str, settings: Settings) -> Announced:
@@ -38,6 +39,10 @@ class Announced:
             self._called.notify_all()
             if len(self.records) <= self.refusals:
                 raise Unreachable("gone")
+
+    def retire(self, name: str) -> None:
+        """Note whose farewell it is."""
+        self.farewells.append(name)
 
     def wait_for(self, count: int) -> WorkerRecord:
         """The last record, as soon as there are so many."""

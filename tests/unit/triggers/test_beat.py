@@ -45,6 +45,7 @@ class CountingSurroundings:
     def __init__(self, *parts: Any) -> None:
         self.announced: list[WorkerRecord] = []
         self.expiries = 0
+        self.samples = 0
         self.resigned: list[str] = []
 
     @property
@@ -64,6 +65,10 @@ class CountingSurroundings:
         """Note it."""
         self.announced.append(worker)
 
+    def begin(self) -> None:
+        """One more sample of the queues."""
+        self.samples += 1
+
     def expire(self) -> int:
         """One more look at the runs that are over."""
         self.expiries += 1
@@ -76,6 +81,7 @@ def around(monkeypatch: pytest.MonkeyPatch) -> CountingSurroundings:
     around = CountingSurroundings()
     monkeypatch.setattr("orchestrator.triggers.beat.RedisRegistry", lambda *_: around)
     monkeypatch.setattr("orchestrator.triggers.beat.Retention", lambda *_: around)
+    monkeypatch.setattr("orchestrator.triggers.beat.Sampler", lambda *_: around)
     return around
 
 
