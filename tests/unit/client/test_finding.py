@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -136,20 +136,26 @@ def test_a_run_that_moves_between_two_pages_is_on_one_of_them(around: ArchivedSu
 def test_a_run_that_moves_while_a_page_is_made_is_on_it(
     around: ArchivedSurroundings, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    """After Redis was asked for ids, or for what they are."""
-    runs = some_runs(around, 8)
-    around.archive_all()
-    asked = getattr(around.store, moment)
+    """All of them are archived and deleted right after the first source was asked: for ids, or for what they are."""
+    runs = [begin(around, number) for number in range(1, 5)]
+    for number, run in enumerate(runs, 1):
+        finish(around, run, number)
 
-    def and_then_move(*given: Any) -> Any:
-        answer = asked(*given)
-        for run_id in sorted(around.kept_here()):
-            forget_run(around, run_id)
-        return answer
+    def moving(asked: Callable[..., Any]) -> Callable[..., Any]:
+        def and_then_move(*given: Any) -> Any:
+            answer = asked(*given)
+            monkeypatch.undo()
+            around.move_all()
+            return answer
 
-    monkeypatch.setattr(around.store, moment, and_then_move)
+        return and_then_move
 
-    assert sorted(run.run_id for run in around.client.search().runs) == [run.run_id for run in runs]
+    for source in (around.store, around.archive):
+        monkeypatch.setattr(source, moment, moving(getattr(source, moment)))
+    found_now = [run.run_id for run in around.client.search().runs]
+
+    assert around.kept_here() == set()
+    assert sorted(found_now) == [run.run_id for run in runs]
 
 
 def test_a_run_that_was_retried_is_found_as_it_is(around: ArchivedSurroundings) -> None:
