@@ -23,7 +23,8 @@ from typing import Final
 from orchestrator import logs
 from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.clock import elapsed_s
-from orchestrator.engine.retention import FIELDS, found_by, is_archived, mark
+from orchestrator.engine import fields
+from orchestrator.engine.retention import found_by, is_archived, mark
 from orchestrator.engine.view import RunView
 from orchestrator.errors import OrchestratorError, PayloadLost, Unreachable
 from orchestrator.settings import Settings
@@ -43,6 +44,8 @@ AWAY_S: Final = 5.0
 """After the archive or Redis did not answer."""
 RESCAN_S: Final = 600.0
 NOTED_S: Final = 5.0
+LOOKED_AT: Final = 500
+"""Runs that are looked at together, most of them archived before."""
 BATCH: Final = 100
 """Runs that are put together."""
 BATCH_CHARACTERS: Final = 8_000_000
@@ -51,6 +54,7 @@ PRUNED: Final = 500
 """Runs that a pass deletes from the archive, at most."""
 _PAGE: Final = 5_000
 
+_MARKS: Final = (fields.INCARNATION, fields.STATUS, fields.TOUCHED, fields.ARCHIVED)
 _Ended = tuple[EndedRun, RunView]
 
 
@@ -118,32 +122,32 @@ class Archiver:
         until_ms = self._store.time_ms()
         archived, held_back = 0, until_ms
         for batch in self._ended(shard, until_ms):
-            begun_s = elapsed_s()
             for runs in _portions(self._read(batch)):
                 stood, refused_ms = self._keep(runs)
                 archived += stood
                 held_back = min(held_back, refused_ms)
             if self._stopped.is_set() or self._leadership.lead(self.name, LEASE_MS) is None:
                 return archived
-            if len(batch) == BATCH:  # much to do: leave as much time to the rest of the process
-                self._stopped.wait(elapsed_s() - begun_s)
         self._reached[shard] = held_back
         return archived
 
     def _ended(self, shard: int, until_ms: int) -> Iterator[list[RunView]]:
         """The runs that the archive has not got as they are, the first to end first."""
-        at_ms, passed = self._reached.get(shard, 0), 0
-        while found := self._store.ended(shard, until_ms, BATCH, skip=passed, since_ms=at_ms):
+        at_ms, passed, begun_s = self._reached.get(shard, 0), 0, elapsed_s()
+        while found := self._store.ended(shard, until_ms, LOOKED_AT, skip=passed, since_ms=at_ms):
             last_ms = found[-1][0]
             ids = [run_id for _, run_id in found]
             views = [
                 RunView(run_id, values, until_ms)
-                for run_id, values in zip(ids, self._store.read_many(ids, FIELDS), strict=True)
+                for run_id, values in zip(ids, self._store.read_many(ids, _MARKS), strict=True)
             ]
             yield [view for view in views if view.exists and view.over and not is_archived(view)]
             same = sum(moment == last_ms for moment, _ in found)
             passed = same + (passed if at_ms == last_ms else 0)
             at_ms = last_ms
+            if len(found) == LOOKED_AT:  # there is much: leave as much time to the rest of the process
+                self._stopped.wait(elapsed_s() - begun_s)
+                begun_s = elapsed_s()
 
     def _read(self, views: Sequence[RunView]) -> Iterator[_Ended]:
         """Everything of these runs; those that are gone, or went on, meanwhile are left out."""
@@ -171,7 +175,7 @@ class Archiver:
         kept = self._put(runs)
         replies = self._store.apply_many([mark(view) for view in kept]) if kept else []
         refused = [view for view, reply in zip(kept, replies, strict=True) if not reply.first.stands]
-        again_ms = min((view.number("ended_at") for view in refused), default=self._store.time_ms())
+        again_ms = min((view.number(fields.ENDED_AT) for view in refused), default=self._store.time_ms())
         return len(kept) - len(refused), again_ms
 
     def _put(self, runs: Sequence[_Ended]) -> list[RunView]:

@@ -7,9 +7,10 @@ import json
 import pytest
 
 from orchestrator.engine import fields
+from orchestrator.engine.address import RUN
 from orchestrator.engine.commit import Commit
 from orchestrator.engine.indexes import INDEXES, PAUSED_RUNS, status_index
-from orchestrator.engine.retention import forget, mark
+from orchestrator.engine.retention import forget, found_by, mark
 from orchestrator.engine.state import OVER, RunStatus
 from orchestrator.engine.view import RunView
 
@@ -100,3 +101,22 @@ def test_the_mark_is_of_what_was_read() -> None:
     assert commit.stages[0].changes.set == {fields.ARCHIVED: "3.8"}
     held = {"archived:completed": False, "archived:failed": True, "archived:cancelled": False}
     assert commit.stages[0].changes.index == held
+
+
+@pytest.mark.parametrize(
+    ("levels", "state"), [((), "ok"), (("warn",), "warned"), (("warn", "met"), "met"), (("warn", "breach"), "breached")]
+)
+def test_a_run_is_found_by_what_it_is_in_at_its_end(levels: tuple[str, ...], state: str) -> None:
+    """Its start's indexes, its status's, and its SLA's: the archive is searched by the same names."""
+    values = {
+        fields.WORKFLOW: "test.flow",
+        fields.STATUS: "failed",
+        INDEXES: json.dumps(["all", "tag:x"]),
+        fields.sla_due(RUN): "5",
+        **{fields.sla_fired(RUN, level): "5" for level in levels},
+    }
+
+    names = found_by(RunView("run", values, now_ms=9))
+
+    status, sla = status_index(RunStatus.FAILED), f"sla:{state}"
+    assert set(names) == {"all", "tag:x", status, f"{status}:test.flow", sla, f"{sla}:test.flow"}

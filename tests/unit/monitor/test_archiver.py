@@ -186,7 +186,7 @@ def test_a_pass_costs_what_has_ended_since(around: ArchivedSurroundings, monkeyp
 
 def test_runs_that_end_together_are_all_found(around: ArchivedSurroundings, monkeypatch: pytest.MonkeyPatch) -> None:
     """More in one millisecond than are looked at together."""
-    monkeypatch.setattr(archivers, "BATCH", 3)
+    monkeypatch.setattr(archivers, "LOOKED_AT", 3)
     for number in range(10):
         around.start(run_id=f"r{number}")
     for number in range(10):
