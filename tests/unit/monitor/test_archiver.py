@@ -10,11 +10,14 @@ import pytest
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN
 from orchestrator.engine.commit import Changes, Commit, Reply, Stage
+from orchestrator.engine.stages import Timing
+from orchestrator.engine.start import Parent, StartRequest, start
 from orchestrator.errors import PayloadLost, Unreachable
 from orchestrator.monitor import archiver as archivers
 from orchestrator.store.archive.port import EndedRun
 from orchestrator.store.archive.progress import RECORDS, read_progress
 from tests.unit.archived import WEEK_MS, ArchivedSurroundings
+from tests.unit.surroundings import WORKFLOW
 
 
 @pytest.fixture
@@ -147,6 +150,21 @@ def test_dying_between_putting_and_marking_costs_nothing(
 
     assert around.another_archiver().turn() == 2
     assert around.archive.counts()["completed"] == 2
+
+
+def test_children_are_archived_as_runs_of_their_own(around: ArchivedSurroundings) -> None:
+    """They go when their root has gone, and are read with the name of their parent."""
+    request = StartRequest("root/ship:1", "{}", "{}", "", parent=Parent("root", "ship", "1", 1, waits=True))
+    around.store.apply(start(around.client.catalogue.plan(WORKFLOW, "1.0.0"), request, Timing()))
+    around.work(around.client.get(request.run_id), "a")
+    ended(around, "root")
+
+    around.move_all()
+    around.expire()
+
+    assert around.kept_here() == set()
+    child = around.client.get(request.run_id).describe()
+    assert (child.parent, child.status, child.archived) == ("root", "completed", True)
 
 
 def test_one_of_many_archives(around: ArchivedSurroundings) -> None:
