@@ -26,6 +26,8 @@ PREFIX: Final = "/api/v1"
 BY_LINK: Final = f"{PREFIX}/approvals/by-link"
 OPEN: Final = frozenset({f"{PREFIX}/health", f"{PREFIX}/ready", f"{PREFIX}/openapi.json", BY_LINK})
 """Paths that need no key: they tell nothing of runs; or what comes with the request is a key of its own."""
+METRICS: Final = "/metrics"
+"""Where Prometheus looks; not under the prefix, as its convention is."""
 _LONGEST_AGENT: Final = 200
 
 
@@ -71,7 +73,7 @@ class Admission:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its caller, or answer it with 401 or 429."""
-        if scope["type"] != "http" or scope["path"] in OPEN or not scope["path"].startswith(PREFIX):
+        if scope["type"] != "http" or scope["path"] in OPEN or not scope["path"].startswith((PREFIX, METRICS)):
             await self.app(scope, receive, send)
             return
         try:
@@ -86,6 +88,8 @@ class Admission:
         client: RedisOrchestrator = scope["app"].state.client
         headers = Headers(scope=scope)
         source, agent = source_of(scope)
+        if scope["path"] == METRICS and client.settings.metrics_public:
+            return Caller(client, Role.VIEWER, "")
         if not client.settings.access:
             _check_local(headers)
             actor = Actor(client.audit.actor.user, "", source, agent)

@@ -14,6 +14,7 @@ from orchestrator.api.bodies import BodyLimit
 from orchestrator.api.documents import describe
 from orchestrator.api.problems import install
 from orchestrator.api.routes import (
+    alerts,
     approvals,
     audit,
     events,
@@ -21,6 +22,8 @@ from orchestrator.api.routes import (
     health,
     jobs,
     keys,
+    measures,
+    prometheus,
     runs,
     schedules,
     signals,
@@ -45,6 +48,8 @@ _RESOURCES = (
     events,
     jobs,
     fleet,
+    alerts,
+    measures,
     workers,
     audit,
     keys,
@@ -78,6 +83,7 @@ def create_app(client: RedisOrchestrator) -> FastAPI:
     app.state.jobs = Jobs.of(client)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
+    app.include_router(prometheus.router)
     install(app)
     describe(app)
     # the last to be added is the first to be asked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from orchestrator.broker.dispatch import Dispatcher
@@ -18,6 +18,7 @@ from orchestrator.engine.state import OVER, RunStatus
 from orchestrator.errors import Unreachable
 from orchestrator.plan.plan import DEFAULT_QUEUE
 from orchestrator.spec.operations import OperationInfo
+from orchestrator.store.alerts import Alerts
 from orchestrator.store.archive.port import Archive
 from orchestrator.store.events import Events, Miss
 from orchestrator.store.leadership import Leader
@@ -36,6 +37,8 @@ def examine(
     versions: Versions,
     dispatcher: Dispatcher,
     events: Events,
+    alerts: Alerts,
+    channels: Collection[str],
     archive: Archive | None = None,
 ) -> list[Finding]:
     """Everything that the doctor finds, in the order in which it is best mended."""
@@ -54,6 +57,7 @@ def examine(
             *check_operations(used, workers),
             *check_ledger(unwatched(store)),
             *check_events(events.dead_count(), events.misses()),
+            *check_alerts(channels, alerts.dead_count(), registry.listeners()),
             *check_archive(store, archive),
         ]
     except Unreachable as error:
@@ -136,6 +140,18 @@ def check_events(dead: int, misses: Sequence[Miss]) -> Iterator[Finding]:
         )
     if not dead and not misses:
         yield Finding(Level.OK, "events", "no external event was given up")
+
+
+def check_alerts(channels: Collection[str], dead: int, listeners: Sequence[WorkerRecord]) -> Iterator[Finding]:
+    """What a person should know of reaches one."""
+    if channels and not listeners:
+        message = f"no listener has been seen in 20 s: no alert is raised, nor sent to {', '.join(channels)}"
+        yield Finding(Level.WARNING, "alerts_not_sent", message, "start one: `orchestrator listen`")
+    if dead:
+        message = f"{dead} messages about alerts were given up"
+        yield Finding(Level.WARNING, "dead_alerts", message, "look why: `orchestrator alerts dead`, then replay")
+    if not dead and (listeners or not channels):
+        yield Finding(Level.OK, "alerts", "no message about an alert was given up")
 
 
 def check_workers(workers: Sequence[WorkerRecord]) -> Iterator[Finding]:

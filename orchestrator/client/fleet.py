@@ -66,7 +66,7 @@ def stats(
     named |= {queue for version in versions_in_use(store, registry, versions) for queue in version.queues}
     waiting = depths(sorted(named))
     return Stats(
-        runs=_runs(store, archived or {}),
+        runs=run_counts(store, archived),
         queues=tuple(QueueStats(name, count, _consumers(workers, name)) for name, count in waiting.items()),
         workers=tuple(map(announced, workers)),
         beats=tuple(map(announced, registry.beats())),
@@ -104,10 +104,11 @@ def archived_runs(store: Store, archive: Archive) -> dict[str, int] | None:
     return {status.value: max(0, counts[status] - copies[archived_index(status)]) for status in OVER}
 
 
-def _runs(store: Store, archived: Mapping[str, int]) -> dict[str, int]:
+def run_counts(store: Store, archived: Mapping[str, int] | None = None) -> dict[str, int]:
+    """Runs that are kept, by status; those that are paused are counted as such as well."""
     names = {status.value: status_index(status) for status in RunStatus} | {PAUSED: PAUSED_RUNS}
     sizes = store.index_sizes(list(names.values()))
-    return {status: sizes[name] + archived.get(status, 0) for status, name in names.items()}
+    return {status: sizes[name] + (archived or {}).get(status, 0) for status, name in names.items()}
 
 
 def _consumers(workers: Sequence[WorkerRecord], queue: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from orchestrator.broker.app import attach, make_app
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.alerts import RedisAlertDesk
 from orchestrator.client.approvals import RedisApprovals
 from orchestrator.client.audit import Actor, Audit
 from orchestrator.client.doctor import examine
@@ -23,6 +24,7 @@ from orchestrator.client.firing import Fire
 from orchestrator.client.fleet import stats
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.masking import redaction_of
+from orchestrator.client.measures import WorkflowStats
 from orchestrator.client.queues import QueueLook
 from orchestrator.client.receiving import correlations_of
 from orchestrator.client.schedules import RedisSchedules
@@ -42,14 +44,19 @@ from orchestrator.spec.operations import load_operations
 from orchestrator.spec.traffic import Traffic
 from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.access import Access, RedisAccess
+from orchestrator.store.alerts import Alerts, RedisAlerts
 from orchestrator.store.archive.layered import WithArchive
 from orchestrator.store.archive.opening import open_archive
 from orchestrator.store.archive.port import Archive
 from orchestrator.store.events import Events, RedisEvents
+from orchestrator.store.metrics import Metrics, RedisMetrics
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
 from orchestrator.store.registry import RedisRegistry, Registry
 from orchestrator.store.watch import RedisWatch, Watch
+
+_OWN_CONNECTIONS = RedisStore | RedisRegistry | RedisEvents | RedisMetrics | RedisAccess | RedisWatch | RedisAlerts
+"""What holds sockets, which are closed with the client."""
 
 
 class RedisOrchestrator(Orchestrator):
@@ -64,7 +71,9 @@ class RedisOrchestrator(Orchestrator):
         event_store: Events | None = None,
         access: Access | None = None,
         broker_too: RedisStore | None = None,
+        sums: Metrics | None = None,
         watch: Watch | None = None,
+        alert_store: Alerts | None = None,
         archive: Archive | None = None,
     ) -> None:
         self.settings = settings
@@ -75,9 +84,11 @@ class RedisOrchestrator(Orchestrator):
         self.registry = registry
         self.dispatcher = dispatcher
         self.audit = Audit(access, Actor(user_name()))
+        self.sums = sums or RedisMetrics(settings.redis_url, settings)
         self.event_store = event_store or RedisEvents(settings.redis_url, settings)
         self.watch = watch or RedisWatch(settings.redis_url, settings)
         self.queue_look = QueueLook(dispatcher)
+        self.alert_store = alert_store or RedisAlerts(settings.redis_url, settings)
         self.catalogue = Versions(registry)
         self.starter = Starter(settings, self.hot, self.catalogue, dispatcher, broker_too)
         self.owns_app = True
@@ -119,8 +130,9 @@ class RedisOrchestrator(Orchestrator):
     def close(self) -> None:
         if self.archive is not None:
             self.archive.close()
-        for held in (self.hot, self.registry, self.event_store, self.audit.access, self.watch):
-            if isinstance(held, RedisStore | RedisRegistry | RedisEvents | RedisAccess | RedisWatch):
+        kept = self.hot, self.registry, self.event_store, self.sums, self.audit.access, self.watch, self.alert_store
+        for held in kept:
+            if isinstance(held, _OWN_CONNECTIONS):
                 held.close()
         if self.owns_app:
             self.dispatcher.app.close()
@@ -145,6 +157,11 @@ class RedisOrchestrator(Orchestrator):
         """External events: emit, tail, and those that were given up."""
         return RedisExternalEvents(self.settings, self.event_store, self.audit)
 
+    @property
+    @override
+    def alerts(self) -> RedisAlertDesk:
+        return RedisAlertDesk(self.settings, self.alert_store, self.audit)
+
     @override
     def publish(self, spec: WorkflowSpec) -> Published:
         from orchestrator.client.publishing import publish  # noqa: PLC0415  # with the lint, of which workers need nothing
@@ -153,7 +170,7 @@ class RedisOrchestrator(Orchestrator):
         with self.audit.acting("publish", _version(spec.meta.key, spec.meta.version)):
             for type_, texts in correlations_of(spec).items():
                 self.event_store.add_correlations(type_, texts)
-            published = publish(self.registry, spec)
+            published = publish(self.registry, spec, channels=self.settings.alerts)
             self.schedules.reconcile(spec.meta.key)
             return published
 
@@ -237,11 +254,12 @@ class RedisOrchestrator(Orchestrator):
         tags: Sequence[str] = (),
         where: Mapping[str, Scalar] | None = None,
         text: str | None = None,
+        sla: str | None = None,
         oldest_first: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
-        query = Query(workflow, version, status, since, until, tags, where or {}, text, oldest_first)
+        query = Query(workflow, version, status, since, until, tags, where or {}, text, oldest_first, sla=sla)
         return self.find(query, limit=limit, cursor=cursor)
 
     def find(self, query: Query, *, limit: int = 50, cursor: str | None = None) -> Page:
@@ -282,9 +300,16 @@ class RedisOrchestrator(Orchestrator):
         return stats(self.hot, self.registry, self.catalogue, self.queue_look.waiting, self.archive)
 
     @override
+    def metrics(self, workflow: str, *, since: Moment | None = None, until: Moment | None = None) -> WorkflowStats:
+        from orchestrator.client.metrics import workflow_stats  # noqa: PLC0415  # workers need nothing of it
+
+        self.catalogue.offer(workflow)
+        return workflow_stats(self.sums, workflow, self.store.time_ms(), since, until)
+
+    @override
     def doctor(self) -> list[Finding]:
-        parts = self.hot, self.registry, self.catalogue, self.dispatcher, self.event_store
-        return examine(*parts, self.archive)
+        floor = self.hot, self.registry, self.catalogue, self.dispatcher
+        return examine(*floor, self.event_store, self.alert_store, self.settings.alerts, self.archive)
 
     def _fire(self, fire: Fire) -> bool:
         """Start the run that a schedule decided on, unless it exists or has been; whether it did not."""

@@ -33,6 +33,7 @@ ATTENTION: Final = "attention"
 SLOT: Final = "slot"  # "1" while the run holds the slots of its workflow's limits
 PARENT: Final = "parent"  # of a child: the run that started it
 PARENT_STEP: Final = "parent_step"  # of a child: the address of the step that started it
+TRACE: Final = "trace"  # W3C traceparent of whoever started the run, or its root, within a trace
 DEPTH: Final = "depth"  # of a child: how many runs are above it
 WAITER: Final = "waiter"  # JSON: run, address and incarnation of who is told of the run's end, if anybody is
 SIGNALS: Final = "signals"  # how many signals have come
@@ -89,6 +90,7 @@ _STEP_HEAD: Final = (
     "stops",
     "waits",
     "looked",
+    "ready",
 )
 
 
@@ -127,6 +129,11 @@ def attempt(address: str) -> str:
 def losses(address: str) -> str:
     """How often the present attempt's worker was lost."""
     return f"{address}:losses"
+
+
+def ready_at(address: str) -> str:
+    """The moment since which it waits for a worker; absent if it was claimed in the commit that made it ready."""
+    return f"{address}:ready"
 
 
 def first_started(address: str) -> str:

@@ -14,6 +14,9 @@ WORKER_LIFETIME_MS = 20_000
 """A worker that has not announced itself for so long is taken off the register."""
 
 
+_HOURS = {-1: "ever", -2: "ever-steps"}
+
+
 def shard_of(run_id: str, shards: int) -> int:
     """The shard of a run: that of its root, whose id is the part before the first `/`."""
     return zlib.crc32(run_id.partition("/")[0].encode()) % shards
@@ -129,6 +132,17 @@ class Keys:
         """HASH, shard → the id of the last event of its feed that the reader has seen to. For ever."""
         return f"{self.namespace}:{{registry}}:positions:{reader}"
 
+    def metrics(self, workflow: str, hour: int) -> str:
+        """HASH, `version|step|name` or `version|step|name|bucket` → a sum: what a workflow did in an hour; or ever.
+
+        An hour's until `metrics_retention_ms` after its end; those of ever for ever.
+        """
+        return f"{self.namespace}:{{metrics}}:sums:{workflow}:{_HOURS.get(hour, hour)}"
+
+    def metrics_positions(self, reader: str) -> str:
+        """HASH, shard → the id of the last event of its feed that is in the sums. For ever."""
+        return f"{self.namespace}:{{metrics}}:positions:{reader}"
+
     def payloads(self, run_id: str) -> str:
         """HASH, digest → bytes: what is kept beside a run. Until the run is deleted."""
         return f"{self._shard_of(run_id)}:payloads:{run_id}"
@@ -183,6 +197,50 @@ class Keys:
         """STRING, empty: this is among the dead events already. For as long as those are kept."""
         return f"{self._events}:buried:{name}"
 
+    def of_alerts(self, states: Sequence[str]) -> list[str]:
+        """What a change of alerts may touch; all of one slot. The last: the alerts in each state.
+
+        Besides those below: HASH, dedupe key → alert and last occurrence: the marks. HASH, channel, kind, level and
+        workflow → JSON: what is being gathered. ZSET, id → moment: all deliveries. ZSET, id → moment: those due.
+        """
+        own = [f"{self._alerts}:{name}" for name in ("marks", "windows", "created", "due")]
+        return [
+            self.alerts(),
+            self.alert_order(),
+            own[0],
+            self.alerts_of_runs(),
+            own[1],
+            self.alert_deliveries(),
+            own[2],
+            own[3],
+            self.dead_deliveries(),
+            *map(self.alerts_in, states),
+        ]
+
+    def alerts(self) -> str:
+        """HASH, id → JSON: the alerts. For ever; each is deleted by age."""
+        return f"{self._alerts}:records"
+
+    def alert_order(self) -> str:
+        """ZSET, id → when it was raised: all alerts. For ever."""
+        return f"{self._alerts}:order"
+
+    def alerts_in(self, state: str) -> str:
+        """ZSET, id → when it was raised: the alerts in a state. For ever."""
+        return f"{self._alerts}:in:{state}"
+
+    def alerts_of_runs(self) -> str:
+        """HASH, run id → ids: its alerts that are not resolved. For ever."""
+        return f"{self._alerts}:runs"
+
+    def alert_deliveries(self) -> str:
+        """HASH, id → JSON: messages to channels. For ever; each is deleted by age."""
+        return f"{self._alerts}:deliveries"
+
+    def dead_deliveries(self) -> str:
+        """ZSET, id → when it was given up: messages that no channel took. For ever; each is deleted by age."""
+        return f"{self._alerts}:dead"
+
     def shard_of(self, run_id: str) -> int:
         """The shard that a run lives in."""
         return shard_of(run_id, self.shards)
@@ -193,6 +251,10 @@ class Keys:
     @property
     def _events(self) -> str:
         return f"{self.namespace}:{{events}}"
+
+    @property
+    def _alerts(self) -> str:
+        return f"{self.namespace}:{{alerts}}"
 
     def _limits(self, group: str) -> str:
         return f"{self.namespace}:{{limits:{group}}}"

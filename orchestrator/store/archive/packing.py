@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import RUN
 from orchestrator.engine.indexes import INDEXES
-from orchestrator.engine.sla import BREACH, MET, WARN
+from orchestrator.engine.sla import RUN_STATE
 from orchestrator.store.archive.port import EndedRun
 from orchestrator.store.payloads import Payloads
 from orchestrator.store.port import HistoryEntry
@@ -30,8 +29,7 @@ HEAD: Final = frozenset(
         fields.ERROR,
         fields.ATTENTION,
         fields.ARCHIVED_AT,
-        fields.sla_due(RUN),
-        *(fields.sla_fired(RUN, level) for level in (WARN, BREACH, MET)),
+        *RUN_STATE,
         INDEXES,
     }
 )
