@@ -27,7 +27,7 @@ class ArchivedSurroundings(Surroundings):
         self.settings = self.settings.model_copy(update={"archive_url": url})
         self.archive = SqlArchive(url, self.settings.namespace)
         parts = self.settings, self.store, self.registry, self.dispatcher, self.events
-        self.client = RedisOrchestrator(*parts, archive=self.archive)
+        self.client = RedisOrchestrator(*parts, sums=self.sums, alert_store=self.alerts, archive=self.archive)
         self.archiver = self.another_archiver()
         for module in (archivers, retentions):
             patch.setattr(module, "elapsed_s", self.clock.elapsed_s)
