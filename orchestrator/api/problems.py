@@ -62,6 +62,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "run_conflict": 409,
     "run_over": 409,
     "run_goes_on": 409,
+    "archived": 409,
     "step_not_waiting": 409,
     "not_retriable": 409,
     "signal_not_expected": 409,
@@ -72,6 +73,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "worker_refused": 409,
     "worker_silent": 409,
     "unreachable": 503,
+    "archive_outdated": 503,
 }
 """Code → status. Any other code is a fault of ours: 500."""
 
