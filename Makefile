@@ -14,6 +14,8 @@ READY := $(VENV)/.ready
 # Most tests wait for other processes, so more files run beside each other than there are cores.
 PYTEST := $(BIN)/pytest -q --numprocesses 3 --dist loadfile
 
+AXE := tests/browser/node_modules/axe-core/axe.min.js
+
 .PHONY: help
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -28,7 +30,7 @@ $(READY): pyproject.toml constraints.txt
 		echo '$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
 	@$(BIN)/python -c 'import pip' >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[api,dev,embedded,http,operations,s3]'
+		--constraint constraints.txt --editable '.[alerts,api,dashboard,dev,embedded,http,operations,otel,s3]'
 	@touch $@
 
 .PHONY: demo
@@ -49,12 +51,19 @@ types: $(READY) ## Check types
 	@$(BIN)/mypy
 
 .PHONY: test
-test: $(READY) ## Run all tests but the fault storms
+test: $(READY) $(AXE) ## Run all tests but the fault storms
 	@$(PYTEST)
 
 .PHONY: unit
 unit: $(READY) ## Run the tests that need no processes
 	@$(PYTEST) -m 'not integration and not chaos'
+
+.PHONY: browser
+browser: $(READY) $(AXE) ## Run the tests of the dashboard in Chromium
+	@$(BIN)/pytest -q tests/browser
+
+$(AXE): tests/browser/package.json
+	@! command -v npm >/dev/null || npm install --silent --no-package-lock --no-audit --no-fund --prefix tests/browser
 
 .PHONY: chaos
 chaos: $(READY) ## Run the fault storms

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping
-from dataclasses import dataclass
-from ipaddress import ip_address
+from collections.abc import Callable
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPBearer
@@ -15,12 +12,24 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orchestrator.api.problems import response
-from orchestrator.client.access import Role, admit, may_see
-from orchestrator.client.audit import Actor
-from orchestrator.client.handle import RedisRunHandle
+from orchestrator.client.access import Role, admit
+from orchestrator.client.callers import Caller, check_local, is_loopback, source_of
 from orchestrator.client.sync import RedisOrchestrator
-from orchestrator.engine import fields
-from orchestrator.errors import Forbidden, OrchestratorError, Unauthenticated, UnknownRun, UnknownWorkflow
+from orchestrator.errors import OrchestratorError, Unauthenticated
+
+__all__ = [
+    "METRICS",
+    "OPEN",
+    "PREFIX",
+    "Admin",
+    "Admission",
+    "Caller",
+    "Operator",
+    "Starter",
+    "Viewer",
+    "is_loopback",
+    "source_of",
+]
 
 PREFIX: Final = "/api/v1"
 BY_LINK: Final = f"{PREFIX}/approvals/by-link"
@@ -28,41 +37,6 @@ OPEN: Final = frozenset({f"{PREFIX}/health", f"{PREFIX}/ready", f"{PREFIX}/opena
 """Paths that need no key: they tell nothing of runs; or what comes with the request is a key of its own."""
 METRICS: Final = "/metrics"
 """Where Prometheus looks; not under the prefix, as its convention is."""
-_LONGEST_AGENT: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who a request is from, with a client that acts for them."""
-
-    client: RedisOrchestrator
-    role: Role
-    user: str
-    groups: tuple[str, ...] = ()
-    workflows: tuple[str, ...] = ()
-    """Patterns of the workflows that they may see; none: all."""
-
-    def run(self, run_id: str) -> RedisRunHandle:
-        """The handle of a run that they may see; UnknownRun if there is none."""
-        return self.runs_of(run_id)[0]
-
-    def runs_of(self, run_id: str) -> tuple[RedisRunHandle, str]:
-        """The same, and the run's workflow."""
-        _, values = self.client.store.read(run_id, (fields.WORKFLOW,))
-        workflow = values[fields.WORKFLOW]
-        if workflow is None or not may_see(self.workflows, workflow):
-            raise UnknownRun(f"no run has the id {run_id!r}", run_id=run_id)
-        return self.client.handle(run_id), workflow
-
-    def check_workflow(self, key: str) -> None:
-        """UnknownWorkflow if they may not see it, as if it were not there."""
-        if not may_see(self.workflows, key):
-            raise UnknownWorkflow(f"no workflow {key!r} is published", key=key)
-
-    def check_unrestricted(self) -> None:
-        """Forbidden unless they may see every workflow: for what shows or changes more than some of them."""
-        if self.workflows:
-            raise Forbidden("a key for some workflows only may not do this")
 
 
 class Admission:
@@ -91,36 +65,13 @@ class Admission:
         if scope["path"] == METRICS and client.settings.metrics_public:
             return Caller(client, Role.VIEWER, "")
         if not client.settings.access:
-            _check_local(headers)
-            actor = Actor(client.audit.actor.user, "", source, agent)
-            return Caller(client.acting_for(actor), Role.ADMIN, actor.user)
+            check_local(headers)
+            return Caller.of_this_machine(client, source, agent)
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or client.audit.access is None:
             raise Unauthenticated
         record = await run_in_threadpool(admit, client.audit.access, client.settings, token.strip())
-        actor = Actor(record.user, record.id, source, agent)
-        return Caller(client.acting_for(actor), Role(record.role), record.user, record.groups, record.workflows)
-
-
-def source_of(scope: MutableMapping[str, Any]) -> tuple[str, str]:
-    """Where a request is from: the address, and what program says it is."""
-    agent = Headers(scope=scope).get("user-agent", "")[:_LONGEST_AGENT]
-    return scope["client"][0] if scope.get("client") else "", agent
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name is one of this machine for itself."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _check_local(headers: Headers) -> None:
-    """Without keys, a page of another site that a browser here shows must not get in: by its origin, or by its name."""
-    for text in (f"//{headers.get('host', '')}", headers.get("origin", "//localhost")):
-        if not is_loopback(urlsplit(text).hostname or ""):
-            raise Forbidden("without keys, only requests of this machine itself are taken")
+        return Caller.of_key(client, record, source, agent)
 
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key: `orc_ID_SECRET`.")
@@ -129,11 +80,7 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API ke
 def _allowed(needed: Role) -> Callable[..., Caller]:
     def caller(request: Request, _: Annotated[Any, Security(_bearer)]) -> Caller:
         found: Caller = request.state.caller
-        if not found.role.allows(needed):
-            route = request.scope["route"]
-            target = request.url.path.removeprefix(f"{PREFIX}/")
-            found.client.audit.note(route.name, target, Forbidden.code)
-            raise Forbidden(f"this needs the role {needed}; this key has {found.role}", needed=needed, role=found.role)
+        found.check_role(needed, request.scope["route"].name, request.url.path.removeprefix(f"{PREFIX}/"))
         return found
 
     return caller

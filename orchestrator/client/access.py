@@ -86,7 +86,12 @@ def admit(access: Access, settings: Settings, token: str) -> KeyRecord:
     parts = _TOKEN.fullmatch(token)
     if parts is None:
         raise Unauthenticated("this is not an API key of ours: they look like orc_ID_SECRET")
-    found = access.admit(parts[1], _hash(parts[2]), settings.rate_per_s, settings.rate_burst)
+    return admit_hash(access, settings, parts[1], _hash(parts[2]))
+
+
+def admit_hash(access: Access, settings: Settings, key_id: str, secret_hash: str) -> KeyRecord:
+    """The same, of a key whose secret was shown before: what is left of it is its hash."""
+    found = access.admit(key_id, secret_hash, settings.rate_per_s, settings.rate_burst)
     record = found.record
     if record is None or record.revoked_at is not None:
         raise Unauthenticated("there is no such API key, or it has been revoked")

@@ -31,8 +31,8 @@ def beat_command(*, extra: Sequence[str] = ()) -> list[str]:
 
 
 def api_command(host: str, port: int) -> list[str]:
-    """The HTTP API; prints a line with `Uvicorn running` once it takes requests."""
-    return [sys.executable, "-m", "orchestrator.api", host, str(port)]
+    """The HTTP API and the dashboard; prints a line with `Uvicorn running` once it takes requests."""
+    return [sys.executable, "-m", "orchestrator.server", host, str(port)]
 
 
 def listener_command() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -87,6 +88,9 @@ class Access(Protocol):
     def take(self, source: str, rate_per_s: float, burst: int) -> int:
         """How many ms an address without a key has to wait; 0: it was within its rate."""
 
+    def session_secret(self) -> str:
+        """What sessions are signed with: drawn once, and the same for every process."""
+
     def write(self, entry: AuditEntry) -> None:
         """Add an entry to the audit log."""
 
@@ -141,6 +145,12 @@ class RedisAccess:
         places = self._keys.access(), self._keys.bucket(source)
         return int(self._connection.run(_ACCESS, places, ("", "", rate_per_s, burst))[2])
 
+    def session_secret(self) -> str:
+        """What sessions are signed with: drawn once, and the same for every process."""
+        key = self._keys.session_secret()
+        self._connection.execute("SET", key, secrets.token_hex(32), "NX")
+        return str(self._connection.execute("GET", key))
+
     def write(self, entry: AuditEntry) -> None:
         """Add an entry to the audit log."""
         text = json.dumps(_written(entry))
@@ -166,6 +176,7 @@ class MemoryAccess:
         self._records: dict[str, KeyRecord] = {}
         self._buckets: dict[str, tuple[float, int]] = {}
         self._entries: list[AuditEntry] = []
+        self._session_secret = secrets.token_hex(32)
 
     def add(self, record: KeyRecord) -> KeyRecord:
         """Keep a new key; as it is kept."""
@@ -206,6 +217,10 @@ class MemoryAccess:
         wait_ms = 0 if tokens >= 1 else -int(-(1 - tokens) * 1000 // rate_per_s)
         self._buckets[bucket] = (tokens if wait_ms else tokens - 1), now_ms
         return wait_ms
+
+    def session_secret(self) -> str:
+        """What sessions are signed with: drawn once."""
+        return self._session_secret
 
     def write(self, entry: AuditEntry) -> None:
         """Add an entry to the audit log."""

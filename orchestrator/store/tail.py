@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import redis.asyncio
@@ -47,3 +48,49 @@ class Tail:
     async def close(self) -> None:
         """Close the sockets."""
         await self._client.aclose()
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """The runs in which something happened; with `more`, in others too, too many to name."""
+
+    runs: frozenset[str]
+    more: bool = False
+
+
+class FeedTail:
+    """The feeds of all shards from now on, for whoever only wants to know where something happened; of one loop."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        keys = Keys(settings.namespace, settings.shards)
+        self._feeds = [keys.feed(shard) for shard in range(settings.shards)]
+        self._after: dict[str, str] = {}
+        self._client: Any = redis.asyncio.Redis.from_url(
+            url, protocol=2, decode_responses=True, socket_keepalive=True, max_connections=2
+        )
+
+    async def wait(self) -> News:
+        """What happened since the last call, as soon as something does; nothing if it takes long."""
+        try:
+            if not self._after:
+                await self._begin()
+            found = await self._client.xread(self._after, count=_PAGE, block=BLOCK_MS)
+            if more := any(len(entries) == _PAGE for _, entries in found):
+                await self._begin()
+        except (RedisConnectionError, RedisTimeoutError, OSError) as error:
+            raise Unreachable(f"Redis does not answer: {error}") from error
+        if not more:
+            self._after.update({key: entries[-1][0] for key, entries in found})
+        return News(frozenset(values["run"] for _, entries in found for _, values in entries), more)
+
+    async def close(self) -> None:
+        """Close the sockets."""
+        await self._client.aclose()
+
+    async def _begin(self) -> None:
+        """Stand at the end of every feed."""
+        async with self._client.pipeline(transaction=False) as pipe:
+            for feed in self._feeds:
+                pipe.xrevrange(feed, count=1)
+            newest = await pipe.execute()
+        self._after = {feed: ends[0][0] if ends else "0" for feed, ends in zip(self._feeds, newest, strict=True)}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.api.__main__ import main
 from orchestrator.api.access import is_loopback
 from orchestrator.errors import InvalidSettings
+from orchestrator.server import main
 
 
 def test_without_keys_it_listens_on_loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:

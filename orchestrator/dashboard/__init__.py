@@ -1,0 +1,1 @@
+"""The dashboard: pages over the client's own services, mounted in the API's process."""

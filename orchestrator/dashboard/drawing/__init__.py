@@ -1,0 +1,1 @@
+"""Pictures of plans and runs, as SVG made on the server."""

@@ -1,0 +1,1 @@
+"""The design system: what pages are made of."""

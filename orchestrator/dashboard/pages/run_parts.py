@@ -1,0 +1,116 @@
+"""The parts of a run's page that only show something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from orchestrator.client.reasons import Why
+from orchestrator.client.shown import RunDescription
+from orchestrator.dashboard.look.json_view import json_view
+from orchestrator.dashboard.look.markup import Child, joined, tag
+from orchestrator.dashboard.look.parts import key_values
+from orchestrator.dashboard.look.status import badge
+from orchestrator.dashboard.look.table import Column, static_table
+from orchestrator.dashboard.look.times import lasted, moment
+from orchestrator.dashboard.pages.run_filters import Filters
+from orchestrator.dashboard.paths import run_path
+from orchestrator.engine.state import OVER
+from orchestrator.store.port import HistoryEntry
+
+NEWEST: Final = 200
+"""Events in the table; the timeline has them all."""
+
+
+def badges(run: RunDescription) -> Markup:
+    """Status, undo, attention."""
+    undo = None if run.compensation == "none" else badge("undone", f"undo {run.compensation}")
+    return joined(
+        [badge(run.status), undo, badge("warning", f"attention: {run.attention}") if run.attention else None], " "
+    )
+
+
+def facts(run: RunDescription) -> Markup:
+    """What is known of the run as a whole."""
+    over = run.status in OVER
+    same = Filters(workflow=run.workflow, version=run.version).address
+    return key_values(
+        {
+            "Workflow": tag("a", f"{run.workflow} {run.version}", href=same, title="Its other runs"),
+            "Started": moment(run.created_at),
+            "Ended": moment(run.ended_at) if run.ended_at else None,
+            "Paused": moment(run.paused_at) if run.paused_at else None,
+            "Duration": lasted(run.duration_ms, since=None if over else run.created_at),
+            "Started by": run.started_by or None,
+            "Incarnation": str(run.incarnation) if run.incarnation > 1 else None,
+            "Parent": tag("a", run.parent, href=run_path(run.parent), class_="mono") if run.parent else None,
+            "Step of the parent": tag("span", run.parent_step, class_="mono") if run.parent_step else None,
+        }
+    )
+
+
+def why_box(why: Why) -> Markup:
+    """Why it does not move, and when it is looked at next."""
+    hints = [tag("p", _advice(hint), class_="hint") for hint in (why.advice, *why.hints) if hint]
+    look = why.next_look_at and tag("p", "Looked at next: ", moment(why.next_look_at), class_="hint")
+    return tag("div", tag("h2", "What it waits for"), tag("p", why.sentence), *hints, look or None, class_="panel why")
+
+
+def _advice(text: str) -> Markup:
+    return tag("code", text) if text.startswith("orchestrator ") else joined([text])
+
+
+def error_box(error: Mapping[str, Any]) -> Markup:
+    """An error with its code, where it arose, and whatever belongs to it."""
+    place = error.get("address") or error.get("step")
+    known = ("code", "message", "step", "address", "traceback")
+    rest = {name: value for name, value in error.items() if name not in known and value not in (None, {}, "")}
+    trace = error.get("traceback") or (rest.get("details") or {}).get("traceback")
+    said = error.get("message") if error.get("message") != error.get("code") else ""
+    return tag(
+        "div",
+        tag(
+            "p",
+            tag("code", error.get("code")),
+            place and joined([" at ", tag("b", place, class_="mono")]),
+            said and f": {said}",
+        ),
+        tag("pre", trace, tabindex=0) if trace else None,
+        tag("details", tag("summary", "Details"), tag("div", json_view(rest), class_="json")) if rest else None,
+        class_="error-box",
+    )
+
+
+def history_table(entries: Sequence[HistoryEntry], *, more: bool) -> Markup:
+    """The newest events, newest first."""
+    shown = [*reversed(entries)][:NEWEST]
+    columns = (Column("At", "number"), Column("Event"), Column("Step"), Column("Details"))
+    rows = [_event(entry) for entry in shown]
+    left = len(entries) - len(shown)
+    said = []
+    if more:
+        said.append(f"The first {len(entries):,} events of a longer history.")
+    if left:
+        said.append(f"The newest {len(shown)} of {len(entries):,} are listed.")
+    hint = tag("p", " ".join(said), class_="hint") if said else None
+    return joined([tag("h2", "History"), hint, tag("div", static_table("History", columns, rows), class_="history")])
+
+
+def _event(entry: HistoryEntry) -> Sequence[Child]:
+    event = entry.event
+    rest = {name: value for name, value in event.items() if name not in ("type", "step")}
+    name = str(event["type"]).replace("_", " ")
+    step = tag("span", event["step"], class_="mono") if event.get("step") else ""
+    return (
+        moment(_rfc3339(entry.at_ms)),
+        name,
+        step,
+        tag("div", json_view(rest, unfolded=1), class_="json") if rest else "",
+    )
+
+
+def _rfc3339(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
