@@ -50,6 +50,11 @@ class Settings(BaseSettings):
         86_400_000, ge=0, description="So long a second event with the same key starts no run."
     )
     events_claim_ms: int = Field(15_000, ge=50, description="A listener that is silent for so long loses its events.")
+    metrics_retention_ms: int = Field(
+        3_024_000_000, ge=3_600_000, description="Sums of metrics by the hour are kept so long."
+    )
+    metrics_steps: bool = Field(False, description="Whether `/metrics` has series for each step.")
+    metrics_public: bool = Field(False, description="Whether `/metrics` needs no key though all else does.")
     log_json: bool | None = Field(None, description="JSON logs; by default unless stderr is a terminal.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 

@@ -34,6 +34,8 @@ PREFIX: Final = "/api/v1"
 BY_LINK: Final = f"{PREFIX}/approvals/by-link"
 OPEN: Final = frozenset({f"{PREFIX}/health", f"{PREFIX}/ready", f"{PREFIX}/openapi.json", BY_LINK})
 """Paths that need no key: they tell nothing of runs; or what comes with the request is a key of its own."""
+METRICS: Final = "/metrics"
+"""Where Prometheus looks; not under the prefix, as its convention is."""
 
 
 class Admission:
@@ -44,7 +46,7 @@ class Admission:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its caller, or answer it with 401 or 429."""
-        if scope["type"] != "http" or scope["path"] in OPEN or not scope["path"].startswith(PREFIX):
+        if scope["type"] != "http" or scope["path"] in OPEN or not scope["path"].startswith((PREFIX, METRICS)):
             await self.app(scope, receive, send)
             return
         try:
@@ -59,6 +61,8 @@ class Admission:
         client: RedisOrchestrator = scope["app"].state.client
         headers = Headers(scope=scope)
         source, agent = source_of(scope)
+        if scope["path"] == METRICS and client.settings.metrics_public:
+            return Caller(client, Role.VIEWER, "")
         if not client.settings.access:
             check_local(headers)
             return Caller.of_this_machine(client, source, agent)

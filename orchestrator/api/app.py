@@ -21,6 +21,8 @@ from orchestrator.api.routes import (
     health,
     jobs,
     keys,
+    measures,
+    prometheus,
     runs,
     schedules,
     signals,
@@ -45,6 +47,7 @@ _RESOURCES = (
     events,
     jobs,
     fleet,
+    measures,
     workers,
     audit,
     keys,
@@ -78,6 +81,7 @@ def create_app(client: RedisOrchestrator) -> FastAPI:
     app.state.jobs = Jobs.of(client)
     for router in ROUTERS:
         app.include_router(router, prefix=PREFIX)
+    app.include_router(prometheus.router)
     install(app)
     describe(app)
     # the last to be added is the first to be asked

@@ -365,13 +365,23 @@ def listen() -> None:
 
 
 @app.command(rich_help_panel=_FLEET)
-def stats(*, as_json: Json = False) -> None:
-    """Show runs by status, queues, workers, beats and listeners."""
-    from orchestrator.cli import fleet
+def stats(
+    workflow: Annotated[str | None, typer.Argument(metavar="KEY", help="A workflow: what its runs did.")] = None,
+    *,
+    since: Annotated[str | None, typer.Option("--since", "--from", help="A moment, or how long ago: 24h, 7d.")] = None,
+    until: Annotated[str | None, typer.Option("--until", "--to", help="A moment; now if not given.")] = None,
+    by: Annotated[str | None, typer.Option("--by", help="version or step: each by itself.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show runs by status, queues, workers, beats and listeners; or what the runs of a workflow did."""
+    from orchestrator.cli import fleet, measured
     from orchestrator.cli.output import answering
 
     with answering(as_json) as output:
-        fleet.stats(output)
+        if workflow is None:
+            fleet.stats(output)
+        else:
+            measured.stats(output, workflow, since, until, by)
 
 
 @app.command(rich_help_panel=_FLEET)

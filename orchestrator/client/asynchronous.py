@@ -231,6 +231,7 @@ class AsyncOrchestrator:
     runs = _awaited_runs(Orchestrator.runs)
     search = _awaited(Orchestrator.search)
     stats = _awaited(Orchestrator.stats)
+    metrics = _awaited(Orchestrator.metrics)
     doctor = _awaited(Orchestrator.doctor)
 
     def handle(self, run_id: str) -> AsyncRunHandle:

@@ -56,7 +56,7 @@ def stats(
     named |= {queue for version in versions_in_use(store, registry, versions) for queue in version.queues}
     waiting = depths(sorted(named))
     return Stats(
-        runs=_runs(store),
+        runs=run_counts(store),
         queues=tuple(QueueStats(name, count, _consumers(workers, name)) for name, count in waiting.items()),
         workers=tuple(map(announced, workers)),
         beats=tuple(map(announced, registry.beats())),
@@ -79,7 +79,8 @@ def versions_in_use(store: Store, registry: Registry, versions: Versions) -> lis
     return used
 
 
-def _runs(store: Store) -> dict[str, int]:
+def run_counts(store: Store) -> dict[str, int]:
+    """Runs that are kept, by status; those that are paused are counted as such as well."""
     names = {status.value: status_index(status) for status in RunStatus} | {PAUSED: PAUSED_RUNS}
     sizes = store.index_sizes(list(names.values()))
     return {status: sizes[name] for status, name in names.items()}

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from orchestrator.client.fleet_surface import Fleet
+from orchestrator.client.measures import WorkflowStats
 from orchestrator.client.reasons import Why
 from orchestrator.client.shown import (
     DeadEvent,
@@ -445,6 +446,10 @@ class Orchestrator(ABC):
     @abstractmethod
     def stats(self) -> Stats:
         """Runs by status, queues, workers, beats and listeners."""
+
+    @abstractmethod
+    def metrics(self, workflow: str, *, since: Moment | None = None, until: Moment | None = None) -> WorkflowStats:
+        """What the runs of a workflow did: how many, how well, how fast; by whole hours, of the last 24 by default."""
 
     @abstractmethod
     def doctor(self) -> list[Finding]:

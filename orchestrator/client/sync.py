@@ -22,6 +22,7 @@ from orchestrator.client.firing import Fire
 from orchestrator.client.fleet import stats
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.masking import redaction_of
+from orchestrator.client.measures import WorkflowStats
 from orchestrator.client.queues import QueueLook
 from orchestrator.client.receiving import correlations_of
 from orchestrator.client.schedules import RedisSchedules
@@ -42,6 +43,7 @@ from orchestrator.spec.traffic import Traffic
 from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.access import Access, RedisAccess
 from orchestrator.store.events import Events, RedisEvents
+from orchestrator.store.metrics import Metrics, RedisMetrics
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
 from orchestrator.store.registry import RedisRegistry, Registry
@@ -60,6 +62,7 @@ class RedisOrchestrator(Orchestrator):
         event_store: Events | None = None,
         access: Access | None = None,
         broker_too: RedisStore | None = None,
+        sums: Metrics | None = None,
         watch: Watch | None = None,
     ) -> None:
         self.settings = settings
@@ -67,6 +70,7 @@ class RedisOrchestrator(Orchestrator):
         self.registry = registry
         self.dispatcher = dispatcher
         self.audit = Audit(access, Actor(user_name()))
+        self.sums = sums or RedisMetrics(settings.redis_url, settings)
         self.event_store = event_store or RedisEvents(settings.redis_url, settings)
         self.watch = watch or RedisWatch(settings.redis_url, settings)
         self.queue_look = QueueLook(dispatcher)
@@ -108,8 +112,9 @@ class RedisOrchestrator(Orchestrator):
 
     @override
     def close(self) -> None:
-        for held in (self.store, self.registry, self.event_store, self.audit.access, self.watch):
-            if isinstance(held, RedisStore | RedisRegistry | RedisEvents | RedisAccess | RedisWatch):
+        held_open = self.store, self.registry, self.event_store, self.sums, self.audit.access, self.watch
+        for held in held_open:
+            if isinstance(held, RedisStore | RedisRegistry | RedisEvents | RedisMetrics | RedisAccess | RedisWatch):
                 held.close()
         if self.owns_app:
             self.dispatcher.app.close()
@@ -269,6 +274,13 @@ class RedisOrchestrator(Orchestrator):
     @override
     def stats(self) -> Stats:
         return stats(self.store, self.registry, self.catalogue, self.queue_look.waiting)
+
+    @override
+    def metrics(self, workflow: str, *, since: Moment | None = None, until: Moment | None = None) -> WorkflowStats:
+        from orchestrator.client.metrics import workflow_stats  # noqa: PLC0415  # workers need nothing of it
+
+        self.catalogue.offer(workflow)
+        return workflow_stats(self.sums, workflow, self.store.time_ms(), since, until)
 
     @override
     def doctor(self) -> list[Finding]:

@@ -86,6 +86,7 @@ _STEP_HEAD: Final = (
     "stops",
     "waits",
     "looked",
+    "ready",
 )
 
 
@@ -124,6 +125,11 @@ def attempt(address: str) -> str:
 def losses(address: str) -> str:
     """How often the present attempt's worker was lost."""
     return f"{address}:losses"
+
+
+def ready_at(address: str) -> str:
+    """The moment since which it waits for a worker; absent if it was claimed in the commit that made it ready."""
+    return f"{address}:ready"
 
 
 def first_started(address: str) -> str:

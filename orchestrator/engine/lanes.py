@@ -73,7 +73,7 @@ def settle_batch(plan: Plan, view: RunView, lane: str, token: str, outcomes: Seq
     """Record what the items of a batch gave, give back those that failed, and take the next batch."""
     container, steps = container_of_lane(lane), batch_of(plan, view, lane)
     told = zip(steps, outcomes, strict=False)
-    done = {step: outcome.output for step, outcome in told if isinstance(outcome, Success)}
+    done = {step: outcome for step, outcome in told if isinstance(outcome, Success)}
     given_back = [step for step in steps[: len(outcomes)] if step not in done]
     kept = _kept(view, lane, len(outcomes))
     view.learn(kept, view.now_ms)
@@ -213,18 +213,20 @@ def _gone(plan: Plan, lane: str, state: StepState) -> Changes:
     return replace(leave(plan, lane, move_step(state, StepHappening.COMPLETE)), events=())
 
 
-def _recorded(container: str, outputs: dict[str, str]) -> Changes:
+def _recorded(container: str, done: dict[str, Success]) -> Changes:
     values: dict[str, str] = {}
     arrived: list[tuple[str, str]] = []
-    for step, output in outputs.items():
+    for step, outcome in done.items():
         flow = step.rpartition("/")[0]
         key = flow[len(container) + 1 : -1]
         values[fields.state(step)] = StepState.COMPLETED
         values[fields.flow_state(flow)] = StepState.COMPLETED
-        values[fields.output(flow)] = output
+        values[fields.output(flow)] = outcome.output
         arrived += [(fields.completed_set(container), key), (fields.over_set(container), key)]
-    told = (event("items_completed", container, items=[int(key) for _, key in arrived[::2]]),) if outputs else ()
-    return Changes(set=values, number=tuple(map(fields.sequence, outputs)), add=tuple(arrived), events=told)
+    items, took = [int(key) for _, key in arrived[::2]], [outcome.took_ms for outcome in done.values()]
+    measured = None if None in took else took
+    told = (event("items_completed", container, items=items, took_ms=measured),) if done else ()
+    return Changes(set=values, number=tuple(map(fields.sequence, done)), add=tuple(arrived), events=told)
 
 
 def _work(plan: Plan, lane: str) -> Work:

@@ -17,14 +17,14 @@ def record_late(plan: Plan, view: RunView, address: str, token: str, outcome: Ou
     """Keep a late success beside its step; strike the token of a late reported failure off."""
     if not isinstance(outcome, Success):
         removed = ((fields.open_set(address), token),) if outcome.reported and not outcome.returned else ()
+        error = outcome.to_json(address)
         changes = Changes(
             remove=removed,
-            events=(event("late_result", address, outcome="failed", error=outcome.to_json(address)),),
+            events=(event("late_result", address, outcome="failed", error=error, took_ms=outcome.took_ms),),
         )
         return Commit(view.run_id, view.incarnation, (Stage(guards={}, changes=changes),))
-    changes = Changes(
-        set={fields.late_output(address): outcome.output}, events=(event("late_result", address, outcome="completed"),)
-    )
+    told = event("late_result", address, outcome="completed", took_ms=outcome.took_ms)
+    changes = Changes(set={fields.late_output(address): outcome.output}, events=(told,))
     if _too_late(plan, view, address):
         changes |= attention(address)
     return Commit(view.run_id, view.incarnation, (Stage(guards=_seen(view, address), changes=changes),))

@@ -244,7 +244,7 @@ def is_owed(view: RunView, undo: str) -> bool:
     return view.returned(undone_by(undo)) or view.unreported(undone_by(undo)) > 0
 
 
-def _claim(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
+def _claim(plan: Plan, view: RunView, address: str, terms: Terms, *, ready_at: int | None = None) -> Move:
     work = work_at(plan, address)
     if work is None:
         raise ValueError(f"{address} is not an operation")
@@ -252,7 +252,9 @@ def _claim(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:
     first_ms = view.moment(fields.first_started(address))
     if attempt > 1 and first_ms is not None and outlasts(work.retry, first_ms=first_ms, at_ms=view.now_ms):
         return out_of_time(plan, view, address, terms)
-    stage = claim(plan, address, work, terms.token, terms.timing, attempt=attempt, first=first_ms is None)
+    since = view.moment(fields.ready_at(address)) if ready_at is None else ready_at
+    timing, first = terms.timing, first_ms is None
+    stage = claim(plan, address, work, terms.token, timing, attempt=attempt, first=first, ready_at=since)
     reads = reads_for(plan, view, address)
     return Move(Commit(view.run_id, view.incarnation, (stage,), reads), to=address, claims=address)
 
@@ -264,7 +266,7 @@ def claim_unseen(plan: Plan, address: str, terms: Terms) -> Stage | None:
         return None
     if not starts_by_itself(plan, address) or not terms.fuses(work):
         return None
-    stage = claim(plan, address, work, terms.token, terms.timing, attempt=1, first=True)
+    stage = claim(plan, address, work, terms.token, terms.timing, attempt=1, first=True, in_hand=True)
     return replace(stage, guards={**stage.guards, fields.attempt(address): None, fields.first_started(address): None})
 
 
@@ -294,7 +296,7 @@ def _wake(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | None:
     if node_at(plan, address).delay is not None and not is_undo(address):
         ground = Ground(guards, by=terms.token, state=StepState.WAITING)
         return complete_step(plan, view, address, "null", ground, terms)
-    claimed = _claim(plan, view, address, terms)
+    claimed = _claim(plan, view, address, terms, ready_at=None if waits_for_slots else until)
     if claimed.claims is None:
         return claimed
     taken: Guards = {fields.state(address): StepState.RUNNING, fields.token(address): terms.token}

@@ -124,10 +124,11 @@ def failure_target(plan: Plan, view: RunView, address: str, error: Mapping[str, 
 
 def begin(plan: Plan, view: RunView, address: str, terms: Terms, *, cause: str | None = None) -> Onward:
     """Make a step ready and, if it is an operation and may be, claim it in the same commit."""
-    changes = reach(plan, address, terms.timing, cause=cause)
-    view.learn(changes.set, view.now_ms)
     work = work_at(plan, address) if starts_by_itself(plan, address) else None
-    if work is None or not terms.fuses(work):
+    fused = work is not None and terms.fuses(work)
+    changes = reach(plan, address, terms.timing, cause=cause, claimed=fused)
+    view.learn(changes.set, view.now_ms)
+    if work is None or not fused:
         return Onward(changes=changes, to=address)
     return Onward(
         changes=changes,

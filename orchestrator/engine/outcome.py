@@ -42,6 +42,8 @@ class Failure:
     """Whether the operation itself says that nothing happened outside."""
     returned: bool = False
     """Whether the operation returned, so that its effect is there, and the step failed after it."""
+    took_ms: float | None = None
+    """How long the operation was executed, if it was."""
 
     def to_json(self, step: str) -> dict[str, Any]:
         """The `error` root of expressions and the record of the step."""
@@ -59,6 +61,8 @@ class Success:
     """What an operation returned, as JSON text."""
 
     output: str
+    took_ms: float | None = None
+    """How long the operation was executed, if it was."""
 
 
 Outcome = Success | Failure

@@ -53,11 +53,13 @@ class Ground:
     beside: Changes = Changes()
     """What ends with it besides: of a step that waits for an event, that it can be found."""
     then: tuple[Then, ...] = ()
+    took_ms: float | None = None
+    """How long the attempt took, as its worker has measured it."""
 
     @staticmethod
-    def of_attempt(address: str, token: str) -> Ground:
+    def of_attempt(address: str, token: str, took_ms: float | None = None) -> Ground:
         """The ground of an attempt that reports its outcome: its token, and nothing else."""
-        return Ground({fields.token(address): token}, by=token, token=token)
+        return Ground({fields.token(address): token}, by=token, token=token, took_ms=took_ms)
 
     @staticmethod
     def of_ready(plan: Plan, address: str, terms: Terms) -> Ground:
@@ -91,7 +93,7 @@ class Ground:
 
 def settle(plan: Plan, view: RunView, address: str, token: str, outcome: Outcome, terms: Terms) -> Move:
     """The move that records an attempt's outcome and goes on from there."""
-    ground = Ground.of_attempt(address, token)
+    ground = Ground.of_attempt(address, token, outcome.took_ms)
     if isinstance(outcome, Success):
         return complete_step(plan, view, address, outcome.output, ground, terms)
     return fail_attempt(plan, view, address, outcome, ground, terms)
@@ -115,7 +117,7 @@ def complete_step(
         values[fields.went_to(address)] = target if onward.to is None or is_drain(onward.to) else onward.to
     values |= _used_inputs(view, address)
     completed = move_step(ground.state, StepHappening.COMPLETE)
-    changes = leave(plan, address, completed, values=values, struck=ground.token)
+    changes = leave(plan, address, completed, values=values, struck=ground.token, took_ms=ground.took_ms)
     return onward.beside(more).move(view, ground.stage(address, changes))
 
 
@@ -176,7 +178,7 @@ def fail_step(  # what a failure leaves is all of these
 ) -> Move:
     """The step failed for good. `happened`: its operation may have had an effect."""
     values = {**(values or {}), fields.error(address): json.dumps(record)}
-    changes = leave(plan, address, state, values=values, struck=struck, error=record)
+    changes = leave(plan, address, state, values=values, struck=struck, error=record, took_ms=ground.took_ms)
     view.learn(changes.set, view.now_ms)
     onward = _after_failure(plan, view, address, record, terms, state=state, happened=happened)
     return onward.move(view, ground.stage(address, changes))
@@ -297,7 +299,9 @@ def _retry(
         stamp={fields.until(address): delay},
         remove=((fields.open_set(address), struck),) if struck else (),
         entries={address: Due(within_ms=look_ms)},
-        events=(event("attempt_failed", address, attempt=attempt, error=record, retry_in_ms=delay),),
+        events=(
+            event("attempt_failed", address, attempt=attempt, error=record, retry_in_ms=delay, took_ms=ground.took_ms),
+        ),
     )
     if is_undo(address):
         return ground.stage(address, changes)

@@ -55,13 +55,17 @@ def queued(address: str, timing: Timing, work: Work | None) -> Changes:
     )
 
 
-def reach(plan: Plan, address: str, timing: Timing, *, cause: str | None = None) -> Changes:
-    """The flow has come to a step: it is ready, live, and sent again if nobody takes it."""
-    state = move_step(StepState.PENDING, StepHappening.REACH)
-    waiting = queued(address, timing, work_at(plan, address))
+def reach(plan: Plan, address: str, timing: Timing, *, cause: str | None = None, claimed: bool = False) -> Changes:
+    """The flow has come to a step: it is ready, live, and sent again if nobody takes it.
+
+    `claimed`: the same commit claims it, so that it does not wait for a worker.
+    """
+    state, work = move_step(StepState.PENDING, StepHappening.REACH), work_at(plan, address)
+    waiting = queued(address, timing, work)
+    since = {} if claimed or work is None or is_lane(address) else {fields.ready_at(address): 0}
     return Changes(
         set={fields.state(address): state, **({fields.cause(address): cause} if cause else {})},
-        stamp=waiting.stamp,
+        stamp={**waiting.stamp, **since},
         add=tuple((live, address) for live in live_sets(plan, address)),
         entries=waiting.entries,
     )
@@ -75,10 +79,11 @@ def leave(
     values: Mapping[str, str] | None = None,
     struck: str | None = None,
     error: Mapping[str, Any] | None = None,
+    took_ms: float | None = None,
 ) -> Changes:
     """A step is settled for good: it takes its place in the order, and is no longer live.
 
-    `struck` is the token whose attempt reported its end; `error` is told with the event.
+    `struck` is the token whose attempt reported its end; `error`, and how long that took, are told with the event.
     """
     removed = ((fields.open_set(address), struck),) if struck else ()
     recorded = values or {}
@@ -93,7 +98,7 @@ def leave(
         number=(fields.sequence(address),),
         remove=(*((live, address) for live in live_sets(plan, address)), *removed),
         entries={address: None},
-        events=(event(f"step_{state.value}", address, error=error),),
+        events=(event(f"step_{state.value}", address, error=error, took_ms=took_ms),),
     )
 
 
@@ -179,8 +184,22 @@ REST_OVER = Then(
 """If the run's flow has completed and nothing goes on beside it any more, its end is ready."""
 
 
-def claim(plan: Plan, address: str, work: Work, token: str, timing: Timing, *, attempt: int, first: bool) -> Stage:
-    """A ready step becomes running, with a token and a lease. An undo is claimed in a stopping flow, a step is not."""
+def claim(
+    plan: Plan,
+    address: str,
+    work: Work,
+    token: str,
+    timing: Timing,
+    *,
+    attempt: int,
+    first: bool,
+    ready_at: int | None = None,
+    in_hand: bool = False,
+) -> Stage:
+    """A ready step becomes running, with a token and a lease. An undo is claimed in a stopping flow, a step is not.
+
+    `ready_at`: since when it waited for a worker. `in_hand`: it waited in a message that had others to see to.
+    """
     guards: dict[str, str | None] = {fields.state(address): StepState.READY, fields.PAUSED: "0"}
     if not is_undo(address):
         guards |= going_on(plan, address)
@@ -202,7 +221,7 @@ def claim(plan: Plan, address: str, work: Work, token: str, timing: Timing, *, a
             stamp=stamp,
             add=((fields.open_set(address), token),),
             entries={address: Due(within_ms=min(timing.lease_ms, limit_ms))},
-            events=(event("step_started", address, attempt=attempt),),
+            events=(event("step_started", address, attempt=attempt, ready_at=ready_at, in_hand=in_hand or None),),
         ),
     )
 

@@ -124,6 +124,7 @@ def _end_lease(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
                 fields.state(address): move_step(StepState.RUNNING, StepHappening.LAPSE),
                 fields.losses(address): str(losses),
             },
+            stamp={fields.ready_at(address): 0},
             events=(event("attempt_lost", address, attempt=view.attempt(address)),),
         )
         changes |= queued(address, terms.timing, work)
@@ -158,7 +159,8 @@ def _end_wait(plan: Plan, view: RunView, address: str, terms: Terms) -> Visit:
     if work_at(plan, address) is None:
         return _send_again(view, address, terms)
     guards: Guards = {fields.state(address): StepState.WAITING}
-    stage = Stage(guards=guards, due=(address,), changes=waken(plan, address, terms))
+    since = {} if until is None or view[fields.in_line(address)] is not None else {fields.ready_at(address): str(until)}
+    stage = Stage(guards=guards, due=(address,), changes=waken(plan, address, terms) | Changes(set=since))
     return Visit(Move(Commit(view.run_id, view.incarnation, (stage,))), send=address)
 
 

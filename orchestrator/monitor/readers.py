@@ -8,8 +8,9 @@ from typing import Final
 from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.monitor.feed import Reader
 from orchestrator.monitor.following import Followings
+from orchestrator.monitor.metrics import metrics_reader
 
-READERS: Final[Sequence[Callable[[RedisOrchestrator], Reader | None]]] = ()
+READERS: Final[Sequence[Callable[[RedisOrchestrator], Reader | None]]] = (metrics_reader,)
 """Each makes its reader, or None where the settings have no use for it."""
 
 

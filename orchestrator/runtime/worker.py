@@ -6,6 +6,7 @@ import os
 import random
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -276,8 +277,9 @@ class Message:
             cancelled=lambda: lease.cancelled,
             seconds_left=(work.timeout_ms - elapsed_ms) / 1000,
         )
-        self.worker.note(work.operation, elapsed_s() - began_s)
-        return outcome
+        took_s = elapsed_s() - began_s
+        self.worker.note(work.operation, took_s)
+        return replace(outcome, took_ms=round(took_s * 1000, 3))
 
     def for_kin(self, effect: PrepareChild | Wake) -> PreparedChild | Failure | None:
         """What a child, or a parent, is to be started with or told."""

@@ -14,6 +14,9 @@ WORKER_LIFETIME_MS = 20_000
 """A worker that has not announced itself for so long is taken off the register."""
 
 
+_HOURS = {-1: "ever", -2: "ever-steps"}
+
+
 def shard_of(run_id: str, shards: int) -> int:
     """The shard of a run: that of its root, whose id is the part before the first `/`."""
     return zlib.crc32(run_id.partition("/")[0].encode()) % shards
@@ -132,6 +135,17 @@ class Keys:
     def positions(self, reader: str) -> str:
         """HASH, shard → the id of the last event of its feed that the reader has seen to. For ever."""
         return f"{self.namespace}:{{registry}}:positions:{reader}"
+
+    def metrics(self, workflow: str, hour: int) -> str:
+        """HASH, `version|step|name` or `version|step|name|bucket` → a sum: what a workflow did in an hour; or ever.
+
+        An hour's until `metrics_retention_ms` after its end; those of ever for ever.
+        """
+        return f"{self.namespace}:{{metrics}}:sums:{workflow}:{_HOURS.get(hour, hour)}"
+
+    def metrics_positions(self, reader: str) -> str:
+        """HASH, shard → the id of the last event of its feed that is in the sums. For ever."""
+        return f"{self.namespace}:{{metrics}}:positions:{reader}"
 
     def payloads(self, run_id: str) -> str:
         """HASH, digest → bytes: what is kept beside a run. Until the run is deleted."""

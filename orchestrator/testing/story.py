@@ -20,6 +20,10 @@ _MARKS: Mapping[str, str] = {
 }
 
 
+_UNTOLD = frozenset({"type", "step", "took_ms", "ready_at", "in_hand"})
+"""What stands elsewhere in the line; and what is measured, which is nothing where the clock is virtual."""
+
+
 def outline(run: RunDescription) -> str:
     """Status and steps of a run, on one line."""
     steps = ", ".join(
@@ -40,7 +44,7 @@ def tell(run: RunDescription, history: Iterable[HistoryEntry]) -> str:
 
 
 def _event(event: Mapping[str, Any]) -> str:
-    details = (f"{name}={_value(value)}" for name, value in event.items() if name not in ("type", "step"))
+    details = (f"{name}={_value(value)}" for name, value in event.items() if name not in _UNTOLD)
     return " ".join(filter(None, (f"{event['type']:<16}", event.get("step"), *details))).rstrip()
 
 

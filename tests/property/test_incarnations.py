@@ -175,10 +175,10 @@ def test_no_life_of_a_run_doubles_or_forgets_an_effect(
     """However often it fails and is begun again: each key is done once, undone once, and what stands is known."""
     workflow["compensation"]["trigger"] = "manual" if manual else "automatic"
 
-    _live_many_lives(World(workflow, flag, chance))
+    live_many_lives(World(workflow, flag, chance))
 
 
-def _live_many_lives(world: World) -> None:
+def live_many_lives(world: World) -> None:
     """The run fails and is begun again until it completes."""
     for life in range(LIVES):
         world.fails = 0.3 if life < LIVES - 1 else 0.0
@@ -197,4 +197,4 @@ def test_no_life_of_a_run_takes_anything_twice_or_waits_for_what_it_has(
     workflow: dict[str, Any], flag: bool, chance: Random
 ) -> None:
     """What steps that are discarded took is free again, what kept steps took is not, and no life waits for ever."""
-    _live_many_lives(World(workflow, flag, chance))
+    live_many_lives(World(workflow, flag, chance))

@@ -25,6 +25,7 @@ from orchestrator.spec.workflow import define_workflow
 from orchestrator.store.events_memory import MemoryEvents
 from orchestrator.store.limits_memory import MemoryLimits
 from orchestrator.store.memory import MemoryStore
+from orchestrator.store.metrics import MemoryMetrics
 from orchestrator.store.registry import MemoryRegistry
 
 WORKFLOW = "test.flow"
@@ -118,7 +119,9 @@ class Surroundings:
         self.dispatcher = RecordingDispatcher(self.settings)
         self.events = MemoryEvents(self.settings, self.clock)
         self.limits = MemoryLimits(self.clock)
-        self.client = RedisOrchestrator(self.settings, self.store, self.registry, self.dispatcher, self.events)
+        self.sums = MemoryMetrics(self.settings, self.clock)
+        parts = self.settings, self.store, self.registry, self.dispatcher, self.events
+        self.client = RedisOrchestrator(*parts, sums=self.sums)
         self.operations = OperationRegistry()
         for key in ("do.write", "undo.write"):
             self.operations.register(made(key, self.behaviour.get(key, echo)))

@@ -176,6 +176,7 @@ class HttpOrchestrator(Orchestrator):
     runs = _driven_to_runs(ClientVerbs.runs)
     search = _driven(ClientVerbs.search)
     stats = _driven(ClientVerbs.stats)
+    metrics = _driven(ClientVerbs.metrics)
     doctor = _driven(ClientVerbs.doctor)
 
     @override

@@ -82,7 +82,10 @@ def test_every_setting_that_a_page_names_exists(page: Path) -> None:
     assert in_environment - fields.keys() == set()
     if "| setting |" in text:
         shown = {name: default for name, default in with_defaults if name in fields}
-        assert shown == {name: str(fields[name].default).replace("True", "true") for name, _ in with_defaults}
+        assert shown == {
+            name: str(fields[name].default).replace("True", "true").replace("False", "false")
+            for name, _ in with_defaults
+        }
 
 
 def test_the_figures_of_the_readme_are_those_that_were_measured_last() -> None:

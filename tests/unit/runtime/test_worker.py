@@ -68,6 +68,13 @@ def commits(monkeypatch: pytest.MonkeyPatch) -> list[Commit]:
     return noted
 
 
+@pytest.fixture
+def always_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No operation takes longer than a message costs, however busy the machine is."""
+    monkeypatch.setattr("orchestrator.runtime.worker.MESSAGE_S", 60.0)
+
+
+@pytest.mark.usefixtures("always_quick")
 @pytest.mark.parametrize("width", [2, 9])
 def test_branches_of_quick_operations_take_one_message_and_a_commit_each(commits: list[Commit], width: int) -> None:
     """A branch is settled, and the next one claimed, by one commit; around them it takes a fixed number."""
@@ -101,6 +108,7 @@ def test_branches_of_slow_operations_are_sent() -> None:
     assert around.dispatcher.sent == [(run.run_id, "first"), (run.run_id, "all[b1]/step-1")]
 
 
+@pytest.mark.usefixtures("always_quick")
 def test_a_branch_that_another_worker_has_taken_is_left_to_it() -> None:
     """A claim that is refused in the commit of another branch's result does not undo that result."""
     worked: list[str] = []

@@ -1,0 +1,183 @@
+"""What a workflow did in a span of time, out of the sums that the reader of the feed keeps by the hour."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from orchestrator.client.measures import Hour, Measures, Spread, StepMeasures, WorkflowStats
+from orchestrator.client.search import moment_ms
+from orchestrator.client.surface import Moment
+from orchestrator.engine.roots import rfc3339
+from orchestrator.errors import InvalidRequest
+from orchestrator.store.metrics import HOUR_MS, Metrics
+from orchestrator.store.sketches import Sketch, merged
+
+DAY_MS: Final = 24 * HOUR_MS
+LONGEST_HOURS: Final = 24 * 366
+_UNDO: Final = "undo_"
+
+
+class Tally:
+    """Sums by version, step and name, put together again from the fields that they were kept in."""
+
+    def __init__(self, found: Iterable[Mapping[str, int]]) -> None:
+        self._counts: dict[tuple[str, str], dict[str, int]] = {}
+        self._sketches: dict[tuple[str, str], dict[str, Sketch]] = {}
+        for sums in found:
+            for name, number in sums.items():
+                self._take(name, number)
+
+    def _take(self, name: str, number: int) -> None:
+        version, step, counter, *bucket = name.split("|")
+        if not bucket:
+            counts = self._counts.setdefault((version, step), {})
+            counts[counter] = counts.get(counter, 0) + number
+            return
+        sketch = self._sketches.setdefault((version, step), {}).setdefault(counter, Sketch())
+        if bucket == ["sum"]:
+            sketch.total += number / 1000
+        else:
+            sketch.counts[int(bucket[0])] += number
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """Each version and step that something is known of."""
+        return sorted({*self._counts, *self._sketches})
+
+    @property
+    def versions(self) -> list[str]:
+        """Each version that something is known of."""
+        return sorted({version for version, _ in self.places})
+
+    def count(self, name: str, *, version: str | None = None, step: str | None = "") -> int:
+        """A sum over versions, or of one; of runs (`""`), of one step, or of all steps (None)."""
+        return sum(
+            counts.get(name, 0) for place, counts in self._counts.items() if _is_of(place, version=version, step=step)
+        )
+
+    def sketch(self, name: str, *, version: str | None = None, step: str | None = "") -> Sketch:
+        """A distribution, likewise."""
+        found = (held for place, held in self._sketches.items() if _is_of(place, version=version, step=step))
+        return merged(held[name] for held in found if name in held)
+
+
+def workflow_stats(
+    metrics: Metrics, workflow: str, now_ms: int, since: Moment | None, until: Moment | None
+) -> WorkflowStats:
+    """What a workflow did: in the last 24 hours, unless it is said since when and until when."""
+    until_ms = now_ms if until is None else moment_ms(until, now_ms, "until")
+    since_ms = until_ms - DAY_MS if since is None else moment_ms(since, now_ms, "since")
+    if since_ms >= until_ms:
+        raise InvalidRequest("since must be before until")
+    first = since_ms - since_ms % HOUR_MS
+    hours = range(first, until_ms, HOUR_MS)
+    if len(hours) > LONGEST_HOURS:
+        raise InvalidRequest(f"at most {LONGEST_HOURS} hours at once, not {len(hours)}")
+    found = metrics.read([(workflow, hour) for hour in hours])
+    whole = Tally(found)
+    steps = sorted({step for _, step in whole.places if step})
+    return WorkflowStats(
+        workflow=workflow,
+        since=rfc3339(first),
+        until=rfc3339(hours[-1] + HOUR_MS),
+        total=_measures(whole, None),
+        versions=tuple(_measures(whole, version) for version in whole.versions),
+        steps=tuple(_step(whole, step) for step in steps),
+        hours=tuple(_hour(hour, Tally([sums])) for hour, sums in zip(hours, found, strict=True)),
+    )
+
+
+def _is_of(place: tuple[str, str], *, version: str | None, step: str | None) -> bool:
+    return version in (None, place[0]) and (place[1] != "" if step is None else place[1] == step)
+
+
+def _measures(tally: Tally, version: str | None) -> Measures:
+    def runs(name: str) -> int:
+        return tally.count(name, version=version)
+
+    def steps(name: str) -> int:
+        return tally.count(name, version=version, step=None)
+
+    completed, failed, cancelled = runs("completed"), runs("failed"), runs("cancelled")
+    undone = runs("compensated") + runs("compensation_failed")
+    return Measures(
+        version=version,
+        started=runs("started"),
+        completed=completed,
+        failed=failed,
+        cancelled=cancelled,
+        retried=runs("retried"),
+        compensated=runs("compensated"),
+        compensation_failed=runs("compensation_failed"),
+        retries=steps("retries"),
+        lost_attempts=steps("lost_attempts"),
+        late=steps("late"),
+        undo_failed=steps(f"{_UNDO}failed") + steps(f"{_UNDO}lost"),
+        sla_met=runs("sla_met"),
+        sla_breached=runs("sla_breached"),
+        sla_warned=runs("sla_warned"),
+        success_rate=_share(completed, completed + failed),
+        retry_rate=_share(steps("retries"), steps("completed") + steps("failed") + steps("lost") + steps("retries")),
+        sla_compliance=_share(runs("sla_met"), runs("sla_met") + runs("sla_breached")),
+        compensation_rate=_share(undone, completed + failed + cancelled),
+        duration=spread(tally.sketch("duration", version=version)),
+        queue_wait=spread(tally.sketch("wait", version=version, step=None)),
+    )
+
+
+def _step(tally: Tally, step: str) -> StepMeasures:
+    def of(name: str) -> int:
+        return tally.count(name, step=step)
+
+    completed, failed, retries = of("completed"), of("failed") + of("lost"), of("retries")
+    return StepMeasures(
+        step=step,
+        started=of("started"),
+        completed=completed,
+        failed=failed,
+        cancelled=of("cancelled"),
+        skipped=of("skipped"),
+        retries=retries,
+        lost_attempts=of("lost_attempts"),
+        late=of("late"),
+        undone=of(f"{_UNDO}completed"),
+        undo_failed=of(f"{_UNDO}failed") + of(f"{_UNDO}lost"),
+        sla_met=of("sla_met"),
+        sla_breached=of("sla_breached"),
+        success_rate=_share(completed, completed + failed),
+        retry_rate=_share(retries, completed + failed + retries),
+        sla_compliance=_share(of("sla_met"), of("sla_met") + of("sla_breached")),
+        duration=spread(tally.sketch("attempt", step=step)),
+        queue_wait=spread(tally.sketch("wait", step=step)),
+    )
+
+
+def _hour(hour: int, tally: Tally) -> Hour:
+    durations = tally.sketch("duration")
+    return Hour(
+        at=rfc3339(hour),
+        started=tally.count("started"),
+        completed=tally.count("completed"),
+        failed=tally.count("failed"),
+        cancelled=tally.count("cancelled"),
+        p50_ms=_rounded(durations.quantile(0.5)),
+        p95_ms=_rounded(durations.quantile(0.95)),
+    )
+
+
+def spread(sketch: Sketch) -> Spread | None:
+    """A sketch as it is shown; None if nothing was measured."""
+    p50, p95, p99 = (_rounded(sketch.quantile(share)) for share in (0.5, 0.95, 0.99))
+    mean = _rounded(sketch.mean)
+    if mean is None or p50 is None or p95 is None or p99 is None:
+        return None
+    return Spread(sketch.count, mean, p50, p95, p99)
+
+
+def _rounded(value_ms: float | None) -> float | None:
+    return None if value_ms is None else round(value_ms, 3)
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 6) if whole else None
