@@ -24,6 +24,10 @@ LABEL: Final = 20.0
 PAD: Final = 14.0
 ASIDE: Final = 30.0
 """Room on the left for what leads back, or past several steps."""
+BESIDE: Final = 22.0
+"""Room on the right for failures that lead past other steps."""
+LABELLED: Final = 40.0
+"""Room for conditions beside the last column."""
 _LONGEST: Final = 25
 _NONE: Final[Mapping[str, Progress]] = {}
 
@@ -105,7 +109,9 @@ class _Drawing:
         reached = {line.end for line in lines if self._taken(line)}
         terminals = [self._terminal(one, layout, reached=not self.progress or one in reached) for one in ends]
         shift = f"translate({aside:.1f} 0)"
-        return (layout.width + aside, layout.height), tag("g", *drawn, *boxes, *terminals, transform=shift)
+        beside = BESIDE if any(line.failure and line.end in sizes for line in lines) else 0.0
+        beside += LABELLED if any(line.label and line.end in sizes for line in lines) else 0.0
+        return (layout.width + aside + beside, layout.height), tag("g", *drawn, *boxes, *terminals, transform=shift)
 
     def _lines(self, flow: Flow) -> list[Line]:
         lines: list[Line] = []
@@ -184,7 +190,7 @@ class _Drawing:
         shown = tag("path", d=path, class_=f"line {kind} {'on-failure' if line.failure else ''}", marker_end=marker)
         if not line.label:
             return shown
-        text = tag("text", tag("title", line.label), _short(line.label, 30), x=round(x), y=round(y), class_="label")
+        text = tag("text", tag("title", line.label), _short(line.label, 22), x=round(x), y=round(y), class_="label")
         return joined([shown, text])
 
     def _taken(self, line: Line) -> bool:
@@ -237,21 +243,30 @@ def _path(line: Line, layout: Layout, sizes: Mapping[str, Size]) -> tuple[str, t
         )
     middle = x2 + w2 / 2
     if line.failure and middle > x1 + w1:
-        return _round_corners(
-            x1 + w1 - 26, y1 + h1, middle, y2, near=layout.layers[line.end] - layout.layers[line.start]
-        )
+        return _by_corners(line, layout, sizes, (x1 + w1 - 26, y1 + h1), (middle, y2))
     from_x = x1 + w1 / 2
     below, bend = y1 + h1, (y2 - y1 - h1) / 2
     bent = f"C{from_x:.1f} {below + bend:.1f} {middle:.1f} {y2 - bend:.1f} {middle:.1f} {y2 - 1:.1f}"
     return f"M{from_x:.1f} {below:.1f}{bent}", (middle + 7, y2 - 9)
 
 
-def _round_corners(x1: float, y1: float, x2: float, y2: float, *, near: int) -> tuple[str, tuple[float, float]]:
-    """Down, across in the gap between two layers, and down again."""
-    level, bend = (y2 - GAP_Y / 2 if near == 1 else y1 + GAP_Y / 2), 9.0
-    first = f"M{x1:.1f} {y1:.1f}V{level - bend:.1f}Q{x1:.1f} {level:.1f} {x1 + bend:.1f} {level:.1f}"
-    second = f"H{x2 - bend:.1f}Q{x2:.1f} {level:.1f} {x2:.1f} {level + bend:.1f}V{y2 - 1:.1f}"
-    return first + second, (x2 + 6, y2 - 6)
+def _by_corners(
+    line: Line, layout: Layout, sizes: Mapping[str, Size], start: tuple[float, float], end: tuple[float, float]
+) -> tuple[str, tuple[float, float]]:
+    """Down, across in the gap between two layers, and down again; past other boxes, in from the right."""
+    (x1, y1), (x2, y2) = start, end
+    first, last = layout.layers[line.start], layout.layers[line.end]
+    between = [one for one, layer in layout.layers.items() if first < layer < last]
+    in_the_way = [one for one in between if layout.places[one][0] < x2 < layout.places[one][0] + sizes[one][0]]
+    level, bend = (y2 if last - first == 1 else y1 + GAP_Y) - GAP_Y / 2, 9.0
+    down = f"M{x1:.1f} {y1:.1f}V{level - bend:.1f}Q{x1:.1f} {level:.1f} {x1 + bend:.1f} {level:.1f}"
+    if not in_the_way:
+        return f"{down}H{x2 - bend:.1f}Q{x2:.1f} {level:.1f} {x2:.1f} {level + bend:.1f}V{y2 - 1:.1f}", (x2 + 6, y2 - 6)
+    out = max(layout.places[one][0] + sizes[one][0] for one in [*in_the_way, line.end]) + BESIDE - 6
+    right, middle = layout.places[line.end][0] + sizes[line.end][0], y2 + sizes[line.end][1] / 2
+    around = f"H{out - bend:.1f}Q{out:.1f} {level:.1f} {out:.1f} {level + bend:.1f}V{middle - bend:.1f}"
+    back = f"Q{out:.1f} {middle:.1f} {out - bend:.1f} {middle:.1f}H{right + 1:.1f}"
+    return down + around + back, (x1 + 12, level - 5)
 
 
 def _what(node: Node) -> str:

@@ -39,7 +39,7 @@ def _nested(items: Sequence[tuple[str | int, Any]], brackets: str, level: int, u
     if not items:
         return tag("span", brackets, class_="none")
     rows = [
-        tag("li", tag("span", name, class_="key"), " ", json_view(value, level=level + 1, unfolded=unfolded))
+        tag("li", tag("span", f"{name}:", class_="key"), " ", json_view(value, level=level + 1, unfolded=unfolded))
         for name, value in items[:_MOST]
     ]
     if len(items) > _MOST:

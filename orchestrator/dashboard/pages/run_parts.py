@@ -54,9 +54,13 @@ def facts(run: RunDescription) -> Markup:
 
 def why_box(why: Why) -> Markup:
     """Why it does not move, and when it is looked at next."""
-    hints = [tag("p", hint, class_="hint") for hint in (why.advice, *why.hints) if hint]
+    hints = [tag("p", _advice(hint), class_="hint") for hint in (why.advice, *why.hints) if hint]
     look = why.next_look_at and tag("p", "Looked at next: ", moment(why.next_look_at), class_="hint")
     return tag("div", tag("h2", "What it waits for"), tag("p", why.sentence), *hints, look or None, class_="panel why")
+
+
+def _advice(text: str) -> Markup:
+    return tag("code", text) if text.startswith("orchestrator ") else joined([text])
 
 
 def error_box(error: Mapping[str, Any]) -> Markup:
