@@ -16,6 +16,16 @@
     button.closest("li").remove();
     group.querySelector(":scope > [data-add-item]").focus();
   };
+  const toProblem = (tries = 40) => {
+    const first = document.querySelector('.start-form [aria-invalid="true"], .start-form .wrong');
+    if (!first) {
+      if (tries) setTimeout(toProblem, 25, tries - 1);
+      return;
+    }
+    if (first.matches("input, select, textarea")) first.focus();
+    first.scrollIntoView({ block: "center" });
+  };
+  window.orchestrator.toProblem = toProblem;
   document.addEventListener("click", (event) => {
     const found = event.target.closest && event.target.closest("[data-add-item], [data-remove-item]");
     if (!found) return;

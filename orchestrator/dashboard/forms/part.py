@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from nicegui import ui
@@ -24,8 +25,8 @@ class SchemaForm:
 
     def __init__(self, title: str, schema: Schema | None, name: str, value: Any = MISSING) -> None:
         self.name = name
-        self.fields = shape_of(schema)
-        self.text = Shape(Kind.JSON, {"description": "A JSON value."}, "JSON", required=True)
+        self.fields = replace(shape_of(schema), title=title)
+        self.text = Shape(Kind.JSON, {}, title, required=True)
         can = self.fields.kind is not Kind.JSON
         self.shape = self.fields if can and (value is MISSING or can_say(self.fields, value, name)) else self.text
         self.flat: Mapping[str, str] = spread(self.shape, value, name)
