@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from orchestrator.client.asynchronous import AsyncOrchestrator, AsyncRunHandle
     from orchestrator.client.surface import Orchestrator, RunHandle, Start
+    from orchestrator.client.webhooks import verify_webhook
     from orchestrator.errors import OperationError, OrchestratorError, RunConflict, RunFailed, Unreachable, WaitTimeout
     from orchestrator.runtime.app import worker_app
     from orchestrator.settings import Settings
@@ -67,11 +68,13 @@ __all__ = [
     "WorkflowSpec",
     "define_workflow",
     "operation",
+    "verify_webhook",
     "worker_app",
 ]
 
 _MODULES = {
     "client.asynchronous": ("AsyncOrchestrator", "AsyncRunHandle"),
+    "client.webhooks": ("verify_webhook",),
     "client.surface": ("Orchestrator", "RunHandle", "Start"),
     "errors": ("OperationError", "OrchestratorError", "RunConflict", "RunFailed", "Unreachable", "WaitTimeout"),
     "runtime.app": ("worker_app",),

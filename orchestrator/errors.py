@@ -11,6 +11,7 @@
     │   ├── BodyTooLarge          the body of a request over HTTP is over the limit
     │   ├── Malformed             a request over HTTP that cannot be read as what it should be
     │   ├── UnsupportedMediaType  the body of a request is of a kind that is not read there
+    │   ├── InvalidSignature      a webhook is not signed with this secret, or not now
     │   └── InvalidSchedule       an expression names no times
     ├── NotFound                  nothing has that name                          (exit 1)
     │   ├── UnknownWorkflow
@@ -20,6 +21,9 @@
     │   ├── UnknownSchedule
     │   ├── UnknownOperation
     │   ├── UnknownJob
+    │   ├── UnknownAlert
+    │   ├── UnknownChannel
+    │   ├── UnknownDelivery
     │   ├── UnknownWorker         no worker of that name is there, or was in the last day
     │   └── UnknownKey
     ├── Conflict                  the state does not allow it                    (exit 1)
@@ -32,6 +36,7 @@
     │   ├── NotAsked             somebody may not decide this approval, or not now
     │   ├── StepNotWaiting        the step is in another state than this needs
     │   ├── NotRetriable          what is to be undone first was not
+    │   ├── AlertOver             the alert is resolved
     │   ├── PoolFixed             the worker's pool cannot change its size
     │   ├── WorkerRefused         the worker will not do what it is told
     │   └── IllegalTransition     a state table has no such step
@@ -42,6 +47,7 @@
     ├── RunFailed                 a run that was waited for did not complete     (exit 1)
     ├── WaitTimeout               the wait was given up; the run goes on         (exit 1)
     ├── Unreachable               Redis or the broker does not answer            (exit 3)
+    ├── NotDelivered              an alert did not reach its channel
     ├── WorkerSilent              a worker does not answer                       (exit 1)
     ├── PayloadLost               a payload kept beside its run is gone or damaged
     ├── ProcessFailed             a process of the local fleet ended or kept silent
@@ -172,6 +178,12 @@ class InvalidSchedule(InvalidRequest):
     code = "invalid_schedule"
 
 
+class InvalidSignature(InvalidRequest):
+    """The webhook is not signed with this secret, or is too old; do not act on it."""
+
+    code = "invalid_signature"
+
+
 class NotFound(OrchestratorError):
     """Nothing has that name."""
 
@@ -218,6 +230,24 @@ class UnknownJob(NotFound):
     """No job has that id; jobs are deleted some days after their end."""
 
     code = "unknown_job"
+
+
+class UnknownAlert(NotFound):
+    """No alert has that id; they are deleted some weeks after they were raised (setting `alerts_kept_ms`)."""
+
+    code = "unknown_alert"
+
+
+class UnknownChannel(NotFound):
+    """The setting `alerts` has no channel of that name."""
+
+    code = "unknown_channel"
+
+
+class UnknownDelivery(NotFound):
+    """No delivery has that id, or it is not dead; `orchestrator alerts dead` lists those that are."""
+
+    code = "unknown_delivery"
 
 
 class UnknownWorker(NotFound):
@@ -316,6 +346,12 @@ class NotRetriable(Conflict):
     code = "not_retriable"
 
 
+class AlertOver(Conflict):
+    """The alert is resolved, so there is nothing to acknowledge."""
+
+    code = "alert_over"
+
+
 class PoolFixed(Conflict):
     """The worker's pool cannot change its size; only `prefork`, `gevent` and `eventlet` pools do."""
 
@@ -351,6 +387,12 @@ class Unreachable(OrchestratorError):
 
     code = "unreachable"
     exit_code = 3
+
+
+class NotDelivered(OrchestratorError):
+    """An alert did not reach its channel; it is tried again."""
+
+    code = "not_delivered"
 
 
 class WorkerSilent(OrchestratorError):

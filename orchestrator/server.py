@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib.util import find_spec
 
@@ -11,6 +12,7 @@ from fastapi import FastAPI
 from orchestrator import logs
 from orchestrator.api.access import is_loopback
 from orchestrator.api.app import create_app
+from orchestrator.client.redaction import mask_of_lines
 from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.errors import InvalidSettings
 from orchestrator.settings import Settings
@@ -33,13 +35,15 @@ def served(settings: Settings) -> FastAPI:
 def main(host: str, port: int) -> None:
     """Serve until SIGTERM or Ctrl-C."""
     settings = Settings()
-    logs.configure(json=settings.log_json, level=settings.log_level)
+    mask = mask_of_lines(*settings.redact)
+    logs.configure(json=settings.log_json, level=settings.log_level, mask=mask, standard=logging.WARNING)
     if not settings.access and not is_loopback(host):
         raise InvalidSettings(f"without keys (setting `access`) the API listens on loopback only, not on {host}")
     uvicorn.run(
         served(settings),
         host=host,
         port=port,
+        log_config=None,
         log_level=settings.log_level.lower(),
         access_log=False,
         server_header=False,

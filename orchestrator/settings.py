@@ -3,16 +3,97 @@
 from __future__ import annotations
 
 import os
+import re
+from base64 import b64decode
 from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+WEBHOOK: Final = "webhook+"
+"""What stands before `http://` and `https://` in the URL of a channel that is a signed webhook of ours."""
+LEAST_SECRET: Final = 24
+"""Bytes that a webhook's secret has at least."""
+
+AlertKind = Literal["sla", "failed", "compensation_failed", "attention", "dead_event", "missed_schedule", "no_worker"]
+AlertLevel = Literal["warning", "error", "critical"]
+
+
+class AlertChannel(BaseModel):
+    """Where alerts go, and which. A plain text is the URL alone."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: SecretStr
+    """A URL of apprise, or `webhook+https://…`."""
+    secret: SecretStr | None = None
+    """Of a webhook: base64, perhaps behind `whsec_`; several, by blanks, while one takes another's place."""
+    on: tuple[AlertKind, ...] = ("sla", "compensation_failed", "attention")
+    min_level: AlertLevel = "warning"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_text(cls, given: Any) -> Any:
+        return {"url": given} if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        """No message tells what the URL or the secret is."""
+        url = self.url.get_secret_value()
+        scheme, separator, _ = url.partition("://")
+        if not separator or not scheme:
+            raise ValueError("the URL of an alert channel begins with what it is, as `mailto://` or `webhook+https://`")
+        if not self.is_webhook:
+            if self.secret is not None:
+                raise ValueError("only a channel at `webhook+https://…` has a `secret`")
+            return self
+        parts = urlsplit(url.removeprefix(WEBHOOK))
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("a webhook is at `webhook+https://host/…` or `webhook+http://host/…`")
+        if self.secret is None:
+            raise ValueError("a webhook needs a `secret` to sign with; `openssl rand -base64 32` makes one")
+        for one in self.secret.get_secret_value().split() or [""]:
+            if not _is_secret(one):
+                raise ValueError(
+                    f"a webhook's secret is base64 of {LEAST_SECRET} bytes or more, perhaps after `whsec_`"
+                )
+        return self
+
+    @property
+    def is_webhook(self) -> bool:
+        """Whether it is a signed webhook of ours; else apprise knows what it is."""
+        return self.url.get_secret_value().startswith(WEBHOOK)
+
+    @property
+    def shown(self) -> str:
+        """The URL as it may be shown: what it is, and of a webhook the host; the rest may be secret."""
+        url = self.url.get_secret_value()
+        scheme = url.partition("://")[0]
+        host = urlsplit(url.removeprefix(WEBHOOK)).hostname if self.is_webhook else None
+        return f"{scheme}://{f'{host}/' if host else ''}***"
+
+
+def _is_secret(text: str) -> bool:
+    try:
+        return len(b64decode(text.removeprefix("whsec_"), validate=True)) >= LEAST_SECRET
+    except ValueError:
+        return False
+
+
+def _channel_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,63}", name):
+        raise ValueError("a channel's name is a letter, then at most 63 letters, digits, `-` and `_`")
+    return name
 
 
 class Settings(BaseSettings):
     """Everything that can be set. The file is `orchestrator.toml` here, or what `ORCHESTRATOR_SETTINGS` names."""
 
-    model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="ORCHESTRATOR_", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="Where the state lives: Redis >= 6.2 or Valkey.")
     broker_url: str | None = Field(None, description="Celery's broker; the state's Redis if not given.")
@@ -50,6 +131,16 @@ class Settings(BaseSettings):
         86_400_000, ge=0, description="So long a second event with the same key starts no run."
     )
     events_claim_ms: int = Field(15_000, ge=50, description="A listener that is silent for so long loses its events.")
+    alerts: dict[Annotated[str, AfterValidator(_channel_name)], AlertChannel] = Field(
+        default_factory=dict, description="Channels for alerts: name to URL, or to a table of `url`, `on` and so on."
+    )
+    alert_group_ms: int = Field(60_000, ge=0, description="Alerts of one kind within it go out as one message.")
+    alert_retry_ms: list[Annotated[int, Field(ge=0)]] = Field(
+        default=[60_000, 240_000, 900_000, 2_400_000],
+        description="Pauses between the tries to deliver an alert; after the last try it is dead.",
+    )
+    alert_timeout_ms: int = Field(10_000, ge=50, description="A webhook that is silent for so long has not answered.")
+    alerts_kept_ms: int = Field(2_592_000_000, ge=1_000, description="Alerts and their deliveries are kept so long.")
     metrics_retention_ms: int = Field(
         3_024_000_000, ge=3_600_000, description="Sums of metrics by the hour are kept so long."
     )

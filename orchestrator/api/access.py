@@ -18,6 +18,7 @@ from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.errors import OrchestratorError, Unauthenticated
 
 __all__ = [
+    "METRICS",
     "OPEN",
     "PREFIX",
     "Admin",

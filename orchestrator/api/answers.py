@@ -8,7 +8,10 @@ from pydantic import BaseModel, Field
 
 from orchestrator.client.jobs import Job
 from orchestrator.client.shown import (
+    AlertDescription,
+    ChannelDescription,
     DeadEvent,
+    DeliveryDescription,
     Finding,
     OpenApproval,
     RunSummary,
@@ -239,6 +242,31 @@ class JobList(BaseModel):
     """Jobs, the newest first."""
 
     jobs: list[Job]
+
+
+class AlertList(BaseModel):
+    """Some of the alerts, newest first; without a cursor these were the last."""
+
+    alerts: list[AlertDescription]
+    cursor: str | None = Field(description="Where to go on. A page may be short though there are more.")
+
+
+class ChannelList(BaseModel):
+    """Where alerts go."""
+
+    channels: list[ChannelDescription]
+
+
+class DeliveryList(BaseModel):
+    """Messages to channels."""
+
+    deliveries: list[DeliveryDescription]
+
+
+class Sending(BaseModel):
+    """The message that a listener is about to send."""
+
+    delivery: str
 
 
 class Health(BaseModel):

@@ -14,6 +14,7 @@ from orchestrator.api.bodies import BodyLimit
 from orchestrator.api.documents import describe
 from orchestrator.api.problems import install
 from orchestrator.api.routes import (
+    alerts,
     approvals,
     audit,
     events,
@@ -47,6 +48,7 @@ _RESOURCES = (
     events,
     jobs,
     fleet,
+    alerts,
     measures,
     workers,
     audit,

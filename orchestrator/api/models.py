@@ -18,6 +18,7 @@ Version = Annotated[
     str, Field(max_length=100, description="`1.2.0`, a range as `^1.2.0`, or `latest`.", examples=["1.0.0"])
 ]
 Status = Literal["pending", "running", "compensating", "paused", "completed", "failed", "cancelled"]
+SlaStand = Literal["ok", "warned", "breached", "met"]
 JsonObject = dict[str, Any]
 
 RunId = Annotated[
@@ -51,6 +52,10 @@ class Wanted(Body):
     reason: Reason = ""
 
 
+TRACEPARENT = r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$"
+"""As W3C's Trace Context has it."""
+
+
 class StartRun(Body):
     """A run to start."""
 
@@ -65,6 +70,9 @@ class StartRun(Body):
     version: Version | None = Field(default=None, description="Not what new runs take, but this.")
     run_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._:-]{1,200}$", description="Again: the same run.")
     timeout: Duration | None = Field(default=None, description="The run's limit, if shorter than the workflow's.")
+    traceparent: str | None = Field(
+        default=None, pattern=TRACEPARENT, description="The trace that it belongs to, if not that of the header."
+    )
 
 
 class StartOne(StartRun):
@@ -229,6 +237,7 @@ class RunFilter(Body):
     tags: list[Annotated[str, Field(max_length=200)]] = Field(default=[], max_length=20)
     where: dict[str, str | int | float | bool] = Field(default={}, max_length=16, description="By search fields.")
     text: str | None = Field(default=None, min_length=1, max_length=300)
+    sla: SlaStand | None = None
 
 
 class NewJob(Wanted):

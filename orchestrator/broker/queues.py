@@ -77,9 +77,9 @@ def _lists(channel: Any, names: list[str]) -> dict[str, Depth]:
         pipeline = client.pipeline(transaction=False)
         for name in names:
             for step in steps:
-                key = prefix + str(channel._q_for_pri(name, step))  # noqa: SLF001  # the only place that knows it
+                key = str(channel._q_for_pri(name, step))  # noqa: SLF001  # the only place that knows it
                 pipeline.execute_command("LLEN", key)
-                pipeline.execute_command("LINDEX", key, -1)
+                pipeline.execute_command("LINDEX", prefix + key, -1)  # kombu puts the prefix before the other alone
         answers = pipeline.execute()
     found = {}
     for name in names:

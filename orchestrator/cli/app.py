@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from orchestrator.cli.alerts import alerts
 from orchestrator.cli.approvals import approvals
 from orchestrator.cli.arguments import Json, RunId, StepAddress
 from orchestrator.cli.events import events
@@ -38,6 +39,7 @@ Paths = Annotated[list[Path], typer.Argument(exists=True, help="Files (.py, .yam
 WorkflowKey = Annotated[str, typer.Argument(metavar="WORKFLOW", help="The workflow's key, such as payment.flow.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the run's history.")]
 Whole = Annotated[bool, typer.Option("--all", help="Each step and event of large maps and long loops.")]
+SlaStand = Literal["ok", "warned", "breached", "met"]
 Status = Literal["pending", "running", "compensating", "paused", "completed", "failed", "cancelled"]
 
 
@@ -184,6 +186,7 @@ def list_runs(
     where: Annotated[
         list[str] | None, typer.Option("--where", metavar="NAME=VALUE", help="By a search field; repeatable.")
     ] = None,
+    sla: Annotated[SlaStand | None, typer.Option("--sla", help="Only runs that do so by their own SLA.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 20,
     cursor: Annotated[str | None, typer.Option("--cursor", help="Go on where a page ended.")] = None,
     as_json: Json = False,
@@ -195,7 +198,7 @@ def list_runs(
 
     with answering(as_json) as output:
         fields = runs.where_arguments(where or [])
-        query = Query(workflow, version, status, since, until, tuple(tag or ()), fields)
+        query = Query(workflow, version, status, since, until, tuple(tag or ()), fields, sla=sla)
         runs.list_runs(output, query, limit=limit, cursor=cursor)
 
 
@@ -352,6 +355,7 @@ def waive(run: RunId, step: StepAddress, *, reason: Reason = "", as_json: Json =
 app.add_typer(approvals, rich_help_panel=_CHANGES)
 app.add_typer(schedules, rich_help_panel=_FLEET)
 app.add_typer(events, rich_help_panel=_FLEET)
+app.add_typer(alerts, rich_help_panel=_FLEET)
 
 
 @app.command(rich_help_panel=_FLEET)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Mapping
 from types import FrameType
@@ -14,8 +15,10 @@ from orchestrator import logs
 from orchestrator.cli.output import Output
 from orchestrator.cli.session import connect, json_argument
 from orchestrator.cli.views import moment
+from orchestrator.client.redaction import mask_of_lines
 from orchestrator.client.shown import DeadEvent, TakenIn
 from orchestrator.errors import InvalidEvent
+from orchestrator.monitor.alerting import Alerting
 from orchestrator.monitor.readers import followings_of
 from orchestrator.triggers.listener import Listener
 
@@ -23,7 +26,9 @@ from orchestrator.triggers.listener import Listener
 def listen(output: Output) -> None:
     """Listen, and read the feed, until SIGTERM or Ctrl-C; what is in hand then is finished."""
     client = connect()
-    logs.configure(json=client.settings.log_json, level=client.settings.log_level)
+    settings = client.settings
+    mask = mask_of_lines(*settings.redact)
+    logs.configure(json=settings.log_json, level=settings.log_level, mask=mask, standard=logging.WARNING)
     listener = Listener(client)
 
     def stop(number: int, _: FrameType | None) -> None:
@@ -35,7 +40,10 @@ def listen(output: Output) -> None:
     output.say(f"listening as {listener.name}")
     followings = followings_of(client)
     followings.start()
+    alerting = Alerting(client)
+    alerting.start()
     listener.run()
+    alerting.stop()
     followings.stop()
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from orchestrator.cli.output import Output
 from orchestrator.cli.session import connect, import_operations, load_specs, read_settings
 from orchestrator.cli.views import indented, problem_line
-from orchestrator.client.publishing import examine
+from orchestrator.client.publishing import examine, unknown_channels
 from orchestrator.client.shown import Published
 from orchestrator.errors import Problem, SpecInvalid
 from orchestrator.plan.mermaid import to_mermaid
@@ -29,7 +29,8 @@ Format = Literal["text", "mermaid", "json"]
 
 def validate(output: Output, paths: Sequence[Path]) -> bool:
     """Show every problem of the specs; whether `publish` would take them."""
-    import_operations(read_settings())
+    settings = read_settings()
+    import_operations(settings)
     loaded: list[LoadedSpec] = []
     try:
         loaded = load_specs(paths)
@@ -37,6 +38,7 @@ def validate(output: Output, paths: Sequence[Path]) -> bool:
         problems = list(error.problems)
     else:
         problems = [problem for one in loaded for problem in one.problems]
+        problems += [problem for one in loaded for problem in unknown_channels(one.spec, settings.alerts)]
     valid = not any(problem.severity == "error" for problem in problems)
     if output.as_json:
         workflows = [_summary(one) for one in loaded]

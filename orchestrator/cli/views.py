@@ -12,7 +12,7 @@ from rich.text import Text
 
 from orchestrator.cli.crowds import Crowd, with_crowds
 from orchestrator.client.awaited import missed, waited_for
-from orchestrator.client.shown import RunDescription, RunSummary, StepDescription
+from orchestrator.client.shown import RunDescription, RunSummary, SlaDescription, StepDescription
 from orchestrator.engine.undoing import Kept, PlannedUndo
 from orchestrator.errors import Problem
 
@@ -138,6 +138,8 @@ def run_facts(run: RunDescription) -> RenderableType:
     facts.add_row("input", shortened(run.input))
     if run.ctx:
         facts.add_row("ctx", shortened(run.ctx))
+    if run.sla is not None:
+        facts.add_row("SLA", _sla(run.sla))
     if run.output is not None:
         facts.add_row("output", shortened(run.output))
     if run.error:
@@ -273,8 +275,10 @@ def _step_cells(step: StepDescription, later_ms: int) -> dict[str, Text]:
     reached = step.state != "pending"
     running = step.state == "running"
     duration = step.duration_ms
+    late = {"breached": ("  late", "bold red"), "warned": ("  takes long", "yellow")}
+    named = Text.assemble(("undo ", "yellow"), step.undoes) if step.undoes else Text(step.address)
     return {
-        "step": Text.assemble(("undo ", "yellow"), step.undoes) if step.undoes else Text(step.address),
+        "step": named.append(*late[step.sla.state]) if step.sla is not None and step.sla.state in late else named,
         "operation": Text(step.operation or step.kind, style="dim"),
         "state": state_text(step.state),
         "attempt": Text(str(step.attempt) if reached and step.operation else ""),
@@ -296,6 +300,16 @@ def _step_result(step: StepDescription) -> Text:
     if step.waits_for:
         return Text(f"for {waited_for(step.waits_for)}{_missed(step)}", style="yellow")
     return Text(until, style="yellow")
+
+
+def _sla(sla: SlaDescription) -> Text:
+    """`breached at 12:00:00, due 11:59:59; told: ops`."""
+    since = {"breached": sla.breached_at, "warned": sla.warned_at}.get(sla.state)
+    at, told = f" at {moment(since)}" if since else "", ", ".join(one.to for one in sla.escalations)
+    style = {"breached": "bold red", "warned": "yellow", "met": "green"}.get(sla.state, "")
+    return Text(f"{sla.state}{at}", style=style).append(
+        f"; due {moment(sla.due_at)} UTC{f'; told: {told}' if told else ''}", style="dim"
+    )
 
 
 def _missed(step: StepDescription) -> str:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 from orchestrator.client.fleet_surface import Fleet
-from orchestrator.client.surface import HTTP, Approvals, ExternalEvents, Orchestrator, RunHandle, Schedules
+from orchestrator.client.surface import HTTP, Alerts, Approvals, ExternalEvents, Orchestrator, RunHandle, Schedules
 from orchestrator.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -177,6 +177,23 @@ class AsyncFleet:
     forget = _awaited(Fleet.forget)
 
 
+class AsyncAlerts:
+    """What a person should know of: what Alerts do, awaited."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+
+    list = _awaited(Alerts.list)
+    get = _awaited(Alerts.get)
+    acknowledge = _awaited(Alerts.acknowledge)
+    resolve = _awaited(Alerts.resolve)
+    channels = _awaited(Alerts.channels)
+    test = _awaited(Alerts.test)
+    delivery = _awaited(Alerts.delivery)
+    dead = _awaited(Alerts.dead)
+    replay = _awaited(Alerts.replay)
+
+
 class AsyncOrchestrator:
     """What an Orchestrator does, awaited: over HTTP on the event loop, over Redis in threads."""
 
@@ -257,3 +274,8 @@ class AsyncOrchestrator:
     def fleet(self) -> AsyncFleet:
         """Queues and workers: how they are, and telling workers what to do."""
         return AsyncFleet(self.backend.of(self.backend.target.fleet))
+
+    @property
+    def alerts(self) -> AsyncAlerts:
+        """What a person should know of: lists, acknowledging, and the messages to channels."""
+        return AsyncAlerts(self.backend.of(self.backend.target.alerts))

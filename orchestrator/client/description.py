@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.client.shown import RunDescription, StepDescription
+from orchestrator.client.shown import RunDescription, SlaDescription, SlaEscalation, StepDescription
 from orchestrator.engine import fields
-from orchestrator.engine.address import flow_of, is_drain, is_lane, is_undo, parse_address, undone_by
+from orchestrator.engine.address import RUN, flow_of, is_drain, is_lane, is_undo, parse_address, undone_by
 from orchestrator.engine.approvals import asked_by, is_approval
 from orchestrator.engine.arrivals import is_awaiting
 from orchestrator.engine.children import child_of
 from orchestrator.engine.places import node_at, work_at
 from orchestrator.engine.roots import rfc3339
+from orchestrator.engine.sla import BREACH, WARN, sla_at, sla_state
 from orchestrator.engine.state import StepState
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import REST, SINK, Plan
@@ -42,6 +43,7 @@ def describe(plan: Plan, view: RunView) -> RunDescription:
         paused_at=_shown(view.moment(fields.PAUSED_AT)) if view.paused and not view.over else None,
         parent=view[fields.PARENT],
         parent_step=view[fields.PARENT_STEP],
+        sla=_sla(plan, view, RUN),
     )
 
 
@@ -86,6 +88,21 @@ def describe_step(plan: Plan, view: RunView, address: str) -> StepDescription:
         child_run=None if child is None else child.run_id,
         waits_for=_waits_for(plan, view, address) if state is StepState.WAITING else None,
         near_miss=view.json(fields.near_miss(address)) if state is StepState.WAITING else None,
+        sla=_sla(plan, view, address),
+    )
+
+
+def _sla(plan: Plan, view: RunView, address: str) -> SlaDescription | None:
+    terms, state, due_ms = sla_at(plan, address), sla_state(view, address), view.moment(fields.sla_due(address))
+    if terms is None or state is None or due_ms is None:
+        return None
+    rungs = [(level.to, _shown(view.moment(fields.sla_fired(address, level.name)))) for level in terms.levels]
+    return SlaDescription(
+        state=state.value,
+        due_at=rfc3339(due_ms),
+        warned_at=_shown(view.moment(fields.sla_fired(address, WARN))),
+        breached_at=_shown(view.moment(fields.sla_fired(address, BREACH))),
+        escalations=tuple(SlaEscalation(to, at) for to, at in rungs if to is not None and at is not None),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from orchestrator.broker.dispatch import Dispatcher
@@ -17,6 +17,7 @@ from orchestrator.engine.state import OVER, RunStatus
 from orchestrator.errors import Unreachable
 from orchestrator.plan.plan import DEFAULT_QUEUE
 from orchestrator.spec.operations import OperationInfo
+from orchestrator.store.alerts import Alerts
 from orchestrator.store.events import Events, Miss
 from orchestrator.store.leadership import Leader
 from orchestrator.store.port import Server, Store
@@ -29,7 +30,13 @@ SAMPLE: Final = 200
 
 
 def examine(
-    store: Store, registry: Registry, versions: Versions, dispatcher: Dispatcher, events: Events
+    store: Store,
+    registry: Registry,
+    versions: Versions,
+    dispatcher: Dispatcher,
+    events: Events,
+    alerts: Alerts,
+    channels: Collection[str],
 ) -> list[Finding]:
     """Everything that the doctor finds, in the order in which it is best mended."""
     found = list(_examine_broker(lambda: depths(dispatcher.app, [DEFAULT_QUEUE])))
@@ -47,6 +54,7 @@ def examine(
             *check_operations(used, workers),
             *check_ledger(unwatched(store)),
             *check_events(events.dead_count(), events.misses()),
+            *check_alerts(channels, alerts.dead_count(), registry.listeners()),
         ]
     except Unreachable as error:
         advice = "start it, or say where it is: setting `redis_url` (ORCHESTRATOR_REDIS_URL)"
@@ -128,6 +136,18 @@ def check_events(dead: int, misses: Sequence[Miss]) -> Iterator[Finding]:
         )
     if not dead and not misses:
         yield Finding(Level.OK, "events", "no external event was given up")
+
+
+def check_alerts(channels: Collection[str], dead: int, listeners: Sequence[WorkerRecord]) -> Iterator[Finding]:
+    """What a person should know of reaches one."""
+    if channels and not listeners:
+        message = f"no listener has been seen in 20 s: no alert is raised, nor sent to {', '.join(channels)}"
+        yield Finding(Level.WARNING, "alerts_not_sent", message, "start one: `orchestrator listen`")
+    if dead:
+        message = f"{dead} messages about alerts were given up"
+        yield Finding(Level.WARNING, "dead_alerts", message, "look why: `orchestrator alerts dead`, then replay")
+    if not dead and (listeners or not channels):
+        yield Finding(Level.OK, "alerts", "no message about an alert was given up")
 
 
 def check_workers(workers: Sequence[WorkerRecord]) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.client.shown import Published
@@ -13,19 +13,26 @@ from orchestrator.spec.flows import flows_of
 from orchestrator.spec.lint import check
 from orchestrator.spec.lint_operations import operations_named
 from orchestrator.spec.operations import OPERATIONS, OperationInfo, OperationRegistry, parse_reference
-from orchestrator.spec.problems import Report
+from orchestrator.spec.policies import Sla
+from orchestrator.spec.problems import Path, Report
 from orchestrator.spec.versions import is_version
 from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.registry import Definition, Registry
 
 
-def publish(registry: Registry, spec: WorkflowSpec, *, operations: OperationRegistry = OPERATIONS) -> Published:
-    """Check a spec and store it; SpecInvalid or VersionConflict if that is refused."""
+def publish(
+    registry: Registry,
+    spec: WorkflowSpec,
+    *,
+    operations: OperationRegistry = OPERATIONS,
+    channels: Collection[str] | None = None,
+) -> Published:
+    """Check a spec and store it; SpecInvalid or VersionConflict if that is refused. `channels`: where alerts can go."""
     found, warnings = examine(spec, operations, registry)
     definition = define(spec, found)
     created = registry.publish(definition)
-    unserved = _unserved(found, registry)
-    return Published(spec.meta.key, spec.meta.version, definition.digest, created, (*warnings, *unserved))
+    others = [*_unserved(found, registry), *([] if channels is None else unknown_channels(spec, channels))]
+    return Published(spec.meta.key, spec.meta.version, definition.digest, created, (*warnings, *others))
 
 
 def examine(
@@ -77,6 +84,20 @@ def find_operations(
         if served:
             found[reference] = max(served, key=lambda info: info.major)
     return found
+
+
+def unknown_channels(spec: WorkflowSpec, channels: Collection[str]) -> list[Problem]:
+    """A warning for each escalation to a channel that is none of these: nobody would be told."""
+    report = Report()
+    slas: list[tuple[Sla | None, Path, str]] = [(spec.sla, ("sla",), "")]
+    for flow in flows_of(spec):
+        slas += [(step.sla, (*flow.step_path(index), "sla"), step.id) for index, step in enumerate(flow.steps)]
+    for sla, path, step in slas:
+        for index, rung in enumerate(sla.escalate if sla else ()):
+            if rung.to not in channels:
+                message = f"the setting `alerts` has no channel {rung.to!r}: this escalation is seen in lists only"
+                report.warning("unknown_channel", message, (*path, "escalate", index, "to"), step)
+    return report.problems
 
 
 def _unserved(found: Mapping[str, OperationInfo], registry: Registry) -> list[Problem]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -64,6 +64,18 @@ class Redaction:
                 break
             states = _advanced(states, part)
         return states
+
+
+def mask_of_lines(*paths: str) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
+    """What hides of log lines whatever bears the name that a path ends in, however deep; None without such paths.
+
+    Lines have fields of their own, so where the value stood in the run cannot be told.
+    """
+    ends = {path.rpartition(".")[2] for path in paths} - {_ANY, _DEEP}
+    if not paths:
+        return None
+    redaction = Redaction.of(*paths, *(f"{_DEEP}.{end}" for end in ends))
+    return lambda line: {name: _masked(value, redaction._states((name,))) for name, value in line.items()}  # noqa: SLF001
 
 
 @dataclass(frozen=True, slots=True)

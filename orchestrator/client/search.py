@@ -18,17 +18,20 @@ from orchestrator.client.access import may_see
 from orchestrator.client.shown import Page, RunSummary
 from orchestrator.client.surface import Moment
 from orchestrator.engine import fields
+from orchestrator.engine.address import RUN
 from orchestrator.engine.indexes import (
     ALL_RUNS,
     INDEXES,
     PAUSED_RUNS,
     Scalar,
+    sla_index,
     status_index,
     tag_index,
     value_index,
     workflow_index,
 )
 from orchestrator.engine.roots import rfc3339
+from orchestrator.engine.sla import RUN_STATE, SlaState, sla_state
 from orchestrator.engine.state import RunStatus
 from orchestrator.engine.view import RunView
 from orchestrator.errors import InvalidRequest
@@ -43,6 +46,7 @@ LOOKED_AT: Final = 2_000
 """Runs that one page looks at, at most; a page that found too little by then is short, and its cursor goes on."""
 BATCH: Final = 500
 
+_SLA_STATES: Final = tuple(state.value for state in SlaState)
 _Position = tuple[int, str]
 
 _FIELDS: Final = (
@@ -58,6 +62,7 @@ _FIELDS: Final = (
     fields.ERROR,
     fields.ATTENTION,
     INDEXES,
+    *RUN_STATE,
 )
 
 
@@ -77,6 +82,8 @@ class Query:
     oldest_first: bool = False
     workflows: tuple[str, ...] = ()
     """Patterns of the workflows whose runs are looked for; none: of any."""
+    sla: str | None = None
+    """How the run does by its own SLA: `ok`, `warned`, `breached` or `met`."""
 
 
 def search(store: Store, query: Query, *, limit: int, cursor: str | None = None) -> Page:
@@ -168,6 +175,10 @@ def _indexes(query: Query) -> tuple[str, ...]:
         names.append(PAUSED_RUNS)
     elif query.status is not None:
         names.append(status_index(RunStatus(query.status), query.workflow))
+    if query.sla is not None:
+        if query.sla not in _SLA_STATES:
+            raise InvalidRequest(f"no SLA is {query.sla!r}; they are {', '.join(_SLA_STATES)}")
+        names.append(sla_index(query.sla, query.workflow))
     if query.workflow is not None and query.status in (None, PAUSED):
         names.append(workflow_index(query.workflow))
     return tuple(names) or (ALL_RUNS,)
@@ -186,6 +197,8 @@ def _matches(query: Query, names: Sequence[str], view: RunView) -> bool:
     if query.workflow not in (None, view[fields.WORKFLOW]) or query.version not in (None, view[fields.VERSION]):
         return False
     if not may_see(query.workflows, view[fields.WORKFLOW] or ""):
+        return False
+    if query.sla not in (None, sla_state(view, RUN)):
         return False
     held_in = frozenset(view.json(INDEXES) or ())
     if query.text is not None and not _has_text(query.text.casefold(), view, held_in):
@@ -216,6 +229,7 @@ def _summary(view: RunView) -> RunSummary:
         started_by=view[fields.STARTED_BY] or "",
         error=view.json(fields.ERROR),
         attention=view[fields.ATTENTION],
+        sla=sla_state(view, RUN),
     )
 
 

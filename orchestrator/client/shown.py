@@ -12,6 +12,28 @@ from orchestrator.spec.cloudevents import CloudEvent
 
 
 @dataclass(frozen=True, slots=True)
+class SlaEscalation:
+    """An escalation that was made. The moment is RFC 3339 in UTC."""
+
+    to: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlaDescription:
+    """How a run or step does by its SLA. Moments are RFC 3339 in UTC."""
+
+    state: str
+    """`ok`, `warned`, `breached`, or `met`: it ended in time."""
+    due_at: str
+    """When it is breached, or would have been."""
+    warned_at: str | None
+    breached_at: str | None
+    """When the breach was seen: within about a second, by its end at the latest."""
+    escalations: tuple[SlaEscalation, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StepDescription:
     """One step, or one undo."""
 
@@ -35,6 +57,8 @@ class StepDescription:
     """Of a step that waits for something from outside: `event`, `source`, `filter`, `correlation`; or `signals`."""
     near_miss: Mapping[str, Any] | None = None
     """Why the latest event of the right type was not for it: `event` (its id), `part`, `wanted`, `found`."""
+    sla: SlaDescription | None = None
+    """Of a step that has an SLA and was reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +86,8 @@ class RunDescription:
     parent: str | None = None
     """The run that started it, if one did."""
     parent_step: str | None = None
+    sla: SlaDescription | None = None
+    """Of a run whose workflow has an SLA."""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -144,6 +170,8 @@ class RunSummary:
     started_by: str
     error: Any
     attention: str | None
+    sla: str | None = None
+    """How it does by its own SLA, if it has one: `ok`, `warned`, `breached` or `met`."""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -245,6 +273,87 @@ class DeadEvent:
     attempts: int
     trigger: str | None
     body: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryDescription:
+    """A message to a channel. Moments are RFC 3339 in UTC."""
+
+    id: str
+    """Whoever receives it knows it by this, also if it comes twice."""
+    channel: str
+    kind: str
+    """That of its alerts, or `test`."""
+    state: str
+    """pending, sending, sent or dead: given up, until somebody replays it."""
+    alerts: tuple[str, ...]
+    """The ids of those that it names: the first of `count`."""
+    count: int
+    attempts: int
+    created_at: str
+    due_at: str | None
+    """When it is sent, or tried again."""
+    sent_at: str | None
+    error: str | None
+    """Why the last attempt failed."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertDescription:
+    """Something that a person should know of. Moments are RFC 3339 in UTC."""
+
+    id: str
+    kind: str
+    level: str
+    """warning, error or critical."""
+    state: str
+    """open, acknowledged or resolved."""
+    title: str
+    text: str
+    workflow: str | None
+    version: str | None
+    run_id: str | None
+    step: str | None
+    count: int
+    """How often it happened."""
+    first_at: str
+    last_at: str
+    acknowledged_by: str | None
+    acknowledged_at: str | None
+    resolved_by: str | None
+    resolved_at: str | None
+    comment: str | None
+    deliveries: tuple[DeliveryDescription, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPage:
+    """Some of the alerts, newest first, and where to go on; no cursor: there are no more."""
+
+    alerts: tuple[AlertDescription, ...]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelDescription:
+    """Where alerts go. Of the URL nothing is shown that may be secret."""
+
+    name: str
+    url: str
+    on: tuple[str, ...]
+    min_level: str
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""

@@ -26,6 +26,7 @@ from orchestrator.settings import Settings
 from orchestrator.spec.durations import milliseconds, parse_duration
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
+from orchestrator.telemetry import current_traceparent, is_traceparent
 
 log = logs.get("client")
 
@@ -167,6 +168,7 @@ class Starter:
             started_by=started_by if one.started_by is None else one.started_by,
             timeout_ms=_timeout_ms(one.timeout),
             scheduled_at_ms=one.scheduled_at_ms,
+            traceparent=one.traceparent if is_traceparent(one.traceparent) else current_traceparent(),
         )
         return start(plan, request, self._timing)
 

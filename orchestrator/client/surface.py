@@ -13,7 +13,11 @@ from orchestrator.client.fleet_surface import Fleet
 from orchestrator.client.measures import WorkflowStats
 from orchestrator.client.reasons import Why
 from orchestrator.client.shown import (
+    AlertDescription,
+    AlertPage,
+    ChannelDescription,
     DeadEvent,
+    DeliveryDescription,
     Finding,
     OpenApproval,
     Page,
@@ -60,6 +64,8 @@ class Start:
     """Who starts it; by default whom the client acts for, and over HTTP always the key's user."""
     scheduled_at_ms: int | None = None
     """The slot that it is for, which expressions see as `run.scheduled_at`; not over HTTP."""
+    traceparent: str | None = None
+    """The trace that it belongs to (W3C); by default that of the current span, if OpenTelemetry knows one."""
 
 
 class RunHandle(ABC):
@@ -286,6 +292,56 @@ class ExternalEvents(ABC):
         """Forget a dead event, or all of them; how many."""
 
 
+class Alerts(ABC):
+    """What a person should know of, and whether it reached one."""
+
+    @abstractmethod
+    def list(
+        self,
+        *,
+        state: str | None = None,
+        kind: str | None = None,
+        level: str | None = None,
+        workflow: str | None = None,
+        run: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> AlertPage:
+        """A page of the alerts that all of this holds for, newest first. A page may be short: its cursor goes on."""
+
+    @abstractmethod
+    def get(self, alert_id: str) -> AlertDescription:
+        """One alert; UnknownAlert if there is none."""
+
+    @abstractmethod
+    def acknowledge(self, alert_id: str, comment: str = "", by: str = "") -> AlertDescription:
+        """Say that somebody sees to it. Who was first stands; AlertOver if it is resolved."""
+
+    @abstractmethod
+    def resolve(self, alert_id: str, comment: str = "", by: str = "") -> AlertDescription:
+        """Say that it is over: what happens again is a new alert. Twice is once."""
+
+    @abstractmethod
+    def channels(self) -> Sequence[ChannelDescription]:
+        """Where alerts go, as the settings say."""
+
+    @abstractmethod
+    def test(self, channel: str) -> str:
+        """Let a listener send a test message, with one try; the delivery's id. UnknownChannel if there is none."""
+
+    @abstractmethod
+    def delivery(self, delivery_id: str) -> DeliveryDescription:
+        """One message to a channel; UnknownDelivery if there is none."""
+
+    @abstractmethod
+    def dead(self, *, limit: int = 100) -> Sequence[DeliveryDescription]:
+        """The messages that were given up, the first of them first."""
+
+    @abstractmethod
+    def replay(self, delivery_id: str = ALL) -> int:
+        """Send a message again that was given up, or all of them; how many."""
+
+
 class Orchestrator(ABC):
     """Publishes versions, starts runs, and finds them again: over Redis, or over HTTP."""
 
@@ -354,6 +410,11 @@ class Orchestrator(ABC):
     @abstractmethod
     def events(self) -> ExternalEvents:
         """External events: emit, tail, and those that were given up."""
+
+    @property
+    @abstractmethod
+    def alerts(self) -> Alerts:
+        """What a person should know of: lists, acknowledging, and the messages to channels."""
 
     @property
     @abstractmethod
@@ -433,13 +494,15 @@ class Orchestrator(ABC):
         tags: Sequence[str] = (),
         where: Mapping[str, Scalar] | None = None,
         text: str | None = None,
+        sla: str | None = None,
         oldest_first: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
         """A page of the runs that all of this holds for, newest first; `where` names the workflow's search fields.
 
-        `text` is a run's id, or part of an id, of a workflow's key or of a tag. A page may be short though there are
+        `text` is a run's id, or part of an id, of a workflow's key or of a tag; `sla` is how the run does by its own
+        SLA: `ok`, `warned`, `breached` or `met`. A page may be short though there are
         more: its cursor goes on. Without a cursor it was the last.
         """
 

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from orchestrator.broker.app import attach, make_app
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.alerts import RedisAlertDesk
 from orchestrator.client.approvals import RedisApprovals
 from orchestrator.client.audit import Actor, Audit
 from orchestrator.client.doctor import examine
@@ -42,12 +43,16 @@ from orchestrator.spec.operations import load_operations
 from orchestrator.spec.traffic import Traffic
 from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.access import Access, RedisAccess
+from orchestrator.store.alerts import Alerts, RedisAlerts
 from orchestrator.store.events import Events, RedisEvents
 from orchestrator.store.metrics import Metrics, RedisMetrics
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
 from orchestrator.store.registry import RedisRegistry, Registry
 from orchestrator.store.watch import RedisWatch, Watch
+
+_OWN_CONNECTIONS = RedisStore | RedisRegistry | RedisEvents | RedisMetrics | RedisAccess | RedisWatch | RedisAlerts
+"""What holds sockets, which are closed with the client."""
 
 
 class RedisOrchestrator(Orchestrator):
@@ -64,6 +69,7 @@ class RedisOrchestrator(Orchestrator):
         broker_too: RedisStore | None = None,
         sums: Metrics | None = None,
         watch: Watch | None = None,
+        alert_store: Alerts | None = None,
     ) -> None:
         self.settings = settings
         self.store = store
@@ -74,6 +80,7 @@ class RedisOrchestrator(Orchestrator):
         self.event_store = event_store or RedisEvents(settings.redis_url, settings)
         self.watch = watch or RedisWatch(settings.redis_url, settings)
         self.queue_look = QueueLook(dispatcher)
+        self.alert_store = alert_store or RedisAlerts(settings.redis_url, settings)
         self.catalogue = Versions(registry)
         self.starter = Starter(settings, store, self.catalogue, dispatcher, broker_too)
         self.owns_app = True
@@ -112,9 +119,9 @@ class RedisOrchestrator(Orchestrator):
 
     @override
     def close(self) -> None:
-        held_open = self.store, self.registry, self.event_store, self.sums, self.audit.access, self.watch
-        for held in held_open:
-            if isinstance(held, RedisStore | RedisRegistry | RedisEvents | RedisMetrics | RedisAccess | RedisWatch):
+        kept = self.store, self.registry, self.event_store, self.sums, self.audit.access, self.watch, self.alert_store
+        for held in kept:
+            if isinstance(held, _OWN_CONNECTIONS):
                 held.close()
         if self.owns_app:
             self.dispatcher.app.close()
@@ -139,6 +146,11 @@ class RedisOrchestrator(Orchestrator):
         """External events: emit, tail, and those that were given up."""
         return RedisExternalEvents(self.settings, self.event_store, self.audit)
 
+    @property
+    @override
+    def alerts(self) -> RedisAlertDesk:
+        return RedisAlertDesk(self.settings, self.alert_store, self.audit)
+
     @override
     def publish(self, spec: WorkflowSpec) -> Published:
         from orchestrator.client.publishing import publish  # noqa: PLC0415  # with the lint, of which workers need nothing
@@ -147,7 +159,7 @@ class RedisOrchestrator(Orchestrator):
         with self.audit.acting("publish", _version(spec.meta.key, spec.meta.version)):
             for type_, texts in correlations_of(spec).items():
                 self.event_store.add_correlations(type_, texts)
-            published = publish(self.registry, spec)
+            published = publish(self.registry, spec, channels=self.settings.alerts)
             self.schedules.reconcile(spec.meta.key)
             return published
 
@@ -231,11 +243,12 @@ class RedisOrchestrator(Orchestrator):
         tags: Sequence[str] = (),
         where: Mapping[str, Scalar] | None = None,
         text: str | None = None,
+        sla: str | None = None,
         oldest_first: bool = False,
         limit: int = 50,
         cursor: str | None = None,
     ) -> Page:
-        query = Query(workflow, version, status, since, until, tags, where or {}, text, oldest_first)
+        query = Query(workflow, version, status, since, until, tags, where or {}, text, oldest_first, sla=sla)
         return self.find(query, limit=limit, cursor=cursor)
 
     def find(self, query: Query, *, limit: int = 50, cursor: str | None = None) -> Page:
@@ -284,7 +297,8 @@ class RedisOrchestrator(Orchestrator):
 
     @override
     def doctor(self) -> list[Finding]:
-        return examine(self.store, self.registry, self.catalogue, self.dispatcher, self.event_store)
+        floor = self.store, self.registry, self.catalogue, self.dispatcher
+        return examine(*floor, self.event_store, self.alert_store, self.settings.alerts)
 
     def _fire(self, fire: Fire) -> bool:
         """Start the run that a schedule decided on, unless it exists or has been; whether it did not."""

@@ -73,6 +73,16 @@ class Case:
         return self.view.moment(fields.until(self.address))
 
     @property
+    def lease_ms(self) -> int | None:
+        """Until when its attempt holds its lease; an SLA may have it looked at before that."""
+        return self.view.moment(fields.lease(self.address)) or self.look_ms
+
+    @property
+    def resent_ms(self) -> int | None:
+        """When it is sent again if nobody takes it; None if it is looked at for its SLA before that."""
+        return None if self.look_ms == self.view.moment(fields.sla_next(self.address)) else self.look_ms
+
+    @property
     def halted(self) -> bool:
         """Whether something around it is stopping."""
         return not is_undo(self.address) and is_halted(self.plan, self.view, self.address)
@@ -137,11 +147,11 @@ def _of_running(case: Case) -> Told | None:
     what = f"{who} executes {_doing(case)}"
     end = view.moment(fields.deadline(case.address))
     more = {"worker": worker, "until": None if end is None else rfc3339(end)}
-    if case.look_ms is not None and case.look_ms < view.now_ms and not view.paused:
-        since = case.when(case.look_ms)
+    if case.lease_ms is not None and case.lease_ms < view.now_ms and not view.paused:
+        since = case.when(case.lease_ms)
         sentence = f"{who} has been silent: its lease ran out at {since}; the sweeper takes the step up again"
         return Told(Reason.LEASE_OVER, sentence, more=more)
-    lease = "" if case.look_ms is None else f"; its lease lasts until {case.when(case.look_ms)}"
+    lease = "" if case.lease_ms is None else f"; its lease lasts until {case.when(case.lease_ms)}"
     if case.halted:
         waits = is_waited_for(case.plan, case.address)
         then = "its end is waited for, because it may have to be undone" if waits else "it is dropped at the next look"
@@ -308,8 +318,8 @@ def _in_queue(case: Case, what: str, more: Mapping[str, Any] | None = None) -> T
     sent = case.view.number(fields.resends(case.address))
     resent = f"; it was sent again {sent} times" if sent > 1 else "; it was sent again once" if sent else ""
     later = ""
-    if case.look_ms is not None:
-        later = f"; if nobody takes it, it is sent again at {case.when(case.look_ms)}"
+    if case.resent_ms is not None:
+        later = f"; if nobody takes it, it is sent again at {case.when(case.resent_ms)}"
     return Told(Reason.QUEUED, f"{what}: {many} in the queue {queue!r}{resent}{later}", more=told)
 
 

@@ -42,7 +42,7 @@ from orchestrator.plan.graph import Child, Plan
 
 Looked = Generator[Effect, Any, Move | str | None]
 
-_START_READS: Final = (fields.DEPTH, fields.RUN_DEADLINE, fields.STARTED_BY, fields.CTX)
+_START_READS: Final = (fields.DEPTH, fields.RUN_DEADLINE, fields.STARTED_BY, fields.CTX, fields.TRACE)
 
 
 def look_at_child(plan: Plan, view: RunView, address: str, terms: Terms) -> Looked:
@@ -130,6 +130,7 @@ def _starting(  # a start is all of these
         started_by=view[fields.STARTED_BY] or "",
         timeout_ms=None if deadline is None or not waits else max(deadline - view.now_ms, 1),
         parent=Parent(view.run_id, address, view.incarnation, depth, waits),
+        traceparent=view[fields.TRACE],
     )
     plan = prepared.plan
     first = {} if view[fields.first_started(address)] is not None else {fields.first_started(address): 0}

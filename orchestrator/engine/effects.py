@@ -161,7 +161,7 @@ class Parked:
 
 @value
 class Stopped:
-    """The step failed and nobody handles it: Celery is to call the errback."""
+    """The step failed and nobody handles it: Celery is to call the errback. `failure`: its code, for logs."""
 
     plan: Plan
     address: str

@@ -33,6 +33,7 @@ ATTENTION: Final = "attention"
 SLOT: Final = "slot"  # "1" while the run holds the slots of its workflow's limits
 PARENT: Final = "parent"  # of a child: the run that started it
 PARENT_STEP: Final = "parent_step"  # of a child: the address of the step that started it
+TRACE: Final = "trace"  # W3C traceparent of whoever started the run, or its root, within a trace
 DEPTH: Final = "depth"  # of a child: how many runs are above it
 WAITER: Final = "waiter"  # JSON: run, address and incarnation of who is told of the run's end, if anybody is
 SIGNALS: Final = "signals"  # how many signals have come

@@ -64,6 +64,8 @@ def sla_state(view: RunView, address: str) -> SlaState | None:
     return SlaState.OK
 
 
+RUN_STATE: Final = (fields.sla_due(RUN), *(fields.sla_fired(RUN, level) for level in (WARN, BREACH, MET)))
+"""What the state of a run's own SLA is known by."""
 _STATES: Final = ((BREACH, SlaState.BREACHED), (MET, SlaState.MET), (WARN, SlaState.WARNED))
 
 
@@ -208,15 +210,14 @@ def _told(address: str, level: SlaLevel, terms: SlaTerms, due_ms: int | None) ->
 def stopped(plan: Plan, view: RunView) -> Changes:
     """The SLA of a run that has stopped is judged by the moment at which it did: what is undone is not counted."""
     due_ms, stopped_ms = view.moment(fields.sla_due(RUN)), view.moment(fields.STOPPED_AT)
-    if plan.sla is None or due_ms is None or stopped_ms is None or sla_state(view, RUN) in _JUDGED:
+    if plan.sla is None or due_ms is None or stopped_ms is None:
         return Changes()
+    over = Changes(delete=(fields.sla_next(RUN),))
+    if sla_state(view, RUN) is SlaState.BREACHED:
+        return over
     paused_ms = view.moment(fields.PAUSED_AT)
     late = due_ms <= (stopped_ms if paused_ms is None else min(stopped_ms, paused_ms))
-    judged = _breached(plan, RUN) if late else _met(plan, RUN)
-    return judged | Changes(delete=(fields.sla_next(RUN),))
-
-
-_JUDGED: Final = (SlaState.BREACHED, SlaState.MET)
+    return over | (_breached(plan, RUN) if late else _met(plan, RUN))
 
 
 def delayed(view: RunView, live: list[str], by_ms: int) -> dict[str, str]:

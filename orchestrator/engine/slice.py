@@ -418,7 +418,7 @@ class _Slice:
             return Parked(self.plan, address, move.parks_for_ms)
         if move.stops:
             error = self.view.json(fields.ERROR) or self.view.json(fields.error(address)) or {}
-            return Stopped(self.plan, address, f"{error.get('code', 'failed')}: {error.get('message', '')}")
+            return Stopped(self.plan, address, str(error.get("code", "failed")))
         return Done() if following is None else HandOver(self.plan, following)
 
 

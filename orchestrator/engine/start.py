@@ -51,6 +51,8 @@ class StartRequest:
     timeout_ms: int | None = None
     parent: Parent | None = None
     scheduled_at_ms: int | None = None
+    traceparent: str | None = None
+    """The trace that it belongs to."""
 
 
 def start(plan: Plan, request: StartRequest, timing: Timing) -> Commit:
@@ -74,6 +76,7 @@ def start(plan: Plan, request: StartRequest, timing: Timing) -> Commit:
             INDEXES: json.dumps(stays_in),
             **({fields.RUN_LIMIT: str(min(limits))} if limits else {}),
             **(request.parent.noted() if request.parent else {}),
+            **({} if request.traceparent is None else {fields.TRACE: request.traceparent}),
             **({} if request.scheduled_at_ms is None else {fields.SCHEDULED_AT: str(request.scheduled_at_ms)}),
         },
         stamp={fields.CREATED_AT: 0, **({fields.RUN_DEADLINE: min(limits)} if limits else {})},

@@ -76,10 +76,11 @@ def reads_to_visit(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
     """The fields that a visit takes besides the head: those of a settle, if it may settle the step."""
     if not view.exists or view.over or is_drain(address):
         return ()
-    if missing := view.missing(sla_reads(plan, address)):
-        return missing
-    if address == RUN:
-        return ()
+    of_sla = view.missing(sla_reads(plan, address))
+    return of_sla if address == RUN else (*of_sla, *_reads_to_look(plan, view, address))
+
+
+def _reads_to_look(plan: Plan, view: RunView, address: str) -> tuple[str, ...]:
     state = view.state(address)
     if is_lane(address):
         return view.missing(fields.lane_head(address))

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from orchestrator.client.sync import RedisOrchestrator
+from orchestrator.monitor.alerts import alerts_reader
 from orchestrator.monitor.feed import Reader
 from orchestrator.monitor.following import Followings
 from orchestrator.monitor.metrics import metrics_reader
+from orchestrator.monitor.tracing import traces_of
 
-READERS: Final[Sequence[Callable[[RedisOrchestrator], Reader | None]]] = (metrics_reader,)
+READERS: Final[Sequence[Callable[[RedisOrchestrator], Reader | None]]] = (metrics_reader, alerts_reader, traces_of)
 """Each makes its reader, or None where the settings have no use for it."""
 
 

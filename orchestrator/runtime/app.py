@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gc
+import logging
 from typing import Any
 
 from celery import Celery
 from celery.signals import (
-    beat_init,
+    after_setup_logger,
+    after_setup_task_logger,
+    setup_logging,
     task_received,
     worker_before_create_process,
-    worker_process_init,
     worker_ready,
     worker_shutdown,
     worker_shutting_down,
@@ -18,6 +20,7 @@ from celery.signals import (
 
 from orchestrator import logs
 from orchestrator.broker.app import make_app
+from orchestrator.client.redaction import mask_of_lines
 from orchestrator.plan.plan import DEFAULT_QUEUE
 from orchestrator.runtime.register import Announcer
 from orchestrator.runtime.tasks import register_tasks
@@ -55,17 +58,21 @@ def serve(app: Celery, settings: Settings) -> None:
 
 
 def _connect_signals(app: Celery, settings: Settings) -> None:
-    def configure_logs(**_: object) -> None:
-        logs.configure(json=settings.log_json, level=settings.log_level)
+    mask = mask_of_lines(*settings.redact)
+
+    def configure_logs(loglevel: int | None = None, logfile: str | None = None, **more: Any) -> None:
+        standard = loglevel or logging.WARNING
+        logs.configure(json=settings.log_json, level=settings.log_level, mask=mask, standard=standard, file=logfile)
+        how = {"loglevel": standard, "logfile": logfile, **{one: more.get(one) for one in ("format", "colorize")}}
+        after_setup_logger.send(sender=None, logger=logging.getLogger(), **how)  # which Celery leaves to us as well
+        after_setup_task_logger.send(sender=None, logger=logging.getLogger("celery.task"), **how)
 
     def share_memory(**_: object) -> None:
         gc.collect()
         gc.freeze()  # a collection in a child would write to, and so copy, every page that it shares
 
     worker_before_create_process.connect(share_memory, weak=False)
-    beat_init.connect(configure_logs, weak=False)
-    worker_process_init.connect(configure_logs, weak=False)
-    worker_ready.connect(configure_logs, weak=False)
+    setup_logging.connect(configure_logs, weak=False)  # then Celery sets up none, and leaves stderr as it is
     _announce(app, settings)
 
 

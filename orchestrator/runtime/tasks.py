@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery, Task
 from celery.exceptions import Ignore, Reject
+from celery.signals import worker_process_shutdown, worker_shutdown
 
 from orchestrator import logs
 from orchestrator.broker.dispatch import Dispatcher
@@ -18,6 +19,10 @@ from orchestrator.runtime.worker import Worker
 from orchestrator.settings import Settings
 from orchestrator.store.redis import RedisStore
 from orchestrator.store.registry import RedisRegistry
+from orchestrator.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from orchestrator.runtime.tracing import Tracing
 
 log = logs.get("tasks")
 
@@ -33,6 +38,7 @@ class Workers:
         self._app = app
         self._settings = settings
         self._made: tuple[int, Worker] | None = None
+        self._telemetry: Telemetry | None = None
 
     @property
     def here(self) -> Worker:
@@ -41,13 +47,31 @@ class Workers:
             settings = self._settings
             store = RedisStore(settings.redis_url, settings)
             versions = Versions(RedisRegistry(settings.redis_url, settings))
-            self._made = os.getpid(), Worker(settings, store, versions, Dispatcher(self._app, settings))
+            dispatcher = Dispatcher(self._app, settings)
+            self._telemetry = Telemetry.here(settings.namespace)
+            made = Worker(settings, store, versions, dispatcher, tracing=_tracing(self._telemetry))
+            self._made = os.getpid(), made
         return self._made[1]
+
+    def end(self, **_: object) -> None:
+        """This process is about to end: what it knows of traces is sent."""
+        if self._made is not None and self._made[0] == os.getpid() and self._telemetry is not None:
+            self._telemetry.shutdown()
+
+
+def _tracing(telemetry: Telemetry | None) -> Tracing | None:
+    if telemetry is None:
+        return None
+    from orchestrator.runtime.tracing import Tracing  # noqa: PLC0415  # OpenTelemetry, where it is wanted
+
+    return Tracing(telemetry)
 
 
 def register_tasks(app: Celery, settings: Settings) -> Task[Any, Any]:
     """Add our task to an app."""
     workers = Workers(app, settings)
+    worker_process_shutdown.connect(workers.end, weak=False)
+    worker_shutdown.connect(workers.end, weak=False)
 
     @app.task(
         name=STEP_TASK,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import random
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from celery import Task
@@ -16,8 +16,10 @@ from orchestrator import logs
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.broker.parking import drop_chain, hand_over, set_aside
 from orchestrator.client.children import prepare, wake_kin
+from orchestrator.client.redaction import mask_of_lines
 from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
+from orchestrator.engine import fields
 from orchestrator.engine.address import RUN
 from orchestrator.engine.commit import Reply
 from orchestrator.engine.effects import (
@@ -63,6 +65,7 @@ from orchestrator.store.port import Store
 from orchestrator.store.watch import Held, RedisWatch, Watch
 
 if TYPE_CHECKING:
+    from orchestrator.runtime.tracing import Tracing
     from orchestrator.store.events import Events
 
 log = logs.get("worker")
@@ -87,8 +90,10 @@ class Worker:
         operations: OperationRegistry = OPERATIONS,
         limits: Limits | None = None,
         events: Events | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self.settings = settings
+        self.tracing = tracing
         self.store = store
         self.versions = versions
         self.dispatcher = dispatcher
@@ -163,6 +168,7 @@ class Message:
         self.mark = holder_mark(str(getattr(task.request, "hostname", None) or ""))
         worker.name = worker.name or getattr(task.request, "hostname", None) or ""
         self.plan: Plan | None = None
+        self.traceparent: str | None = None
         self.parked: str | None = None
         self.lease: Lease | None = None
         self.lease_began_s = 0.0
@@ -201,10 +207,7 @@ class Message:
             case Attempt():
                 return self.attempt(effect)
             case Read():
-                store = self.worker.store
-                return (
-                    store.read_all(effect.run_id) if effect.names is None else store.read(effect.run_id, effect.names)
-                )
+                return self.read(effect)
             case LoadPlan():
                 plan = self.worker.versions.plan(effect.key, effect.version)
                 self.plan = self.plan or plan
@@ -224,6 +227,17 @@ class Message:
             case Take():
                 return self.backlog.take() if self.goes_on(None) else None
         raise TypeError(f"unknown effect {effect!r}")
+
+    def read(self, effect: Read) -> tuple[int, Mapping[str, str | None]]:
+        """Fields of a run; of this one also whose trace it belongs to, if traces are wanted."""
+        store, names = self.worker.store, effect.names
+        if names is None:
+            return store.read_all(effect.run_id)
+        if self.worker.tracing is None or effect.run_id != self.run_id:
+            return store.read(effect.run_id, names)
+        now_ms, values = store.read(effect.run_id, (*names, fields.TRACE))
+        self.traceparent = values[fields.TRACE]
+        return now_ms, values
 
     def apply(self, effect: Apply) -> Reply:
         """Apply a commit; hold the lease that it asks for from before it is sent."""
@@ -270,16 +284,32 @@ class Message:
             lease.heard(reply)
 
         began_s = elapsed_s()
-        outcome = self.worker.executor.execute(
+        execute = partial(
+            self.worker.executor.execute,
             self.worker.operations.get(work.operation),
             effect,
             heartbeat=heartbeat,
             cancelled=lambda: lease.cancelled,
             seconds_left=(work.timeout_ms - elapsed_ms) / 1000,
         )
+        tracing = self.worker.tracing
+        with logs.about(self.about(effect)):
+            if tracing is None:
+                outcome = execute()
+            else:
+                outcome = tracing.around(execute, effect, self.plan, self.traceparent, self.task.request)
         took_s = elapsed_s() - began_s
         self.worker.note(work.operation, took_s)
         return replace(outcome, took_ms=round(took_s * 1000, 3))
+
+    def about(self, attempt: Attempt) -> logs.About:
+        """What every line that the operation writes is about."""
+        plan = self.plan
+        told = {"run_id": attempt.run_id, "step": attempt.address, "attempt": attempt.number}
+        if plan is None:
+            return logs.About(told)
+        told |= {"workflow": plan.key, "version": plan.version}
+        return logs.About(told, _mask_of(plan.redact) if plan.redact else None)
 
     def for_kin(self, effect: PrepareChild | Wake) -> PreparedChild | Failure | None:
         """What a child, or a parent, is to be started with or told."""
@@ -398,3 +428,8 @@ class Message:
                 self.worker.dispatcher.send(plan, self.run_id, address, countdown_s=countdown_s)
         except Unreachable:
             log.warning("countdown_not_sent", run_id=self.run_id, step=address)
+
+
+@lru_cache(maxsize=512)
+def _mask_of(paths: tuple[str, ...]) -> logs.Mask | None:
+    return mask_of_lines(*paths)

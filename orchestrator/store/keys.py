@@ -201,6 +201,50 @@ class Keys:
         """STRING, empty: this is among the dead events already. For as long as those are kept."""
         return f"{self._events}:buried:{name}"
 
+    def of_alerts(self, states: Sequence[str]) -> list[str]:
+        """What a change of alerts may touch; all of one slot. The last: the alerts in each state.
+
+        Besides those below: HASH, dedupe key → alert and last occurrence: the marks. HASH, channel, kind, level and
+        workflow → JSON: what is being gathered. ZSET, id → moment: all deliveries. ZSET, id → moment: those due.
+        """
+        own = [f"{self._alerts}:{name}" for name in ("marks", "windows", "created", "due")]
+        return [
+            self.alerts(),
+            self.alert_order(),
+            own[0],
+            self.alerts_of_runs(),
+            own[1],
+            self.alert_deliveries(),
+            own[2],
+            own[3],
+            self.dead_deliveries(),
+            *map(self.alerts_in, states),
+        ]
+
+    def alerts(self) -> str:
+        """HASH, id → JSON: the alerts. For ever; each is deleted by age."""
+        return f"{self._alerts}:records"
+
+    def alert_order(self) -> str:
+        """ZSET, id → when it was raised: all alerts. For ever."""
+        return f"{self._alerts}:order"
+
+    def alerts_in(self, state: str) -> str:
+        """ZSET, id → when it was raised: the alerts in a state. For ever."""
+        return f"{self._alerts}:in:{state}"
+
+    def alerts_of_runs(self) -> str:
+        """HASH, run id → ids: its alerts that are not resolved. For ever."""
+        return f"{self._alerts}:runs"
+
+    def alert_deliveries(self) -> str:
+        """HASH, id → JSON: messages to channels. For ever; each is deleted by age."""
+        return f"{self._alerts}:deliveries"
+
+    def dead_deliveries(self) -> str:
+        """ZSET, id → when it was given up: messages that no channel took. For ever; each is deleted by age."""
+        return f"{self._alerts}:dead"
+
     def shard_of(self, run_id: str) -> int:
         """The shard that a run lives in."""
         return shard_of(run_id, self.shards)
@@ -211,6 +255,10 @@ class Keys:
     @property
     def _events(self) -> str:
         return f"{self.namespace}:{{events}}"
+
+    @property
+    def _alerts(self) -> str:
+        return f"{self.namespace}:{{alerts}}"
 
     def _limits(self, group: str) -> str:
         return f"{self.namespace}:{{limits:{group}}}"

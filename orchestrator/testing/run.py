@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.client.approvals import RedisApprovals
 from orchestrator.client.handle import RedisRunHandle
-from orchestrator.client.shown import StepDescription
+from orchestrator.client.shown import SlaDescription, StepDescription
 from orchestrator.engine.address import is_undo
 from orchestrator.engine.approvals import Choice
 from orchestrator.engine.state import OVER, StepState
@@ -147,6 +147,19 @@ class Run:
     def history(self) -> list[Mapping[str, Any]]:
         """The events of its history."""
         return [entry.event for entry in self._history()]
+
+    @property
+    def sla(self) -> SlaDescription | None:
+        """How it does by its workflow's SLA: `state`, `due_at`, `warned_at`, `breached_at`, `escalations`."""
+        return self.handle.describe().sla
+
+    @property
+    def sla_events(self) -> list[str]:
+        """What fired of its SLA and its steps', in order: `charge: warn`, `run: breach`, `run: 1 (ops)`, `ask: met`."""
+        told = [event for event in self.history if event["type"].startswith("sla_")]
+        to = [f" ({event['to']})" if "to" in event else "" for event in told]
+        levels = zip(told, to, strict=True)
+        return [f"{event.get('step', 'run')}: {event.get('level', 'met')}{channel}" for event, channel in levels]
 
     def calls_of(self, target: str) -> list[Call]:
         """The calls of a step or of an operation, in order."""

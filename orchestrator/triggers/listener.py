@@ -75,6 +75,13 @@ class _Wish:
     claim: Claim
     input: Any
     started_by: str
+    traceparent: str | None
+    """The event's, if it came with the extension of that name: its sender's trace goes on in the run."""
+
+    def start(self, run_id: str) -> Start:
+        """What is asked for."""
+        who = self.started_by
+        return Start(self.route.workflow, self.input, run_id=run_id, started_by=who, traceparent=self.traceparent)
 
 
 @dataclass(slots=True)
@@ -245,15 +252,13 @@ class Listener:
             batch.burials.append(_burial(entry, route, error.message))
             return
         claim = Claim(key, run_id_of(key, entry.id), entry.came_ms, self._settings.events_dedupe_ms)
-        batch.wishes.append(_Wish(entry, route, claim, given, f"event:{route.type}"))
+        batch.wishes.append(_Wish(entry, route, claim, given, f"event:{route.type}", event.get("traceparent")))
 
     def _start(self, batch: _Batch) -> None:
         """The runs of all triggers; what refuses an input is the affair of that trigger alone."""
         reserved = self._events.reserve([wish.claim for wish in batch.wishes])
         due = [(wish, one.run_id) for wish, one in zip(batch.wishes, reserved, strict=True) if not one.started]
-        refusals = self._starter.try_each(
-            [Start(wish.route.workflow, wish.input, run_id=run_id, started_by=wish.started_by) for wish, run_id in due]
-        )
+        refusals = self._starter.try_each([wish.start(run_id) for wish, run_id in due])
         for (wish, _), refusal in zip(due, refusals, strict=True):
             if refusal is not None:
                 log.warning("trigger_refused", trigger=wish.route.target, entry=wish.entry.id, error=refusal.message)

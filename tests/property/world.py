@@ -16,7 +16,7 @@ from typing import Any
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, RUN, is_undo, undone_by
 from orchestrator.engine.awaiting import hand_over, have_look_back, names_of_event, note_misses
-from orchestrator.engine.commit import Answer, Changes, Commit, Reply, Stage
+from orchestrator.engine.commit import Answer, Commit, Reply
 from orchestrator.engine.effects import (
     Acquire,
     Apply,
@@ -43,11 +43,13 @@ from orchestrator.engine.places import is_waited_for, work_at
 from orchestrator.engine.quotas import parse_holder
 from orchestrator.engine.settle import SHORT_WAIT_MS
 from orchestrator.engine.signals import Signal, receive_signal, signal_problem
+from orchestrator.engine.sla import measured, sla_at
 from orchestrator.engine.slice import head_fields, run_slice
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import StartRequest, cancel, leftovers, start
 from orchestrator.engine.state import RunStatus, StepState
 from orchestrator.engine.sweep import Visit, reads_to_visit, visit
+from orchestrator.engine.verbs import Wish, pause, resume
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import Plan, Work
 from orchestrator.settings import Settings
@@ -60,6 +62,7 @@ from tests.property.behaviours import OK, Behaviour, Trial
 from tests.property.endings import check_end
 from tests.property.laws import Record, check_begin, check_commit
 from tests.property.laws_of_awaiting import Takings, check_nothing_lies, check_takings
+from tests.property.laws_of_slas import check_slas, check_told
 from tests.property.specs import plan_of
 
 RUN_ID = "run"
@@ -181,6 +184,7 @@ class World:
         after = self.store.read_all(commit.run_id)[1]
         check_commit(self.plan, self.record, self.store, commit, reply, before, after, entries)
         check_takings(self.plan, self.takings, self.log, before, after)
+        check_slas(self.plan, self.store, reply.now_ms, before, after)
         return reply
 
     def draw(self) -> str:
@@ -261,6 +265,7 @@ class World:
                     lease_ms=TIMING.lease_ms,
                     deadline_ms=hold.ends_ms,
                     waited_for=is_waited_for(self.plan, hold.address),
+                    measured=sla_at(self.plan, hold.address) is not None,
                 )
             )
 
@@ -408,10 +413,10 @@ class World:
 
     def pause(self, *, on: bool) -> None:
         """Somebody pauses the run, or lets it go on."""
-        guards = {fields.STATUS: self.status.value, fields.PAUSED: "0" if on else "1"}
-        if not self.view().over:
-            changes = Changes(set={fields.PAUSED: "1" if on else "0"})
-            self.apply(Commit(RUN_ID, "1", (Stage(guards, changes),)))
+        view = self.view()
+        move = None if view.over else (pause if on else resume)(view, Wish("someone"))
+        if move is not None:
+            self.apply(move.commit)
 
     # What comes from outside.
 
@@ -475,7 +480,7 @@ class World:
         return any(self.store.index(event_index(name), 0, None, 1) for name in self.names(event))
 
     def _move(self, move: Move) -> None:
-        if self.apply(move.commit).first.stands:
+        if self.apply(measured(self.plan, move.commit)).first.stands:
             self.messages += [address for address in (move.to, *move.forks) if address is not None]
 
     def pass_ms(self, ms: int) -> None:
@@ -509,6 +514,7 @@ class World:
         assert self.view().over, f"never over: {self.values()}"
         assert self.now_ms - began_ms <= limit_ms
         check_end(self)
+        check_told(self)
 
 
 def world_of(

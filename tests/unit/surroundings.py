@@ -22,6 +22,7 @@ from orchestrator.runtime.worker import Worker
 from orchestrator.settings import Settings
 from orchestrator.spec.operations import Effect, Operation, OperationRegistry
 from orchestrator.spec.workflow import define_workflow
+from orchestrator.store.alerts_memory import MemoryAlerts
 from orchestrator.store.events_memory import MemoryEvents
 from orchestrator.store.limits_memory import MemoryLimits
 from orchestrator.store.memory import MemoryStore
@@ -119,9 +120,10 @@ class Surroundings:
         self.dispatcher = RecordingDispatcher(self.settings)
         self.events = MemoryEvents(self.settings, self.clock)
         self.limits = MemoryLimits(self.clock)
+        self.alerts = MemoryAlerts(self.clock)
         self.sums = MemoryMetrics(self.settings, self.clock)
         parts = self.settings, self.store, self.registry, self.dispatcher, self.events
-        self.client = RedisOrchestrator(*parts, sums=self.sums)
+        self.client = RedisOrchestrator(*parts, sums=self.sums, alert_store=self.alerts)
         self.operations = OperationRegistry()
         for key in ("do.write", "undo.write"):
             self.operations.register(made(key, self.behaviour.get(key, echo)))

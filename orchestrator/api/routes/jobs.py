@@ -41,6 +41,7 @@ def create_job(caller: Operator, body: NewJob, request: Request, response: Respo
         asked.where,
         asked.text,
         workflows=caller.workflows,
+        sla=asked.sla,
     )
     jobs: Jobs = request.app.state.jobs
     job = jobs.create(body.verb, query, body.reason, client=caller.client)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response, status
@@ -10,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from orchestrator.api.access import PREFIX, Caller, Starter, Viewer
 from orchestrator.api.answers import Event, History, Outcome, RunPage, Started, StartedMany, told
 from orchestrator.api.following import wait_for_end
-from orchestrator.api.models import After, RunId, StartMany, StartRun, Status, WorkflowKey
+from orchestrator.api.models import After, RunId, SlaStand, StartMany, StartRun, Status, WorkflowKey
 from orchestrator.api.paths import RUN
 from orchestrator.api.problems import documented
 from orchestrator.client.handle import RedisRunHandle
@@ -21,9 +22,11 @@ from orchestrator.client.surface import Start
 from orchestrator.engine.state import OVER
 from orchestrator.engine.undoing import UndoPreview
 from orchestrator.errors import InvalidRequest, RunConflict, RunGoesOn
+from orchestrator.telemetry import current_traceparent
 
 router = APIRouter(tags=["runs"], responses=documented())
 
+TraceHeader = Annotated[str | None, Header(description="The trace that it belongs to, by W3C's Trace Context.")]
 LOCATION = {"Location": {"description": "The run.", "schema": {"type": "string"}, "required": True}}
 
 
@@ -48,9 +51,11 @@ async def start_run(
     idempotency_key: Annotated[
         str | None, Header(min_length=1, max_length=300, pattern=r"^[!-~]+$", description="Same key, same run.")
     ] = None,
+    traceparent: TraceHeader = None,
 ) -> Any:
     """Once accepted it is never lost. The same id or key, workflow and input again: the existing run."""
     one = Start(key, body.input, body.ctx, body.version, body.run_id, idempotency_key, body.timeout)
+    one = replace(one, traceparent=body.traceparent or current_traceparent() or traceparent)
     (handle,) = await run_in_threadpool(_start, caller, [one])
     response.headers["Location"] = f"{PREFIX}/runs/{handle.run_id}"
     if wait and await wait_for_end(request.app.state.tail, handle, wait):
@@ -69,12 +74,14 @@ async def start_run(
     status_code=status.HTTP_202_ACCEPTED,
     responses=documented(404, 409, 422),
 )
-def start_runs(caller: Starter, body: StartMany) -> StartedMany:
+def start_runs(caller: Starter, body: StartMany, traceparent: TraceHeader = None) -> StartedMany:
     """Pipelined; all inputs are checked before the first run is stored."""
     starts = [
         Start(one.workflow, one.input, one.ctx, one.version, one.run_id, one.idempotency_key, one.timeout)
         for one in body.runs
     ]
+    around = current_traceparent() or traceparent
+    starts = [replace(one, traceparent=own.traceparent or around) for one, own in zip(starts, body.runs, strict=True)]
     return StartedMany(runs=started(caller, _start(caller, starts)))
 
 
@@ -95,15 +102,15 @@ def list_runs(
         str | None,
         Query(min_length=1, max_length=300, description="A run's id; or a part of an id, a workflow's key or a tag."),
     ] = None,
+    sla: Annotated[SlaStand | None, Query(description="How the run does by its workflow's own SLA.")] = None,
     sort: Annotated[str, Query(pattern="^(newest|oldest)$", description="`newest` or `oldest` first.")] = "newest",
     limit: Annotated[int, Query(ge=1, le=1_000)] = 50,
     cursor: Annotated[str | None, Query(max_length=1_000, description="Where the page before ended.")] = None,
 ) -> RunPage:
-    """All that is asked for must hold. SLAs are not measured yet, so runs cannot be found by them."""
+    """All that is asked for must hold."""
     fields = dict(one.split("=", 1) for one in where or ())
-    query = Wanted(
-        workflow, version, status, since, until, tuple(tag or ()), fields, text, sort == "oldest", caller.workflows
-    )
+    tags, oldest_first = tuple(tag or ()), sort == "oldest"
+    query = Wanted(workflow, version, status, since, until, tags, fields, text, oldest_first, caller.workflows, sla=sla)
     page = caller.client.find(query, limit=limit, cursor=cursor)
     return RunPage(runs=list(page.runs), cursor=page.cursor)
 

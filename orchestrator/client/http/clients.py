@@ -10,6 +10,7 @@ import httpx
 from typing_extensions import override
 
 from orchestrator.client.fleet_surface import Fleet
+from orchestrator.client.http.alerts import AlertVerbs
 from orchestrator.client.http.drivers import Driver, configured
 from orchestrator.client.http.exchange import Steps
 from orchestrator.client.http.fleet import FleetVerbs
@@ -17,7 +18,7 @@ from orchestrator.client.http.outside import EventVerbs, ScheduleVerbs
 from orchestrator.client.http.run_verbs import RunVerbs
 from orchestrator.client.http.verbs import ApprovalVerbs, ClientVerbs
 from orchestrator.client.shown import TakenIn
-from orchestrator.client.surface import Approvals, ExternalEvents, Orchestrator, RunHandle, Schedules
+from orchestrator.client.surface import Alerts, Approvals, ExternalEvents, Orchestrator, RunHandle, Schedules
 from orchestrator.store.port import HistoryEntry
 
 P = ParamSpec("P")
@@ -158,6 +159,24 @@ class HttpFleet(Fleet):
     forget = _driven(FleetVerbs.forget)
 
 
+class HttpAlerts(Alerts):
+    """The API's alerts."""
+
+    def __init__(self, verbs: AlertVerbs, driver: Driver) -> None:
+        self.verbs = verbs
+        self.driver = driver
+
+    get = _driven(AlertVerbs.get)
+    acknowledge = _driven(AlertVerbs.acknowledge)
+    resolve = _driven(AlertVerbs.resolve)
+    channels = _driven(AlertVerbs.channels)
+    test = _driven(AlertVerbs.test)
+    delivery = _driven(AlertVerbs.delivery)
+    dead = _driven(AlertVerbs.dead)
+    replay = _driven(AlertVerbs.replay)
+    list = _driven(AlertVerbs.list)
+
+
 class HttpOrchestrator(Orchestrator):
     """The client of an API."""
 
@@ -202,6 +221,11 @@ class HttpOrchestrator(Orchestrator):
     @override
     def fleet(self) -> Fleet:
         return HttpFleet(self.verbs.fleet, self.driver)
+
+    @property
+    @override
+    def alerts(self) -> Alerts:
+        return HttpAlerts(self.verbs.alerts, self.driver)
 
     @override
     def close(self) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel
 
+from orchestrator.client.http.alerts import AlertVerbs
 from orchestrator.client.http.exchange import PREFIX, Request, Steps, Value, ask, portions, tell
 from orchestrator.client.http.fleet import FleetVerbs
 from orchestrator.client.http.outside import EventVerbs, ScheduleVerbs
@@ -21,6 +22,7 @@ from orchestrator.client.measures import WorkflowStats
 from orchestrator.client.shown import Finding, OpenApproval, Page, Published, Stats, VersionStatus
 from orchestrator.client.surface import Moment, Start
 from orchestrator.errors import InvalidRequest
+from orchestrator.telemetry import current_traceparent, is_traceparent
 
 if TYPE_CHECKING:
     from orchestrator.engine.approvals import Choice
@@ -121,6 +123,7 @@ class ClientVerbs:
     approvals = ApprovalVerbs()
     schedules = ScheduleVerbs()
     events = EventVerbs()
+    alerts = AlertVerbs()
     fleet = FleetVerbs()
 
     def publish(self, spec: WorkflowSpec) -> Steps[Published]:
@@ -220,6 +223,7 @@ class ClientVerbs:
         tags: Sequence[str] = (),
         where: Mapping[str, Scalar] | None = None,
         text: str | None = None,
+        sla: str | None = None,
         oldest_first: bool = False,
         limit: int = 50,
         cursor: str | None = None,
@@ -234,6 +238,7 @@ class ClientVerbs:
             "tag": [*tags],
             "where": [f"{name}={value_text(value)}" for name, value in (where or {}).items()],
             "text": text,
+            "sla": sla,
             "sort": "oldest" if oldest_first else "newest",
             "limit": limit,
             "cursor": cursor,
@@ -279,6 +284,7 @@ def _body(one: Start) -> dict[str, Any]:
     own_id = secrets.token_hex(12) if one.run_id is None and one.idempotency_key is None else one.run_id
     body = {
         "workflow": one.workflow,
+        "traceparent": one.traceparent if is_traceparent(one.traceparent) else current_traceparent(),
         "input": given,
         "ctx": None if one.ctx is None else dict(one.ctx),
         "version": one.version,

@@ -16,7 +16,7 @@ from orchestrator.dashboard.look.parts import html, key_values
 from orchestrator.dashboard.look.status import badge
 from orchestrator.dashboard.look.times import lasted, moment
 from orchestrator.dashboard.pages.run_actions import RunActions
-from orchestrator.dashboard.pages.run_parts import error_box
+from orchestrator.dashboard.pages.run_parts import error_box, sla_badge
 from orchestrator.dashboard.paths import run_path
 from orchestrator.dashboard.visit import Visit
 from orchestrator.engine.address import parse_address, undone_by
@@ -99,12 +99,14 @@ def _anchor(step: StepDescription, named: set[str]) -> str:
 
 def _step(step: StepDescription, anchor: str) -> Markup:
     word = "undo of " if step.undoes else ""
+    late = step.sla.state if step.sla and step.sla.state in ("warned", "breached") else ""
     summary = tag(
         "summary",
         badge(step.state),
         tag("span", word, tag("span", step.undoes or step.address, class_="mono")),
         tag("span", step.operation or step.kind, class_="hint"),
         tag("span", f"attempt {step.attempt}", class_="hint") if step.attempt > 1 else None,
+        badge(late, f"SLA {late}") if late else None,
         tag("span", lasted(step.duration_ms, empty=""), class_="push"),
     )
     return tag("details", summary, tag("div", *_inside(step), class_="inside"), id=anchor)
@@ -115,6 +117,7 @@ def _inside(step: StepDescription) -> list[Markup | None]:
     facts: Mapping[str, Markup | str | None] = {
         "Started": moment(step.started_at) if step.started_at else None,
         "Ended": moment(step.ended_at) if step.ended_at else None,
+        "SLA": sla_badge(step.sla) if step.sla else None,
         "Waits until": moment(step.waits_until) if step.waits_until else None,
         "Child run": child,
         "Waived by": step.waived_by,

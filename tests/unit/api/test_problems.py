@@ -14,7 +14,7 @@ from tests.unit.surroundings import WORKFLOW
 
 FAULTS = {"payload_lost", "process_failed", "expression_error", "invalid_settings"}
 """Nothing that a caller did: 500."""
-NEVER_RAISED_HERE = {"run_failed", "result_timeout", "operation_error"}
+NEVER_RAISED_HERE = {"run_failed", "result_timeout", "operation_error", "not_delivered"}
 FRAMEWORK = {"method_not_allowed"}
 
 

@@ -205,3 +205,17 @@ def test_why_a_run_does_not_move_is_told(reception: Reception) -> None:
 
     assert (found.json()["reason"], [one["address"] for one in found.json()["steps"]]) == ("no_worker", ["a"])
     assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown_run")
+
+
+def test_a_run_belongs_to_the_trace_of_the_request_that_starts_it(reception: Reception) -> None:
+    """By the header, for all of a batch; a start's own goes before it, and a header that is none is left out."""
+    client, store = reception.as_role("starter"), reception.around.store
+    header, own = (f"00-{digit * 32}-{digit * 16}-01" for digit in "ab")
+    runs = [{"workflow": WORKFLOW, "run_id": "one"}, {"workflow": WORKFLOW, "run_id": "two", "traceparent": own}]
+
+    client.post("/runs:batch", json={"runs": runs}, headers={"traceparent": header})
+    client.post(RUNS, json={"run_id": "three"}, headers={"traceparent": header})
+    client.post(RUNS, json={"run_id": "four"}, headers={"traceparent": "nonsense"})
+
+    kept = [store.read(run_id, ("trace",))[1]["trace"] for run_id in ("one", "two", "three", "four")]
+    assert kept == [header, own, header, None]

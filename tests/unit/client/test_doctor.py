@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import pytest
 
 from orchestrator.client import doctor
-from orchestrator.client.doctor import check_beats, check_clock, check_ledger, check_server, check_workers
+from orchestrator.client.doctor import check_alerts, check_beats, check_clock, check_ledger, check_server, check_workers
 from orchestrator.client.shown import Finding, Level
 from orchestrator.errors import Unreachable
 from orchestrator.spec.operations import Effect, OperationInfo
@@ -247,3 +247,21 @@ def test_events_that_were_given_up_are_told(around: Surroundings) -> None:
 
     assert {"dead_events", "filter_without_answer"} == set(found)
     assert "2-0: there is no 'total'" in found["filter_without_answer"].message
+
+
+@pytest.mark.parametrize(
+    ("channels", "dead", "listens", "codes"),
+    [
+        ((), 0, False, ["alerts"]),
+        (("ops",), 0, True, ["alerts"]),
+        (("ops",), 0, False, ["alerts_not_sent"]),
+        (("ops",), 2, True, ["dead_alerts"]),
+    ],
+)
+def test_alerts_that_reach_nobody_are_found(
+    channels: tuple[str, ...], dead: int, listens: bool, codes: list[str]
+) -> None:
+    """Whether nobody sends them, or nobody takes them."""
+    listeners = [WorkerRecord("l", (), (), 1, "h", role="listener")] if listens else []
+
+    assert [one.code for one in check_alerts(channels, dead, listeners)] == codes

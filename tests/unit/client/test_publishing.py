@@ -149,3 +149,18 @@ def test_an_operation_that_no_live_worker_has_is_a_warning(registry: MemoryRegis
     assert before.warnings == ()
     assert (warning.rule, warning.severity) == ("operation_not_served", "warning")
     assert "do.write@1" in warning.message
+
+
+def test_an_escalation_to_a_channel_that_nobody_has_is_warned_about() -> None:
+    """At its place, of the run and of each step; not where nobody knows the channels."""
+    slas = [{"max_duration": "1h", "escalate": [{"after": "1h", "to": to}]} for to in ("nobody", "ops")]
+    steps = [{"id": f"s{number}", "wait": "1s", "sla": sla} for number, sla in enumerate(slas)]
+    spec = define_workflow(meta={"key": "a.b", "version": "1.0.0"}, steps=steps, sla=slas[0])
+
+    found = publish(MemoryRegistry(HandClock()), spec, channels={"ops"}).warnings
+
+    assert [(one.rule, one.path) for one in found if one.rule != "sla_sum"] == [
+        ("unknown_channel", "sla.escalate[0].to"),
+        ("unknown_channel", "steps[0].sla.escalate[0].to"),
+    ]
+    assert not [one for one in publish(MemoryRegistry(HandClock()), spec).warnings if one.rule == "unknown_channel"]

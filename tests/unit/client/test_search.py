@@ -203,3 +203,25 @@ def test_what_cannot_be_asked_is_refused(around: Surroundings, which: dict[str, 
     """With what was wrong."""
     with pytest.raises(InvalidRequest, match=named):
         around.client.search(**which)
+
+
+def test_runs_are_found_by_how_they_do_by_their_sla(around: Surroundings) -> None:
+    """Those that have one; alone, and with the rest of a query."""
+    meta, steps = {"key": "test.measured", "version": "1.0.0"}, [{"id": "a", "operation": "do.write"}]
+    measured = define_workflow(meta=meta, steps=steps, sla={"max_duration": "1h"})
+    publish(around.registry, measured, operations=around.operations)
+    start(around, "without")
+    done = around.client.start("test.measured", run_id="done")
+    around.client.start("test.measured", run_id="going")
+    around.work(done, "a")
+
+    assert [found(around, sla=sla) for sla in ("met", "ok", "breached")] == [["done"], ["going"], []]
+    assert found(around, sla="met", workflow="test.measured", status="completed") == ["done"]
+    assert found(around, sla="met", workflow=WORKFLOW) == found(around, sla="ok", status="failed") == []
+    assert {run.run_id: run.sla for run in around.client.search().runs} == {
+        "going": "ok",
+        "done": "met",
+        "without": None,
+    }
+    with pytest.raises(InvalidRequest, match="no SLA is 'late'"):
+        around.client.search(sla="late")

@@ -11,12 +11,20 @@ from typing import Any, assert_type
 import pytest
 
 from orchestrator import AsyncOrchestrator, AsyncRunHandle, Orchestrator, RunHandle, Settings, Start
+from orchestrator.client.alerts import RedisAlertDesk
 from orchestrator.client.approvals import RedisApprovals
-from orchestrator.client.asynchronous import AsyncApprovals, AsyncExternalEvents, AsyncFleet, AsyncSchedules
+from orchestrator.client.asynchronous import (
+    AsyncAlerts,
+    AsyncApprovals,
+    AsyncExternalEvents,
+    AsyncFleet,
+    AsyncSchedules,
+)
 from orchestrator.client.events import RedisExternalEvents
 from orchestrator.client.fleet_surface import Fleet
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.http.clients import (
+    HttpAlerts,
     HttpApprovals,
     HttpExternalEvents,
     HttpFleet,
@@ -26,7 +34,7 @@ from orchestrator.client.http.clients import (
 )
 from orchestrator.client.schedules import RedisSchedules
 from orchestrator.client.shown import RunDescription
-from orchestrator.client.surface import Approvals, ExternalEvents, Schedules
+from orchestrator.client.surface import Alerts, Approvals, ExternalEvents, Schedules
 from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.client.workers import RedisFleet
 from orchestrator.engine.state import RunStatus
@@ -49,11 +57,17 @@ SURFACES = [
     (ExternalEvents, RedisExternalEvents),
     (ExternalEvents, HttpExternalEvents),
     (ExternalEvents, AsyncExternalEvents),
+    (Alerts, RedisAlertDesk),
+    (Alerts, HttpAlerts),
+    (Alerts, AsyncAlerts),
     (Fleet, RedisFleet),
     (Fleet, HttpFleet),
     (Fleet, AsyncFleet),
 ]
-OF_REDIS = {"of", "attached_to", "acting_for", "find", "masked", "reconcile", "since", "last", "dead_after"}
+OF_REDIS = {"of", "attached_to", "acting_for", "find", "masked", "reconcile", "since", "last", "dead_after"} | {
+    "list_seen",
+    "get_seen",
+}
 """What only those use that speak to Redis themselves."""
 
 
@@ -78,7 +92,8 @@ def test_every_verb_is_there_with_the_same_parameters(surface: type, client: typ
 
 
 @pytest.mark.parametrize(
-    "surface", [AsyncOrchestrator, AsyncRunHandle, AsyncApprovals, AsyncSchedules, AsyncExternalEvents, AsyncFleet]
+    "surface",
+    [AsyncOrchestrator, AsyncRunHandle, AsyncApprovals, AsyncSchedules, AsyncExternalEvents, AsyncAlerts, AsyncFleet],
 )
 def test_asynchronous_verbs_are_coroutines(surface: type) -> None:
     """All that wait for something; what is followed is gone through with `async for`."""

@@ -161,6 +161,21 @@ def test_a_running_step_names_its_worker_and_its_lease() -> None:
     assert "in 11 s" in step.sentence
 
 
+def test_a_look_for_an_sla_is_no_end_of_a_lease() -> None:
+    """Nor when a message is sent again, though the step is looked at then."""
+    around, run = started({**A, "sla": {"max_duration": "1s"}}, behaviour={"do.write": die})
+    queued = only(run.why())
+    lose_worker(around, run, "a")
+    around.clock.move(2_000)
+
+    step = only(run.why())
+
+    assert "sent again" not in queued.sentence
+    assert step.reason is Reason.RUNNING
+    assert "in 13 s" in step.sentence
+    assert step.next_look_at != step.until
+
+
 def test_a_lease_that_nobody_renews_is_taken_up_by_the_sweeper() -> None:
     """Then the step is ready again, and says that a worker was lost with it."""
     around, run = started(behaviour={"do.write": die})

@@ -7,9 +7,11 @@ import json
 import pytest
 
 from orchestrator.engine import fields
+from orchestrator.engine.address import RUN
 from orchestrator.engine.commit import Commit
-from orchestrator.engine.indexes import INDEXES, PAUSED_RUNS, status_index
+from orchestrator.engine.indexes import INDEXES, PAUSED_RUNS, sla_index, status_index
 from orchestrator.engine.retention import forget
+from orchestrator.engine.sla import SlaState
 from orchestrator.engine.state import OVER, RunStatus
 from orchestrator.engine.view import RunView
 
@@ -53,6 +55,16 @@ def test_the_deletion_takes_the_run_out_of_every_index() -> None:
         status_index(RunStatus.COMPLETED),
         status_index(RunStatus.COMPLETED, "test.flow"),
     }
+    assert not any(left.values())
+
+
+def test_a_run_that_was_measured_is_found_by_its_sla_no_more() -> None:
+    """Whatever that had come to; one without an SLA was in none of those indexes."""
+    commit = decided(**{fields.sla_due(RUN): "5"})
+
+    assert commit is not None
+    left = commit.stages[0].changes.index
+    assert {sla_index(state, of) for state in SlaState for of in (None, "test.flow")} <= set(left)
     assert not any(left.values())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
@@ -13,6 +14,7 @@ from orchestrator.engine.commit import Answer, Commit, Reply
 from orchestrator.errors import Unreachable
 from orchestrator.runtime.heartbeat import Heartbeat, Lease
 from orchestrator.store.limits_memory import MemoryLimits
+from orchestrator.store.watch import Held
 
 NOW_MS = 1_000_000
 PATIENCE_S = 10.0
@@ -68,6 +70,79 @@ def lease(token: str = "token", *, address: str = "a", waited_for: bool = True) 
 def tokens(commits: Sequence[Commit]) -> set[str | None]:
     """Whose leases are renewed."""
     return {commit.stages[0].guards[fields.token("a")] for commit in commits}
+
+
+class Listener:
+    """Hears which leases are held, and lets a test wait for what it expects; or is away."""
+
+    def __init__(self) -> None:
+        self.told: list[list[Held]] = []
+        self.away = False
+        self._called = threading.Condition()
+
+    def tell(self, held: Sequence[Held]) -> None:
+        """Note them."""
+        with self._called:
+            self.told.append(list(held))
+            self._called.notify_all()
+        if self.away:
+            raise Unreachable("gone")
+
+    def heard(self, of: Callable[[list[list[Held]]], object]) -> None:
+        """Return as soon as what was told is so."""
+        with self._called:
+            assert self._called.wait_for(lambda: of(self.told), PATIENCE_S)
+
+
+@pytest.fixture
+def listener() -> Listener:
+    """Whoever watches the fleet."""
+    return Listener()
+
+
+@pytest.fixture
+def telling(store: RenewingStore, listener: Listener) -> Iterator[Heartbeat]:
+    """A heartbeat that tells of what it renews."""
+    slots = MemoryLimits(lambda: NOW_MS)
+    beating = Heartbeat(lambda: store, lambda: slots, interval_ms=1, lease_ms=15_000, tell=listener.tell)  # type: ignore[arg-type,return-value]
+    yield beating
+    beating.stop()
+
+
+def test_who_watches_is_told_of_what_was_renewed(telling: Heartbeat, listener: Listener) -> None:
+    """Since when, and until when: no later than its attempt's end. And, once, that nothing is held any more."""
+    lease = Lease("run", "1", "a", "token", waited_for=False, claimed_at_ms=NOW_MS - 9, workflow="test.flow")
+    lease.limit(5_000, None)
+
+    telling.hold(lease)
+    listener.heard(lambda told: told)
+    telling.release(lease.token)
+    listener.heard(lambda told: told[-1] == [])
+
+    assert listener.told[0] == [Held("run", "test.flow", "a", NOW_MS - 9, NOW_MS - 9 + 5_000, os.getpid())]
+    assert listener.told.count([]) == 1
+
+
+def test_a_claim_that_has_not_been_granted_is_no_lease(telling: Heartbeat, listener: Listener) -> None:
+    """It is renewed all the same: its answer may have got lost."""
+    telling.hold(Lease("run", "1", "a", "token", waited_for=False))
+
+    listener.heard(lambda told: len(told) > 1)
+
+    assert listener.told[:2] == [[], []]
+
+
+def test_nobody_who_watches_keeps_a_lease_from_being_renewed(
+    telling: Heartbeat, listener: Listener, store: RenewingStore
+) -> None:
+    """What they miss, they hear the next time."""
+    listener.away = True
+    telling.hold(Lease("run", "1", "a", "token", waited_for=False, claimed_at_ms=NOW_MS))
+    store.next_rounds(3)
+    listener.away = False
+
+    listener.heard(lambda told: len(told) > 3)
+    assert store.next_rounds()
 
 
 def test_every_lease_that_is_held_is_renewed(store: RenewingStore, heartbeat: Heartbeat) -> None:

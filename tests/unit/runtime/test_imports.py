@@ -3,7 +3,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = {"croniter", "fastapi", "httpx", "jsonschema", "prompt_toolkit", "rich"}
+TRACING = {"opentelemetry.exporter", "opentelemetry.sdk.trace"}
+HEAVY = {"croniter", "fastapi", "httpx", "jsonschema", "prompt_toolkit", "rich"} | TRACING
 IMPORTING = f"HEAVY = {HEAVY}; import sys, orchestrator.runtime.app; print(*sorted(HEAVY & set(sys.modules)))"
 
 

@@ -70,8 +70,9 @@ def commits(monkeypatch: pytest.MonkeyPatch) -> list[Commit]:
 
 @pytest.fixture
 def always_quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No operation takes longer than a message costs, however busy the machine is."""
+    """No operation takes longer than a message costs, or than others wait for, however busy the machine is."""
     monkeypatch.setattr("orchestrator.runtime.worker.MESSAGE_S", 60.0)
+    monkeypatch.setattr("orchestrator.runtime.backlog.PATIENCE_S", 60.0)
 
 
 @pytest.mark.usefixtures("always_quick")
