@@ -81,7 +81,7 @@ def _check_fired(address: str, terms: SlaTerms, now_ms: int, after: Fields, *, n
     at_ms = now_ms
     if address == RUN and over and "stopped_at" in after:
         at_ms = int(after["stopped_at"])
-    if "paused_at" in after:
+    if "paused_at" in after and (after["paused"] == "1" or address == RUN):
         at_ms = min(at_ms, int(after["paused_at"]))
     fired = [level for level in terms.levels if level.name in new]
     for level in fired:
