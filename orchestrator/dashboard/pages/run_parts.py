@@ -21,7 +21,7 @@ from orchestrator.dashboard.paths import run_path
 from orchestrator.engine.state import OVER
 from orchestrator.store.port import HistoryEntry
 
-NEWEST: Final = 200
+NEWEST: Final = 100
 """Events in the table; the timeline has them all."""
 
 
