@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from markupsafe import Markup
 from nicegui import ui
@@ -15,7 +15,7 @@ from orchestrator.client.callers import Caller
 from orchestrator.client.measures import WorkflowStats
 from orchestrator.client.shown import ScheduleDescription, VersionStatus
 from orchestrator.dashboard.drawing.graph import draw_graph
-from orchestrator.dashboard.look.json_view import json_box
+from orchestrator.dashboard.forms.outline import outline
 from orchestrator.dashboard.look.markup import NOTHING, joined, tag
 from orchestrator.dashboard.look.parts import heading, html
 from orchestrator.dashboard.look.status import badge
@@ -46,6 +46,8 @@ class Seen:
     versions: Sequence[VersionStatus]
     chosen: VersionStatus
     spec: WorkflowSpec
+    input_schema: Mapping[str, Any] | None
+    """As its author wrote it: the definition has its keys sorted."""
     plan: Plan
     traffic: Traffic | None
     schedules: Sequence[ScheduleDescription]
@@ -80,6 +82,7 @@ class _WorkflowPage:
             versions,
             chosen,
             from_canonical(definition.canonical),
+            definition.input_schema,
             plan,
             client.traffic(self.key),
             client.schedules.list(self.key),
@@ -98,7 +101,7 @@ class _WorkflowPage:
         self.versions.build(seen.chosen.version)
         with ui.element("div").classes("columns"):
             html(_graph(seen), name="section")
-            html(_asked(seen.spec), name="section", class_="stack")
+            html(_asked(seen.spec, seen.input_schema), name="section", class_="stack")
         html(self._chips())
         self.hours = html(NOTHING, name="section")
         self.steps = html(NOTHING, name="section")
@@ -161,12 +164,12 @@ def _graph(seen: Seen) -> Markup:
     return joined([tag("h2", f"Graph of {seen.chosen.version}"), frame])
 
 
-def _asked(spec: WorkflowSpec) -> Markup:
+def _asked(spec: WorkflowSpec, input_schema: Mapping[str, Any] | None) -> Markup:
     return joined(
         [
-            json_box("Input", spec.input, nothing="Any object."),
-            json_box("Context", spec.ctx) if spec.ctx else None,
-            json_box("Output", spec.output_schema) if spec.output_schema else None,
+            outline("Input", input_schema),
+            outline("Context", spec.ctx) if spec.ctx else None,
+            outline("Output", spec.output_schema) if spec.output_schema else None,
         ]
     )
 

@@ -40,7 +40,7 @@ def facts(spec: WorkflowSpec, version: VersionStatus, schedules: Sequence[Schedu
         "SLA": _lasts(sla.max_duration) if sla else None,
         "Undo": "when an operator says so" if spec.compensation.trigger == "manual" else None,
         "Limits": joined((tag("code", one.key) for one in spec.limits), ", ") if spec.limits else None,
-        "Started by": _triggers(spec, schedules),
+        "Triggers": _triggers(spec, schedules),
         "Masked": joined((tag("code", one) for one in spec.redact), ", ") if spec.redact else None,
     }
     said = tag("p", meta.description, class_="lead") if meta.description else None
