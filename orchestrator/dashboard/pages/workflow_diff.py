@@ -44,15 +44,17 @@ async def show(visit: Visit) -> None:
     seen = await visit.ask(_read, visit.first, key, visit.query.get("from", ""), visit.query.get("to", ""))
     html(heading(tag("a", key, href=workflow_path(key, seen.after)), tag("span", "Versions compared", class_="count")))
     html(_form(key, seen))
-    if not (seen.found.steps or seen.found.rest):
-        html(empty_state("They differ in their numbers only.", "The workflow", workflow_path(key)))
-        return
-    html(_summary(seen.found))
-    html(_steps(seen.found.steps), name="section")
-    if seen.found.rest:
-        rest = [tag("dl", *(_change(one) for one in seen.found.rest), class_="changes")]
-        html(joined([tag("h2", "Beside the steps"), *rest]), name="section")
-    html(_lines(seen), name="section")
+    for part in await visit.ask(_drawn, key, seen):
+        html(part, name="section")
+
+
+def _drawn(key: str, seen: Seen) -> list[Markup]:
+    found = seen.found
+    if not (found.steps or found.rest):
+        return [empty_state("They differ in their numbers only.", "The workflow", workflow_path(key))]
+    rest = tag("dl", *(_change(one) for one in found.rest), class_="changes")
+    beside = [joined([tag("h2", "Beside the steps"), rest])] if found.rest else []
+    return [_summary(found), _steps(found.steps), *beside, _lines(seen)]
 
 
 def _read(caller: Caller, key: str, before: str, after: str) -> Seen:
