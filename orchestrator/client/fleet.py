@@ -118,7 +118,7 @@ def live_counts(store: Store, workflows: Sequence[str] | None = None) -> dict[st
     paused = [PAUSED_RUNS] if workflows is None else []
     sizes = store.index_sizes([*(status_index(status, key) for status in going_on for key in keys), *paused])
     counts = {status.value: sum(sizes[status_index(status, key)] for key in keys) for status in going_on}
-    return counts | {PAUSED: sizes[name] for name in paused}
+    return counts if workflows is not None else {**counts, PAUSED: sizes[PAUSED_RUNS]}
 
 
 def _consumers(workers: Sequence[WorkerRecord], queue: str) -> tuple[str, ...]:

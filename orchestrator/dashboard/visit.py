@@ -38,6 +38,8 @@ class Visit:
     session: Session | None
     first: Caller
     """Who opened it; `caller` asks whether they still may."""
+    pages: frozenset[str] = frozenset()
+    """The paths of the pages that there are, for links to others."""
     _later: list[asyncio.Task[Any]] = field(default_factory=list)
 
     @property
@@ -107,6 +109,14 @@ class Visit:
         task = asyncio.get_running_loop().create_task(keep_up(), name="dashboard-follow")
         self._later.append(task)
         self.client.on_delete(task.cancel)
+
+    def every(self, seconds: float, refresh: Callable[[Caller], Awaitable[None]]) -> None:
+        """Refresh the page again and again, for as long as it is open: for what the feed does not tell of."""
+
+        async def again() -> None:
+            await self._refresh(refresh)
+
+        ui.timer(seconds, again, immediate=False)
 
     async def _refresh(self, refresh: Callable[[Caller], Awaitable[None]]) -> None:
         with self.client:

@@ -2,10 +2,11 @@
 
 from typing import Final
 
-from orchestrator.dashboard.pages import run, runs, workflow, workflow_diff, workflow_start, workflows
+from orchestrator.dashboard.pages import overview, run, runs, workflow, workflow_diff, workflow_start, workflows
 from orchestrator.dashboard.pages.page import Page
 
 PAGES: Final[tuple[Page, ...]] = (
+    overview.PAGE,
     runs.PAGE,
     run.PAGE,
     workflows.PAGE,
