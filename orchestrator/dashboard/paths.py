@@ -53,3 +53,8 @@ def diff_path(key: str, before: str = "", after: str = "") -> str:
 def queue_path(name: str) -> str:
     """The address of a queue's page."""
     return to(f"/queues/{quote(name, safe='')}")
+
+
+def alert_path(alert_id: str) -> str:
+    """The address of an alert's page."""
+    return to(f"/alerts/{quote(alert_id, safe='')}")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from playwright.sync_api import Locator, expect
 
+from orchestrator.store.metrics import HOUR_MS
+from orchestrator.store.positions import START
+from orchestrator.store.sketches import Sketch
 from tests.browser.browsing import NARROW, Person
 from tests.browser.conftest import AsRole
 from tests.integration.system import System, ended, until
@@ -24,6 +29,26 @@ def tile(person: Person, title: str) -> Locator:
     return person.page.locator(".tile", has=person.page.get_by_role("heading", name=title))
 
 
+def run_for_a_day(system: System) -> None:
+    """As if the workflows had run for a day: the sums that the listener would have kept."""
+    drawn, now_ms = Random(7), system.client.store.time_ms()
+    for workflow, busy in (("payment.flow", 40), ("examples.trip-saga", 12), ("expense.claim", 3)):
+        for hour in range(now_ms - now_ms % HOUR_MS - 23 * HOUR_MS, now_ms, HOUR_MS):
+            runs = drawn.randint(busy // 2, busy * 2) if hour // HOUR_MS % 24 not in (1, 2) else 0
+            failed, breached = runs // drawn.randint(12, 60), runs // drawn.randint(20, 80)
+            took = Sketch.of(drawn.lognormvariate(7.5, 0.8) for _ in range(runs))
+            sums = {
+                "1.0.0||started": runs,
+                "1.0.0||completed": runs - failed,
+                "1.0.0||failed": failed,
+                "1.0.0||sla_met": runs - breached,
+                "1.0.0||sla_breached": breached,
+                "1.0.0||duration|sum": round(took.total * 1000),
+                **{f"1.0.0||duration|{bucket}": count for bucket, count in took.counts.items()},
+            }
+            assert system.client.sums.add(f"seeded-{workflow}-{hour}", 0, START, "1-0", {(workflow, hour): sums})
+
+
 def test_it_is_the_first_page_and_leads_on(as_role: AsRole, system: System) -> None:
     """After log-in; runs that fail are told of by themselves, and each need leads to where it is seen to."""
     person = as_role("operator", user="grace")
@@ -33,11 +58,11 @@ def test_it_is_the_first_page_and_leads_on(as_role: AsRole, system: System) -> N
     failed, asked = system.pay("pm_declined"), system.client.start("expense.claim", CLAIM)
     ended(failed)
 
-    expect(need(person, "runs failed")).to_contain_text(failed.run_id)
-    expect(need(person, "runs failed").get_by_role("link", name="Alerts")).to_have_attribute(
+    expect(need(person, "Runs failed")).to_contain_text(failed.run_id)
+    expect(need(person, "Runs failed").get_by_role("link", name="Alerts")).to_have_attribute(
         "href", "/dashboard/alerts?state=open&kind=failed"
     )
-    expect(need(person, "for your decision")).to_be_visible()
+    expect(need(person, "Approvals for you")).to_be_visible()
     expect(page.locator(".counts a", has_text="running").locator("b")).not_to_have_text("0")
     asked.cancel()
     assert person.errors == []
@@ -58,7 +83,7 @@ def test_figures_are_of_the_span_in_the_address(as_role: AsRole, system: System)
     expect(tile(person, "Runs started").locator("b")).to_have_text(f"{total.started:,}")
     expect(tile(person, "Success rate")).to_contain_text(f"{total.completed:,} of {total.completed + total.failed:,}")
     expect(tile(person, "How long runs took").locator(".trends path")).to_have_count(3)
-    expect(page.get_by_role("region", name="By workflow")).to_contain_text("payment.flow")
+    expect(page.get_by_role("region", name="Figures of workflows")).to_contain_text("payment.flow")
     page.get_by_role("link", name="7 days").click()
     expect(page).to_have_url(f"{person.base}/overview?span=7d")
 
@@ -84,15 +109,18 @@ def test_a_key_of_some_workflows_sees_their_figures_alone(as_role: AsRole, syste
 
     person.visit("/overview")
 
-    expect(person.page.get_by_role("region", name="By workflow")).not_to_contain_text("expense")
-    expect(need(person, "decision")).to_have_count(0)
+    expect(person.page.get_by_role("region", name="Figures of workflows")).not_to_contain_text("expense")
+    expect(need(person, "Approvals")).to_have_count(0)
     expect(person.page.locator(".needs code")).to_have_count(0)
     other.cancel()
 
 
 def test_it_looks_like_this(as_role: AsRole, system: System, axe: None) -> None:
-    """Nothing on it is a barrier; a phone can show it."""
-    del axe, system
+    """After a day's work; nothing on it is a barrier, and a phone can show it."""
+    del axe
+    system.client.start("expense.claim", CLAIM)
+    ended(system.pay("pm_declined"))
+    run_for_a_day(system)
     person = as_role("admin")
     person.visit("/overview")
 

@@ -53,7 +53,7 @@ def draw_share(hours: Sequence[Hour], good: Callable[[Hour], int], bad: Callable
     scale = _Scale(low, 1.0, f"{low:.0%}".replace("%", " %"), "100 %")
     said = [f"{what} {value:.1%}".replace("%", " %") if value is not None else "none" for value in values]
     lowest = f"lowest {min(known):.1%}".replace("%", " %") if known else "nothing measured"
-    return _chart([("share", values)], scale, [group[0].at for group in groups], said, f"{what}: {lowest}")
+    return _chart([("rate", values)], scale, [group[0].at for group in groups], said, f"{what}: {lowest}")
 
 
 def draw_times(hours: Sequence[Hour]) -> Markup:
@@ -100,7 +100,9 @@ def _chart(
         role="img",
         aria_label=title,
     )
-    marks = tag("span", tag("span", scale.high_word), tag("span", scale.low_word), class_="marks", aria_hidden="true")
+    measured = any(value is not None for _, values in lines for value in values)
+    words = (tag("span", scale.high_word), tag("span", scale.low_word)) if measured else ()
+    marks = tag("span", *words, class_="marks", aria_hidden="true")
     axis = tag("span", moment(moments[0]), moment(moments[-1]), class_="axis")
     return joined([tag("div", picture, marks, class_="plotted"), axis])
 

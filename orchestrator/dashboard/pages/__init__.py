@@ -2,7 +2,18 @@
 
 from typing import Final
 
-from orchestrator.dashboard.pages import overview, run, runs, workflow, workflow_diff, workflow_start, workflows
+from orchestrator.dashboard.pages import (
+    alert,
+    alert_channels,
+    alerts,
+    overview,
+    run,
+    runs,
+    workflow,
+    workflow_diff,
+    workflow_start,
+    workflows,
+)
 from orchestrator.dashboard.pages.page import Page
 
 PAGES: Final[tuple[Page, ...]] = (
@@ -13,4 +24,7 @@ PAGES: Final[tuple[Page, ...]] = (
     workflow.PAGE,
     workflow_diff.PAGE,
     workflow_start.PAGE,
+    alerts.PAGE,
+    alert_channels.PAGE,
+    alert.PAGE,
 )

@@ -19,7 +19,7 @@ from orchestrator.dashboard.paths import run_path, to
 
 ALERTS: Final = "/alerts"
 APPROVALS: Final = "/approvals"
-DELIVERIES: Final = "/alerts/deliveries"
+CHANNELS: Final = "/alerts/channels"
 EVENTS: Final = "/events"
 QUEUES: Final = "/queues"
 SCHEDULES: Final = "/schedules"
@@ -42,8 +42,8 @@ _PLACES: Final[Mapping[str, tuple[str, str]]] = {
     "dead_events": ("Events", EVENTS),
     "filter_without_answer": ("Events", EVENTS),
     "no_listener": ("Events", EVENTS),
-    "dead_alerts": ("Deliveries", DELIVERIES),
-    "alerts_not_sent": ("Deliveries", DELIVERIES),
+    "dead_alerts": ("Channels", CHANNELS),
+    "alerts_not_sent": ("Channels", CHANNELS),
     "no_workers": ("Workers", WORKERS),
     "operation_not_served": ("Workers", WORKERS),
     "queue_without_worker": ("Queues", QUEUES),
@@ -64,8 +64,9 @@ class Need:
     """One thing that somebody should see to."""
 
     level: str
-    count: str
     what: str
+    count: str
+    """How many, where there are several."""
     about: Child
     links: tuple[Link, ...]
 
@@ -94,7 +95,7 @@ def no_workflows() -> Markup:
 
 def _item(need: Need) -> Markup:
     links = [tag("a", word, href=href, class_="button") for word, href in need.links]
-    what = joined([tag("b", need.count), " ", need.what] if need.count else [tag("b", need.what)])
+    what = joined([tag("b", need.what), tag("span", f" · {need.count}", class_="number") if need.count else None])
     return tag(
         "li",
         badge(need.level),
@@ -110,8 +111,8 @@ def _alerts(caller: Caller, pages: Collection[str]) -> list[Need]:
     return [
         Need(
             min((one.level for one in alerts), key=_LEVELS.index),
+            KINDS[kind],
             f"{len(alerts)}{more}",
-            KINDS[kind].lower() if not KINDS[kind].startswith("SLA") else KINDS[kind],
             _newest(alerts),
             (("Alerts", to(ALERTS, {"state": "open", "kind": kind})), *_place(kind, pages)),
         )
@@ -137,14 +138,14 @@ def _approvals(caller: Caller, pages: Collection[str]) -> list[Need]:
     seen = _seen(caller, approvals.list(caller.user, caller.groups, limit=_MOST))
     needs = []
     if seen:
-        needs.append(Need("error", _count(seen), "wait for your decision", _due(seen), _decide(seen[0].run_id, pages)))
+        needs.append(Need("error", "Approvals for you", _count(seen), _due(seen), _decide(seen[0].run_id, pages)))
     if caller.role.allows(Role.OPERATOR):
         mine = {(one.run_id, one.step) for one in seen}
         everybody = _seen(caller, approvals.list(limit=_MOST))
         others = [one for one in everybody if (one.run_id, one.step) not in mine]
         if others:
-            what, where = "wait for the decisions of others", _decide(others[0].run_id, pages, everybody=True)
-            needs.append(Need("warning", _count(others), what, _due(others), where))
+            what, where = "Approvals for others", _decide(others[0].run_id, pages, everybody=True)
+            needs.append(Need("warning", what, _count(others), _due(others), where))
     return needs
 
 
@@ -153,8 +154,7 @@ def _seen(caller: Caller, approvals: Sequence[OpenApproval]) -> list[OpenApprova
 
 
 def _count(approvals: Sequence[OpenApproval]) -> str:
-    more = "+" if len(approvals) >= _MOST else ""
-    return f"{len(approvals)}{more} {'approval' if len(approvals) == 1 else 'approvals'}"
+    return f"{len(approvals)}{'+' if len(approvals) >= _MOST else ''}"
 
 
 def _due(approvals: Sequence[OpenApproval]) -> Child:
@@ -176,20 +176,20 @@ def _findings(caller: Caller, pages: Collection[str]) -> list[Need]:
     needs = [_finding(one, pages) for one in ill[:_FINDINGS]]
     if len(ill) > _FINDINGS:
         more = tag("code", "orchestrator doctor")
-        needs.append(Need("warning", str(len(ill) - _FINDINGS), "further findings", joined(["see ", more]), ()))
+        needs.append(Need("warning", "Further findings", str(len(ill) - _FINDINGS), joined(["see ", more]), ()))
     return needs
 
 
 def _finding(one: Finding, pages: Collection[str]) -> Need:
     about = joined([one.advice, " ", tag("code", one.code)])
     what = f"{one.message[:1].upper()}{one.message[1:]}"
-    return Need("error" if one.level is Level.ERROR else "warning", "", what, about, _place(one.code, pages))
+    return Need("error" if one.level is Level.ERROR else "warning", what, "", about, _place(one.code, pages))
 
 
 def _lonely_queues(caller: Caller, pages: Collection[str]) -> list[Need]:
     lonely = [one for one in caller.client.fleet.queues().queues if one.waiting and not one.workers]
     return [
-        Need("error", "", f"No worker takes from the queue {one.name!r}", f"{one.waiting} messages wait", links)
+        Need("error", f"No worker takes from the queue {one.name!r}", "", f"{one.waiting} messages wait", links)
         for one in lonely[:_FINDINGS]
         for links in (_place("queue_without_worker", pages),)
     ]

@@ -68,20 +68,20 @@ class _Overview:
         chips = span_chips(self.span, {one: to(PATH, {"span": one}) for one in SPANS})
         html(heading("Overview"))
         self.first = html(NOTHING)
-        with ui.element("section").classes("needs-box").props("aria-labelledby=needs"):
+        with ui.element("section").classes("part").props("aria-labelledby=needs"):
             html(tag("h2", "What needs a person", id="needs"))
             self.needs = html(NOTHING)
-        with ui.element("section").props("aria-labelledby=did"):
+        with ui.element("section").classes("part").props("aria-labelledby=did"):
             html(joined([tag("h2", "How runs did", id="did"), chips]), class_="heading")
             self.figures = html(NOTHING, class_="tiles")
         with ui.element("div").classes("columns even"):
-            with ui.element("section").props("aria-labelledby=live"):
+            with ui.element("section").classes("part").props("aria-labelledby=live"):
                 html(tag("h2", "Under way", id="live"))
                 self.live = html(NOTHING)
-            with ui.element("section").props("aria-labelledby=queues"):
+            with ui.element("section").classes("part").props("aria-labelledby=queues"):
                 html(tag("h2", "Queues", id="queues"))
                 self.queues = html(NOTHING)
-        with ui.element("section").props("aria-labelledby=workflows"):
+        with ui.element("section").classes("part").props("aria-labelledby=workflows"):
             html(tag("h2", "By workflow", id="workflows"))
             self.workflows = html(NOTHING)
         self._put(found)

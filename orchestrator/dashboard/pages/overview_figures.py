@@ -25,6 +25,8 @@ from orchestrator.engine.state import RunStatus
 MOST: Final = 12
 """Queues and workflows: the busiest; pages of their own have all."""
 WORKFLOWS: Final = "/workflows"
+_FEW: Final = 10
+"""Below, what is behind the point is told."""
 _QUEUE_COLUMNS: Final = (
     Column("Queue", "main"),
     Column("Waiting", "number"),
@@ -50,8 +52,8 @@ def figures(stats: OverallStats) -> Markup:
     """Four tiles: how many, how well, how fast, how punctual."""
     total, hours = stats.total, stats.hours
     per_hour = total.started / len(hours)
-    many = f"{per_hour:,.0f}" if per_hour >= 10 else f"{per_hour:.1f}"  # noqa: PLR2004  # few digits are enough
-    ended = f"{total.completed:,} of {total.completed + total.failed:,} that were not cancelled"
+    many = f"{per_hour:,.0f}" if not 0 < per_hour < _FEW else f"{per_hour:.1f}"
+    ended = f"{total.completed:,} of {total.completed + total.failed:,}"
     met = f"{total.sla_met:,} met, {total.sla_breached:,} breached"
     judged = total.sla_met + total.sla_breached
     took = total.duration
@@ -127,7 +129,7 @@ def workflows_table(stats: OverallStats, pages: Collection[str], span: str) -> M
     rows = [(_named(key, pages, span), *_cells(did)) for key, did in busiest]
     more = len(stats.workflows) - len(busiest)
     left = tag("p", f"{more} further workflows started less.", class_="hint") if more else None
-    return joined([static_table("By workflow", _WORKFLOW_COLUMNS, rows), left])
+    return joined([static_table("Figures of workflows", _WORKFLOW_COLUMNS, rows), left])
 
 
 def _cells(did: Measures) -> tuple[Child, ...]:
@@ -154,7 +156,12 @@ def _consumers(count: int, waiting: int) -> Child:
 
 
 def _tile(title: str, value: str, said: str, chart: Markup, keys: Markup | None = None) -> Markup:
-    head = tag("div", tag("h3", title), tag("p", tag("b", value), " ", tag("span", said, class_="hint")), class_="told")
+    head = tag(
+        "div",
+        tag("h3", title),
+        tag("p", tag("b", value, class_="nothing" if value == "–" else None), " ", tag("span", said, class_="hint")),
+        class_="told",
+    )
     figure = chart if chart.startswith("<figure") else tag("div", chart, keys, class_="chart-box")
     return tag("div", head, figure, class_="tile")
 
