@@ -6,6 +6,7 @@ from orchestrator.dashboard.pages import (
     alert,
     alert_channels,
     alerts,
+    audit,
     overview,
     run,
     runs,
@@ -27,4 +28,5 @@ PAGES: Final[tuple[Page, ...]] = (
     alerts.PAGE,
     alert_channels.PAGE,
     alert.PAGE,
+    audit.PAGE,
 )

@@ -47,7 +47,10 @@ class _AlertPage:
     def build(self, alert: AlertDescription) -> None:
         """Put everything there."""
         why_not = "" if self.visit.allows(Role.OPERATOR) else WHY_NOT
-        html(joined([tag("a", "Alerts", href=to(ALERTS)), " / ", tag("span", alert.id, class_="mono")]), class_="hint")
+        html(
+            joined([tag("a", "Alerts", href=to(ALERTS)), " / ", tag("span", alert.id, class_="mono")]),
+            class_="hint crumbs",
+        )
         self.head = html(NOTHING)
         self.text = html(NOTHING)
         with ui.element("div").classes("bar").props("role=group") as bar:

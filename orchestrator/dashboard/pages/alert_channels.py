@@ -66,7 +66,7 @@ class _Channels:
 
     def build(self, channels: Sequence[ChannelDescription], dead: Sequence[DeliveryDescription]) -> None:
         """Put everything there."""
-        html(joined([tag("a", "Alerts", href=to(ALERTS)), " / channels"]), class_="hint")
+        html(joined([tag("a", "Alerts", href=to(ALERTS)), " / channels"]), class_="hint crumbs")
         html(heading("Where alerts go"))
         if not channels:
             html(_no_channels())
