@@ -5,7 +5,7 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY orchestrator orchestrator
 COPY workers workers
-RUN pip install --no-cache-dir --constraint constraints.txt '.[api,archive,operations]' \
+RUN pip install --no-cache-dir --constraint constraints.txt '.[api,archive,dashboard,operations]' \
     && useradd --create-home --uid 10001 orchestrator
 
 USER orchestrator

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -139,6 +140,8 @@ def _say_ready(output: Output, client: RedisOrchestrator, settings: Settings, ad
     _say(output, f"state {settings.redis_url}, broker {settings.broker}")
     if address is not None:
         _say(output, f"HTTP API at {address}, without keys, for this machine only")
+        if settings.dashboard and find_spec("nicegui") is not None:
+            _say(output, f"dashboard at {address.removesuffix('/api/v1')}/dashboard/")
     _say(output, f"workflows: {', '.join(workflows) or 'none yet'}")
     _say(output, Text("ready; in another terminal, try:", style="bold green"))
     for command in _suggestions(client, workflows):
