@@ -13,6 +13,7 @@ from orchestrator.store.sketches import Sketch
 from tests.browser.browsing import NARROW, Person
 from tests.browser.conftest import AsRole
 from tests.integration.system import System, ended, until
+from tests.integration.workflows import upper_step, workflow
 
 pytestmark = pytest.mark.integration
 
@@ -89,16 +90,14 @@ def test_figures_are_of_the_span_in_the_address(as_role: AsRole, system: System)
 
 
 def test_what_the_doctor_finds_is_told(as_role: AsRole, system: System) -> None:
-    """With advice and its code; of what a listener does, as soon as there is none."""
+    """With advice and its code, as soon as it does: here of a queue that no worker takes from."""
     person = as_role("viewer")
     person.visit("/overview")
 
-    system.client.events.emit({"specversion": "1.0", "id": "e-1", "source": "/t", "type": "t"})
-    expect(person.page.get_by_role("heading", name="What needs a person")).to_be_visible()
+    system.publish(workflow("lonely", upper_step("a", queue="nobody")))
 
-    findings = {one.code for one in system.client.doctor() if one.level != "ok"}
-    shown = set(person.page.locator(".needs code").all_inner_texts())
-    assert findings <= shown | {"dead_events"}
+    expect(need(person, "No worker takes from the queue 'nobody'")).to_contain_text("queue_without_worker")
+    expect(need(person, "'nobody'").locator("code").first).to_have_text("celery -A workers worker -Q nobody")
 
 
 def test_a_key_of_some_workflows_sees_their_figures_alone(as_role: AsRole, system: System) -> None:

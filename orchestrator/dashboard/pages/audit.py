@@ -33,7 +33,7 @@ COLUMNS: Final = (
     Column("When", "number first"),
     Column("Who", "main"),
     Column("What"),
-    Column("Which"),
+    Column("Which", "wide"),
     Column("Outcome"),
     Column("Why", "wide"),
     Column("From where", "wide"),
@@ -117,10 +117,11 @@ def row(entry: AuditEntry, asked: Asked) -> Sequence[Child]:
     outcome = DENIED if entry.outcome == Forbidden.code else entry.outcome
     looks = entry.outcome if entry.outcome == DONE else "denied" if outcome == DENIED else "failed"
     key = tag("a", f"key {entry.key}", href=asked.having(key=entry.key), class_="under mono") if entry.key else None
+    narrow = tag("span", _which(entry.target), class_="under narrow")
     return (
         moment(rfc3339(entry.at_ms)),
         joined([tag("a", entry.user or "–", href=asked.having(user=entry.user)), key]),
-        tag("a", entry.action.replace("_", " "), href=asked.having(action=entry.action)),
+        joined([tag("a", entry.action.replace("_", " "), href=asked.having(action=entry.action)), narrow]),
         _which(entry.target),
         joined([badge(looks, outcome), tag("span", entry.reason, class_="under narrow") if entry.reason else None]),
         entry.reason,
@@ -133,7 +134,7 @@ def _which(target: str) -> Markup:
     kind, _, rest = target.partition("/")
     name = rest.partition("/steps/")[0]
     address = {"runs": run_path, "alerts": alert_path}.get(kind)
-    shown = tag("span", target, class_="mono clip", title=target)
+    shown = tag("span", target, class_="mono whole")
     return shown if address is None or not rest else tag("a", shown, href=address(name))
 
 

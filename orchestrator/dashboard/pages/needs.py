@@ -181,7 +181,7 @@ def _findings(caller: Caller, pages: Collection[str]) -> list[Need]:
 
 
 def _finding(one: Finding, pages: Collection[str]) -> Need:
-    about = joined([one.advice, " ", tag("code", one.code)])
+    about = joined([_advice(one.advice), " ", tag("code", one.code)])
     what = f"{one.message[:1].upper()}{one.message[1:]}"
     return Need("error" if one.level is Level.ERROR else "warning", what, "", about, _place(one.code, pages))
 
@@ -201,3 +201,9 @@ def _place(code: str, pages: Collection[str]) -> tuple[Link, ...]:
         return ()
     word, path = _PLACES[code]
     return ((word, to(path)),) if path in pages else ()
+
+
+def _advice(text: str) -> Markup:
+    """With what is to be typed as code: it stands between backticks."""
+    parts = text.split("`")
+    return joined([tag("code", part) if place % 2 else part for place, part in enumerate(parts)])
