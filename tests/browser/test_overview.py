@@ -33,7 +33,7 @@ def tile(person: Person, title: str) -> Locator:
 def run_for_a_day(system: System) -> None:
     """As if the workflows had run for a day: the sums that the listener would have kept."""
     drawn, now_ms = Random(7), system.client.store.time_ms()
-    for workflow, busy in (("payment.flow", 40), ("examples.trip-saga", 12), ("expense.claim", 3)):
+    for key, busy in (("payment.flow", 40), ("examples.trip-saga", 12), ("expense.claim", 3)):
         for hour in range(now_ms - now_ms % HOUR_MS - 23 * HOUR_MS, now_ms, HOUR_MS):
             runs = drawn.randint(busy // 2, busy * 2) if hour // HOUR_MS % 24 not in (1, 2) else 0
             failed, breached = runs // drawn.randint(12, 60), runs // drawn.randint(20, 80)
@@ -47,7 +47,7 @@ def run_for_a_day(system: System) -> None:
                 "1.0.0||duration|sum": round(took.total * 1000),
                 **{f"1.0.0||duration|{bucket}": count for bucket, count in took.counts.items()},
             }
-            assert system.client.sums.add(f"seeded-{workflow}-{hour}", 0, START, "1-0", {(workflow, hour): sums})
+            assert system.client.sums.add(f"seeded-{key}-{hour}", 0, START, "1-0", {(key, hour): sums})
 
 
 def test_it_is_the_first_page_and_leads_on(as_role: AsRole, system: System) -> None:

@@ -36,7 +36,7 @@ COLUMNS: Final = (
     Column("State"),
     Column("Channel", "main"),
     Column("Alerts", "number wide"),
-    Column("Attempts", "number"),
+    Column("Attempts", "number wide"),
     Column("Since", "number"),
     Column("What went wrong", "wide"),
     Column("About"),
@@ -174,7 +174,8 @@ def _panel(name: str) -> ui.element:
 
 
 def _about(one: DeliveryDescription) -> Markup:
-    links = [tag("a", f"alert {place}", href=alert_path(id_)) for place, id_ in enumerate(one.alerts[:3], 1)]
+    words = ["the alert"] if one.count == 1 else [f"alert {place}" for place in range(1, 4)]
+    links = [tag("a", word, href=alert_path(id_)) for word, id_ in zip(words, one.alerts, strict=False)]
     return joined(links, ", ") if links else joined([one.kind])
 
 

@@ -25,7 +25,7 @@ _DELIVERY_COLUMNS: Final = (
     Column("State"),
     Column("Channel", "main"),
     Column("Alerts", "number wide"),
-    Column("Attempts", "number"),
+    Column("Attempts", "number wide"),
     Column("When", "number"),
     Column("What went wrong", "wide"),
 )
@@ -155,12 +155,17 @@ def delivery_row(one: DeliveryDescription) -> Sequence[Child]:
     """A message as a row."""
     return (
         badge(one.state),
-        joined([one.channel, tag("span", one.id, class_="under mono")]),
+        joined([one.channel, tag("span", one.id, class_="under mono wide"), *_narrow(one)]),
         f"{one.count:,}",
         f"{one.attempts:,}",
         when(one),
         one.error or "",
     )
+
+
+def _narrow(one: DeliveryDescription) -> list[Markup]:
+    """What small screens show below the channel."""
+    return [tag("span", one.error, class_="under narrow")] if one.error else []
 
 
 def when(one: DeliveryDescription) -> Markup:
