@@ -81,6 +81,10 @@ class Visit:
             return
         problem(error)
 
+    def entitle(self, title: str) -> None:
+        """Say in the browser's tab what the page is about."""
+        ui.page_title(f"{title} · Orchestrator")
+
     def go(self, address: str) -> None:
         """Have the browser show another page; NiceGUI puts the base before the address itself."""
         ui.navigate.to(address.removeprefix(BASE))

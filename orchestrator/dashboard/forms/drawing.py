@@ -25,6 +25,8 @@ from orchestrator.dashboard.look.markup import Child, joined, tag
 
 _LONG: Final = 200
 """Texts that may be longer than this have several lines."""
+_FEWEST_ROWS: Final = 4
+_MOST_ROWS: Final = 24
 _INPUTS: Final[Mapping[str, str]] = {"date": "date", "email": "email", "uri": "url", "time": "text"}
 """Format → type of the input; browsers check nothing, as the form is sent as it is."""
 _EXAMPLES: Final[Mapping[str, str]] = {
@@ -110,7 +112,8 @@ class _Drawing:
             return tag("select", *_options(shape, choices, value), **common)
         if shape.kind is Kind.JSON or _is_long(shape):
             place = {"placeholder": "{…}"} if shape.kind is Kind.JSON else {}
-            return tag("textarea", value, rows=4, spellcheck="false", **place, **common)
+            rows = min(max(_FEWEST_ROWS, value.count("\n") + 2), _MOST_ROWS)
+            return tag("textarea", value, rows=rows, spellcheck="false", **place, **common)
         form = str(shape.schema.get("format") or "")
         return tag(
             "input",

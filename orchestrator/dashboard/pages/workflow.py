@@ -96,6 +96,7 @@ class _WorkflowPage:
 
     def build(self, seen: Seen) -> None:
         """Put the page there."""
+        self.visit.entitle(self.key)
         self.head = html(NOTHING)
         with ui.element("div").classes("bar").props("role=group aria-label=Actions"):
             html(self._ways())

@@ -83,6 +83,7 @@ class _StartPage:
 
     def build(self, seen: Seen, like: str) -> None:
         """Put the form there."""
+        self.visit.entitle(f"Start {self.key}")
         html(heading(joined(["Start ", tag("a", self.key, href=workflow_path(self.key, self.asked))])))
         if seen.spec.meta.description:
             html(tag("p", seen.spec.meta.description, class_="lead"))
