@@ -1,0 +1,179 @@
+"""A workflow: its versions, the graph of one, what it asks for, and how its steps and versions do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from markupsafe import Markup
+from nicegui import ui
+
+from orchestrator.client.access import Role
+from orchestrator.client.callers import Caller
+from orchestrator.client.measures import WorkflowStats
+from orchestrator.client.shown import ScheduleDescription, VersionStatus
+from orchestrator.dashboard.drawing.graph import draw_graph
+from orchestrator.dashboard.look.json_view import json_box
+from orchestrator.dashboard.look.markup import NOTHING, joined, tag
+from orchestrator.dashboard.look.parts import heading, html
+from orchestrator.dashboard.look.status import badge
+from orchestrator.dashboard.pages.page import Page
+from orchestrator.dashboard.pages.run_filters import Filters
+from orchestrator.dashboard.pages.spans import SPANS, span_chips, span_of
+from orchestrator.dashboard.pages.workflow_actions import Versions
+from orchestrator.dashboard.pages.workflow_definition import as_written, facts
+from orchestrator.dashboard.pages.workflow_figures import hours_chart, side_by_side, steps_table
+from orchestrator.dashboard.pages.workflows import PATH, leading, stability_of
+from orchestrator.dashboard.paths import start_path, to
+from orchestrator.dashboard.visit import Visit
+from orchestrator.errors import UnknownWorkflow
+from orchestrator.plan.graph import Plan
+from orchestrator.spec.canonical import from_canonical
+from orchestrator.spec.traffic import Traffic
+from orchestrator.spec.workflow import WorkflowSpec
+
+PAUSE_S: Final = 5.0
+"""Between two looks at the figures, however much happens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A workflow as it was read; `chosen` is the version that the page is about."""
+
+    key: str
+    versions: Sequence[VersionStatus]
+    chosen: VersionStatus
+    spec: WorkflowSpec
+    plan: Plan
+    traffic: Traffic | None
+    schedules: Sequence[ScheduleDescription]
+    figures: WorkflowStats
+
+
+async def show(visit: Visit) -> None:
+    """The page."""
+    page = _WorkflowPage(visit, str(visit.request.path_params["key"]))
+    page.build(await visit.ask(page.read, visit.first))
+    visit.follow(page.refresh)
+
+
+class _WorkflowPage:
+    """A workflow's page in one browser."""
+
+    def __init__(self, visit: Visit, key: str) -> None:
+        self.visit = visit
+        self.key = key
+        self.version = visit.query.get("version", "")
+        self.span = span_of(visit.query)
+
+    def read(self, caller: Caller) -> Seen:
+        """Everything that the page shows."""
+        caller.check_workflow(self.key)
+        client = caller.client
+        versions = client.versions(self.key)
+        chosen = chosen_version(self.key, versions, self.version)
+        definition, plan = client.catalogue.published(self.key, chosen.version)
+        return Seen(
+            self.key,
+            versions,
+            chosen,
+            from_canonical(definition.canonical),
+            plan,
+            client.traffic(self.key),
+            client.schedules.list(self.key),
+            client.metrics(self.key, since=self.span),
+        )
+
+    def build(self, seen: Seen) -> None:
+        """Put the page there."""
+        self.head = html(NOTHING)
+        with ui.element("div").classes("bar").props("role=group aria-label=Actions"):
+            html(self._ways())
+            self.versions = Versions(self.visit, self.key, self.again)
+            self.versions.traffic_button()
+        self.facts = html(NOTHING)
+        html(tag("h2", "Versions"))
+        self.versions.build(seen.chosen.version)
+        with ui.element("div").classes("columns"):
+            html(_graph(seen), name="section")
+            html(_asked(seen.spec), name="section", class_="stack")
+        html(self._chips())
+        self.hours = html(NOTHING, name="section")
+        self.steps = html(NOTHING, name="section")
+        self.beside = html(NOTHING, name="section")
+        html(_definition(seen), name="section")
+        self.put(seen)
+
+    async def again(self) -> None:
+        """Read it again, as something was changed here."""
+        self.put(await self.visit.ask(self.read, await self.visit.caller()))
+
+    async def refresh(self, caller: Caller) -> None:
+        """Read it again, as something happened."""
+        self.put(await self.visit.ask(self.read, caller))
+        await asyncio.sleep(PAUSE_S)
+
+    def put(self, seen: Seen) -> None:
+        """Show what was read; what is as it was stays untouched."""
+        self.head.set_content(_head(seen))
+        self.facts.set_content(facts(seen.spec, seen.chosen, seen.schedules))
+        self.versions.put(seen.versions, seen.traffic)
+        self.hours.set_content(hours_chart(seen.figures))
+        self.steps.set_content(steps_table(seen.plan, seen.figures))
+        self.beside.set_content(side_by_side(seen.figures))
+
+    def _ways(self) -> Markup:
+        if self.visit.allows(Role.STARTER):
+            start = tag("a", "Start a run", href=start_path(self.key, self.version), class_="button primary")
+        else:
+            why = "This needs the role starter."
+            start = tag("button", "Start a run", type="button", aria_disabled="true", title=why)
+        runs = tag("a", "Its runs", href=Filters(workflow=self.key).address, class_="button")
+        return joined([tag("div", start, runs, class_="bar")])
+
+    def _chips(self) -> Markup:
+        path = f"{PATH}/{self.key}"
+        address = {span: f"{to(path, {'version': self.version, 'span': span})}#figures" for span in SPANS}
+        return tag("div", tag("h2", "Figures", id="figures"), span_chips(self.span, address), class_="heading")
+
+
+def chosen_version(key: str, versions: Sequence[VersionStatus], asked: str) -> VersionStatus:
+    """The version that is asked for; else the one that most new runs take."""
+    if not asked:
+        return leading(versions)
+    found = [one for one in versions if one.version == asked]
+    if not found:
+        raise UnknownWorkflow(f"workflow {key!r} has no version {asked!r}", key=key, version=asked)
+    return found[0]
+
+
+def _head(seen: Seen) -> Markup:
+    chosen = seen.chosen
+    version = tag("span", chosen.version, class_="mono")
+    return heading(joined([seen.key, " ", version]), badge(stability_of(chosen)))
+
+
+def _graph(seen: Seen) -> Markup:
+    drawn = draw_graph(seen.plan)
+    frame = tag("div", drawn, class_="picture", role="region", tabindex=0, aria_label="Graph")
+    return joined([tag("h2", f"Graph of {seen.chosen.version}"), frame])
+
+
+def _asked(spec: WorkflowSpec) -> Markup:
+    return joined(
+        [
+            json_box("Input", spec.input, nothing="Any object."),
+            json_box("Context", spec.ctx) if spec.ctx else None,
+            json_box("Output", spec.output_schema) if spec.output_schema else None,
+        ]
+    )
+
+
+def _definition(seen: Seen) -> Markup:
+    text = tag("pre", tag("code", as_written(seen.spec)), tabindex=0, class_="source")
+    return tag("details", tag("summary", f"Definition of {seen.chosen.version}"), text, id="definition", class_="fold")
+
+
+PAGE = Page("/workflows/{key}", "Workflow", show, parent=PATH)
