@@ -89,6 +89,7 @@ class ApprovalList(BaseModel):
     """Open approvals, newest runs first."""
 
     approvals: list[OpenApproval]
+    cursor: str | None = Field(default=None, description="Of the page behind this one, which may be short.")
 
 
 class Link(BaseModel):

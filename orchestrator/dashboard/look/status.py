@@ -56,6 +56,13 @@ _LOOKS: Final[Mapping[str, tuple[str, str]]] = {
     "breached": ("bad", "warn"),
     "warning": ("held", "warn"),
     "done": ("good", "tick"),
+    "active": ("good", "play"),
+    "retired": ("quiet", "slash"),
+    "started": ("good", "tick"),
+    "existed": ("quiet", "tick"),
+    "buffered": ("held", "clock"),
+    "missed": ("bad", "question"),
+    "dead": ("bad", "cross"),
     "stable": ("good", "tick"),
     "deprecated": ("quiet", "slash"),
 }
