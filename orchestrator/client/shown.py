@@ -282,6 +282,18 @@ class TakenIn:
 
 
 @dataclass(frozen=True, slots=True)
+class TriggerMiss:
+    """An event that the filter of a trigger had no answer for, so that it started nothing."""
+
+    trigger: str
+    """`workflow/trigger`."""
+    entry_id: str
+    at: str
+    """When the event came in: RFC 3339, in UTC."""
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeadEvent:
     """An event that was given up: by a trigger (`workflow/trigger`), or altogether."""
 

@@ -281,14 +281,14 @@ class ExternalEvents(ABC):
         """The events that were given up, oldest first."""
 
     @abstractmethod
-    def replay(self, letter_id: str = ALL) -> int:
+    def replay(self, letter_id: str = ALL, reason: str = "") -> int:
         """Take a dead event in again, or all of them; how many. What it has started already, it does not start again.
 
         One that a single trigger gave up goes to that trigger alone.
         """
 
     @abstractmethod
-    def discard(self, letter_id: str) -> int:
+    def discard(self, letter_id: str, reason: str = "") -> int:
         """Forget a dead event, or all of them; how many."""
 
 

@@ -156,13 +156,14 @@ class EventVerbs:
                 break
         return found
 
-    def replay(self, letter_id: str = ALL) -> Steps[int]:
+    def replay(self, letter_id: str = ALL, reason: str = "") -> Steps[int]:
         """POST `/replay`."""
-        return (yield from ask(Request("POST", f"{_dead(letter_id)}/replay"), _Count)).count
+        request = Request("POST", f"{_dead(letter_id)}/replay", body={"reason": reason})
+        return (yield from ask(request, _Count)).count
 
-    def discard(self, letter_id: str) -> Steps[int]:
+    def discard(self, letter_id: str, reason: str = "") -> Steps[int]:
         """DELETE the dead event."""
-        return (yield from ask(Request("DELETE", _dead(letter_id)), _Count)).count
+        return (yield from ask(Request("DELETE", _dead(letter_id), params={"reason": reason}), _Count)).count
 
     def _tail(self, params: Mapping[str, Any]) -> Steps[_Tail]:
         return (yield from patient(lambda: ask(Request("GET", f"{PREFIX}/events", params=params), _Tail)))

@@ -5,6 +5,8 @@ from typing import Final
 from orchestrator.dashboard.pages import (
     approval,
     approvals,
+    event_emit,
+    events,
     run,
     runs,
     schedule,
@@ -27,4 +29,6 @@ PAGES: Final[tuple[Page, ...]] = (
     approval.PAGE,
     schedules.PAGE,
     schedule.PAGE,
+    events.PAGE,
+    event_emit.PAGE,
 )

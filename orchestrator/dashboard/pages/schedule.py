@@ -74,7 +74,7 @@ class _SchedulePage:
         self.name = name
         self.since = visit.query.get("since", "").strip()
         self.until = visit.query.get("until", "").strip()
-        self.state = ""
+        self.offered: tuple[str, int] = "", 0
 
     def read(self, caller: Caller) -> Seen:
         """How it stands, as that caller may see it."""
@@ -124,8 +124,9 @@ class _SchedulePage:
         self.none.set_content(NOTHING if one.recent else tag("p", "None has come yet.", class_="hint"))
         self.fires.set_content(_fires(one))
         self.preview.set_content(_previewed(seen))
-        if one.state != self.state:
-            self.state = one.state
+        offered = one.state, _left(seen.slots)
+        if offered != self.offered:
+            self.offered = offered
             self._buttons(seen)
 
     def _buttons(self, seen: Seen) -> None:
