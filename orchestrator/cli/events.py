@@ -67,6 +67,16 @@ def dead(
 
 
 @events.command()
+def misses(*, as_json: Json = False) -> None:
+    """Show the last event that each trigger's filter had no answer for: it started nothing."""
+    from orchestrator.cli import intake
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        intake.misses(output)
+
+
+@events.command()
 def replay(letter: Chosen, *, reason: Reason = "", as_json: Json = False) -> None:
     """Take an event in again that was given up, or all of them; what it has started it does not start again."""
     from orchestrator.cli import intake

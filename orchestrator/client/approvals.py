@@ -116,7 +116,7 @@ class RedisApprovals(Approvals):
                 return ApprovalPage(tuple(found), _cursor(last))
         return ApprovalPage(tuple(found))
 
-    def get(self, run_id: str, step: str, groups: Collection[str] = ()) -> OpenApproval:
+    def asked(self, run_id: str, step: str, groups: Collection[str] = ()) -> OpenApproval:
         """One that waits for a decision, and why whoever asks may not take it; StepNotWaiting if it is not open."""
         operating = self._operating(run_id)
         view = operating.view()

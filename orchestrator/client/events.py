@@ -71,8 +71,8 @@ class RedisExternalEvents(ExternalEvents):
         """What came in before an entry, newest first; before the end, if that is empty."""
         return [_taken_in(entry) for entry in reversed(self._events.newest(limit, entry_id))]
 
+    @override
     def misses(self) -> list[TriggerMiss]:
-        """For each trigger whose filter had no answer for an event, the last of those events."""
         return [
             TriggerMiss(one.trigger, one.entry_id, rfc3339(entry_key(one.entry_id)[0]), one.error)
             for one in self._events.misses()

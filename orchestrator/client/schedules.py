@@ -140,8 +140,8 @@ class RedisSchedules(Schedules):
             self._change(workflow, name, decide)
         return slots
 
+    @override
     def slots(self, workflow: str, name: str, since: Moment, until: Moment | None = None, *, limit: int = 100) -> Slots:
-        """The slots that a backfill of that range is about, and which of them have their runs."""
         wanted = self._range(since, until)
         _, schedule = self._get(workflow, name)
         found = [*islice(_slots(calendar_json(schedule.definition), wanted), MOST_BACKFILLED + 1)]

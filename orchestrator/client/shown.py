@@ -292,6 +292,10 @@ class TriggerMiss:
     """When the event came in: RFC 3339, in UTC."""
     error: str
 
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
 
 @dataclass(frozen=True, slots=True)
 class DeadEvent:
@@ -439,6 +443,10 @@ class Slots:
     """At most one more than a backfill may have."""
     slots: tuple[Slot, ...]
     """The first of them."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
 
 
 def run_failed(run_id: str, status: str, error: Mapping[str, Any], compensation: str) -> RunFailed:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 NIGHTLY = {"name": "nightly/eu", "cron": "0 2 * * *", "zone": "Europe/Berlin", "jitter": "5m"}
 TICK = {"name": "tick", "every": "1s", "overlap": "allow_all"}
 HOURLY = {"name": "hourly", "every": "1h"}
-REFUSED = {"name": "refused", "every": "1s", "inputs": {"number": "one"}}
+REFUSED = {"name": "refused", "every": "1s", "inputs": {"number": "${int(run.scheduled_at)}"}}
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ class _ApprovalPage:
         run = caller.run(self.run_id)
         given = run.describe().input
         try:
-            return Seen(caller.client.approvals.get(self.run_id, self.step, caller.groups), given)
+            return Seen(caller.client.approvals.asked(self.run_id, self.step, caller.groups), given)
         except StepNotWaiting:
             return Seen(None, given)
 
