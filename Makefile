@@ -30,7 +30,7 @@ $(READY): pyproject.toml constraints.txt
 		echo '$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
 	@$(BIN)/python -c 'import pip' >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable '.[alerts,api,dashboard,dev,embedded,http,operations,otel,s3]'
+		--constraint constraints.txt --editable '.[alerts,api,archive,dashboard,dev,embedded,http,operations,otel,s3]'
 	@touch $@
 
 .PHONY: demo

@@ -32,6 +32,7 @@
     │   ├── ScheduleRetired       no version that new runs take has that schedule any more
     │   ├── RunOver               the run has ended
     │   ├── RunGoesOn             the run has not ended yet
+    │   ├── Archived              the run is kept in the archive alone
     │   ├── SignalNotExpected    no step of the run waits for such a signal
     │   ├── NotAsked             somebody may not decide this approval, or not now
     │   ├── StepNotWaiting        the step is in another state than this needs
@@ -46,7 +47,8 @@
     ├── TooManyRequests           the key is over its rate; wait, then ask again (exit 1)
     ├── RunFailed                 a run that was waited for did not complete     (exit 1)
     ├── WaitTimeout               the wait was given up; the run goes on         (exit 1)
-    ├── Unreachable               Redis or the broker does not answer            (exit 3)
+    ├── Unreachable               Redis, broker or archive does not answer       (exit 3)
+    │   └── ArchiveOutdated       the archive's tables are not those of this version
     ├── NotDelivered              an alert did not reach its channel
     ├── WorkerSilent              a worker does not answer                       (exit 1)
     ├── PayloadLost               a payload kept beside its run is gone or damaged
@@ -322,6 +324,12 @@ class RunGoesOn(Conflict):
     code = "run_goes_on"
 
 
+class Archived(Conflict):
+    """The run is kept in the archive alone: it can be read, and nothing can be done to it; start a new one."""
+
+    code = "archived"
+
+
 class SignalNotExpected(Conflict):
     """No step of the run waits, or will wait, for such a signal; the workflow's definition names those it takes."""
 
@@ -383,10 +391,16 @@ class WaitTimeout(OrchestratorError):
 
 
 class Unreachable(OrchestratorError):
-    """Redis or the message broker does not answer; check the URL and that it is running."""
+    """Redis, the message broker or the archive does not answer; check the URL and that it is running."""
 
     code = "unreachable"
     exit_code = 3
+
+
+class ArchiveOutdated(Unreachable):
+    """The archive's tables are not those that this version works with; run `orchestrator archive upgrade`."""
+
+    code = "archive_outdated"
 
 
 class NotDelivered(OrchestratorError):

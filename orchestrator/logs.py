@@ -10,8 +10,7 @@ from __future__ import annotations
 import json as json_text
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, MutableMapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +28,7 @@ _KEPT: Final = frozenset({"event", "level", "timestamp", "logger_name", "excepti
 """What a mask leaves alone."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class About:
     """What lines are about that are written meanwhile, and what hides more of them than those of others."""
 
@@ -83,14 +82,19 @@ def get(name: str) -> Any:
     return Logger(name)
 
 
-@contextmanager
-def about(one: About) -> Iterator[None]:
+class about:  # noqa: N801  # used like a function; a generator would cost a step four times as much
     """Every line that is written meanwhile, here and in what is awaited from here, is about this."""
-    token = _about.set(one)
-    try:
-        yield
-    finally:
-        _about.reset(token)
+
+    __slots__ = ("_one", "_token")
+
+    def __init__(self, one: About) -> None:
+        self._one = one
+
+    def __enter__(self) -> None:
+        self._token = _about.set(self._one)
+
+    def __exit__(self, *_: object) -> None:
+        _about.reset(self._token)
 
 
 def _with_context(_logger: object, _method: str, line: MutableMapping[str, Any]) -> Line:
@@ -141,7 +145,8 @@ class _Readable(logging.Formatter):
 
 
 _RECORD: Final = frozenset(
-    (*vars(logging.makeLogRecord({})), "message", "asctime", "data")  # Celery's `data` tells what its message tells
+    # Celery's `data` and uvicorn's `color_message` tell what the message tells.
+    (*vars(logging.makeLogRecord({})), "message", "asctime", "data", "color_message")
 )
 
 

@@ -115,6 +115,10 @@ class Settings(BaseSettings):
     feed_length: int = Field(10_000, ge=100, description="Events kept in each shard's feed.")
     retention_ms: int = Field(604_800_000, ge=0, description="Runs are deleted so long after their end; 0: never.")
     tombstones_ms: int = Field(1_209_600_000, ge=0, description="So long a deleted run's id cannot be used again.")
+    archive_url: str | None = Field(
+        None, description="Where runs are kept for longer: sqlite:///file or postgresql+psycopg://…; none: nowhere."
+    )
+    archive_retention_ms: int = Field(0, ge=0, description="Runs leave the archive so long after their end; 0: never.")
     redact: list[str] = Field(default_factory=list, description="Paths masked on every way out, as specs' `redact`.")
     api_host: str = Field("127.0.0.1", description="Where the HTTP API listens.")
     api_port: int = Field(8_000, ge=1, le=65_535, description="Its port.")

@@ -42,7 +42,10 @@ async def server_sent_events(tail: Tail, handle: RedisRunHandle, after: str) -> 
     try:
         while True:
             over = await run_in_threadpool(handle.status) in OVER
-            events = await tail.wait(handle.run_id, after, 0.0 if over else HEARTBEAT_S)
+            if over:  # it may have moved to the archive
+                events = await run_in_threadpool(handle.store.history, handle.run_id, after)
+            else:
+                events = await tail.wait(handle.run_id, after, HEARTBEAT_S)
             if events:
                 shown = await run_in_threadpool(handle.masked, events)
                 yield "".join(_event(entry.id, str(entry.event["type"]), told(entry)) for entry in shown)

@@ -62,6 +62,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "run_conflict": 409,
     "run_over": 409,
     "run_goes_on": 409,
+    "archived": 409,
     "step_not_waiting": 409,
     "not_retriable": 409,
     "signal_not_expected": 409,
@@ -70,8 +71,9 @@ STATUSES: Final[Mapping[str, int]] = {
     "alert_over": 409,
     "pool_fixed": 409,
     "worker_refused": 409,
+    "worker_silent": 409,
     "unreachable": 503,
-    "worker_silent": 504,
+    "archive_outdated": 503,
 }
 """Code → status. Any other code is a fault of ours: 500."""
 
@@ -121,7 +123,6 @@ _TITLES: Final[Mapping[int, str]] = {
     429: "The key is over its rate",
     500: "A fault of the server",
     503: "The state or the broker does not answer",
-    504: "The worker does not answer",
 }
 
 

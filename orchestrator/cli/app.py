@@ -12,6 +12,7 @@ import typer
 
 from orchestrator.cli.alerts import alerts
 from orchestrator.cli.approvals import approvals
+from orchestrator.cli.archive import archive
 from orchestrator.cli.arguments import Json, RunId, StepAddress
 from orchestrator.cli.events import events
 from orchestrator.cli.keys import keys
@@ -356,11 +357,12 @@ app.add_typer(approvals, rich_help_panel=_CHANGES)
 app.add_typer(schedules, rich_help_panel=_FLEET)
 app.add_typer(events, rich_help_panel=_FLEET)
 app.add_typer(alerts, rich_help_panel=_FLEET)
+app.add_typer(archive, rich_help_panel=_FLEET)
 
 
 @app.command(rich_help_panel=_FLEET)
 def listen() -> None:
-    """Take external events in, until SIGTERM or Ctrl-C: start runs, and hand events to the runs that wait for them."""
+    """Take external events in, count metrics, send alerts, fill the archive, until SIGTERM or Ctrl-C."""
     from orchestrator.cli import intake
     from orchestrator.cli.output import answering
 

@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -45,6 +46,7 @@ def run(
 ) -> None:
     """Start what is missing, publish the specs, and go on until somebody says stop or a process ends."""
     settings = read_settings()
+    readable = {"log_json": False} if settings.log_json is None else {}
     import_operations(settings)
     loaded = load_specs(specs)
     with _until_stopped() as stopped, ExitStack() as stack:
@@ -58,11 +60,11 @@ def run(
             _say(output, f"Redis at {settings.redis_url} was there already")
         client = RedisOrchestrator.connect(settings=settings)
         client.store.ping()
-        fleet = stack.enter_context(Fleet(env=environment(settings.redis_url), on_line=on_line))
+        fleet = stack.enter_context(Fleet(env=environment(settings.redis_url, **readable), on_line=on_line))
         worker = fleet.start("worker", worker_command(queues, concurrency=concurrency))
         beat = fleet.start("beat", beat_command())
         listener = fleet.start("listener", listener_command())
-        address = _start_api(output, fleet, settings, port or settings.api_port)
+        address = _start_api(output, fleet, settings, port or settings.api_port, readable)
         worker.wait_for_line("ready.")
         beat.wait_for_line("beat: Starting")
         listener.wait_for_line("listening")
@@ -73,7 +75,7 @@ def run(
         _say(output, "stopping")
 
 
-def _start_api(output: Output, fleet: Fleet, settings: Settings, port: int) -> str | None:
+def _start_api(output: Output, fleet: Fleet, settings: Settings, port: int, readable: Mapping[str, bool]) -> str | None:
     """Start the HTTP API on loopback, without keys; its address, or None if it cannot be started here."""
     try:
         check_installed()
@@ -87,7 +89,7 @@ def _start_api(output: Output, fleet: Fleet, settings: Settings, port: int) -> s
         except OSError:
             output.warn(f"port {port} is taken, so there is no HTTP API; choose another: --port")
             return None
-    env = environment(settings.redis_url, access=False)
+    env = environment(settings.redis_url, access=False, **readable)
     api = fleet.start("api", api_command(LOOPBACK_ADDRESS, port), env=env)
     api.wait_for_line("Uvicorn running")
     return f"http://{LOOPBACK_ADDRESS}:{port}/api/v1"
@@ -138,6 +140,8 @@ def _say_ready(output: Output, client: RedisOrchestrator, settings: Settings, ad
     _say(output, f"state {settings.redis_url}, broker {settings.broker}")
     if address is not None:
         _say(output, f"HTTP API at {address}, without keys, for this machine only")
+        if settings.dashboard and find_spec("nicegui") is not None:
+            _say(output, f"dashboard at {address.removesuffix('/api/v1')}/dashboard/")
     _say(output, f"workflows: {', '.join(workflows) or 'none yet'}")
     _say(output, Text("ready; in another terminal, try:", style="bold green"))
     for command in _suggestions(client, workflows):

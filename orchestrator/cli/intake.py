@@ -19,6 +19,7 @@ from orchestrator.client.redaction import mask_of_lines
 from orchestrator.client.shown import DeadEvent, TakenIn
 from orchestrator.errors import InvalidEvent
 from orchestrator.monitor.alerting import Alerting
+from orchestrator.monitor.archiver import archiving
 from orchestrator.monitor.readers import followings_of
 from orchestrator.triggers.listener import Listener
 
@@ -42,7 +43,8 @@ def listen(output: Output) -> None:
     followings.start()
     alerting = Alerting(client)
     alerting.start()
-    listener.run()
+    with archiving(client):
+        listener.run()
     alerting.stop()
     followings.stop()
 

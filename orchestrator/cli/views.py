@@ -133,6 +133,8 @@ def run_facts(run: RunDescription) -> RenderableType:
     facts.add_row("status", _status(run))
     facts.add_row("started", f"{moment(run.created_at)} UTC{f' by {run.started_by}' if run.started_by else ''}")
     facts.add_row("took" if run.ended_at else "runs for", took(run.duration_ms))
+    if run.archived:
+        facts.add_row("kept", "in the archive alone: it can be read, not acted on")
     if run.incarnation > 1:
         facts.add_row("incarnation", f"{run.incarnation}, after a retry or an undo by hand")
     facts.add_row("input", shortened(run.input))

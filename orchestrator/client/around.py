@@ -87,6 +87,10 @@ class Around:
         """The workers that take from a queue."""
         return [one for one in self.workers if queue in one.queues]
 
+    def drained(self, queue: str) -> WorkerRecord | None:
+        """A worker that took from a queue until it was drained, and will again once it is resumed."""
+        return next((one for one in self.workers if queue in one.paused_queues), None)
+
     def holder(self, token: str | None) -> str | None:
         """Which of the live workers drew a token."""
         return next((one.name for one in self.workers if token and token.startswith(holder_mark(one.name))), None)

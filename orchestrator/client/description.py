@@ -44,6 +44,7 @@ def describe(plan: Plan, view: RunView) -> RunDescription:
         parent=view[fields.PARENT],
         parent_step=view[fields.PARENT_STEP],
         sla=_sla(plan, view, RUN),
+        archived=view.archived,
     )
 
 

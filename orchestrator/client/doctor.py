@@ -7,6 +7,7 @@ from typing import Final
 
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.broker.queues import depths
+from orchestrator.client.archiving import check_archive
 from orchestrator.client.fleet import InUse, versions_in_use
 from orchestrator.client.shown import Finding, Level
 from orchestrator.client.versions import Versions
@@ -18,6 +19,7 @@ from orchestrator.errors import Unreachable
 from orchestrator.plan.plan import DEFAULT_QUEUE
 from orchestrator.spec.operations import OperationInfo
 from orchestrator.store.alerts import Alerts
+from orchestrator.store.archive.port import Archive
 from orchestrator.store.events import Events, Miss
 from orchestrator.store.leadership import Leader
 from orchestrator.store.port import Server, Store
@@ -37,6 +39,7 @@ def examine(
     events: Events,
     alerts: Alerts,
     channels: Collection[str],
+    archive: Archive | None = None,
 ) -> list[Finding]:
     """Everything that the doctor finds, in the order in which it is best mended."""
     found = list(_examine_broker(lambda: depths(dispatcher.app, [DEFAULT_QUEUE])))
@@ -55,6 +58,7 @@ def examine(
             *check_ledger(unwatched(store)),
             *check_events(events.dead_count(), events.misses()),
             *check_alerts(channels, alerts.dead_count(), registry.listeners()),
+            *check_archive(store, archive),
         ]
     except Unreachable as error:
         advice = "start it, or say where it is: setting `redis_url` (ORCHESTRATOR_REDIS_URL)"

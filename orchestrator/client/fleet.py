@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestrator import logs
 from orchestrator.client.search import PAUSED
 from orchestrator.client.shown import QueueStats, Stats, WorkerStats
 from orchestrator.client.versions import Versions
-from orchestrator.engine.indexes import PAUSED_RUNS, live_index, status_index
+from orchestrator.engine.indexes import PAUSED_RUNS, archived_index, live_index, status_index
 from orchestrator.engine.roots import rfc3339
-from orchestrator.engine.state import RunStatus
+from orchestrator.engine.state import OVER, RunStatus
+from orchestrator.errors import Unreachable
 from orchestrator.plan.graph import Plan
 from orchestrator.spec.canonical import from_canonical
 from orchestrator.spec.flows import flows_of
 from orchestrator.spec.operations import OperationInfo
 from orchestrator.spec.versions import latest_stable
+from orchestrator.store.archive.port import Archive
 from orchestrator.store.port import Store
 from orchestrator.store.registry import Definition, Registry, WorkerRecord
+
+log = logs.get("client")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +53,26 @@ class InUse:
 
 
 def stats(
-    store: Store, registry: Registry, versions: Versions, depths: Callable[[Iterable[str]], Mapping[str, int]]
+    store: Store,
+    registry: Registry,
+    versions: Versions,
+    depths: Callable[[Iterable[str]], Mapping[str, int]],
+    archive: Archive | None = None,
 ) -> Stats:
-    """What the register, the indexes and the broker say now; `depths` has what waits in queues."""
+    """What the register, the indexes, the broker and the archive say now; `depths` has what waits in queues."""
+    archived = None if archive is None else archived_runs(store, archive)
     workers, leader = registry.workers(), registry.leadership.leader()
     named = {queue for worker in workers for queue in worker.queues}
     named |= {queue for version in versions_in_use(store, registry, versions) for queue in version.queues}
     waiting = depths(sorted(named))
     return Stats(
-        runs=run_counts(store),
+        runs=run_counts(store, archived),
         queues=tuple(QueueStats(name, count, _consumers(workers, name)) for name, count in waiting.items()),
         workers=tuple(map(announced, workers)),
         beats=tuple(map(announced, registry.beats())),
         leader=None if leader is None else leader.holder,
         listeners=tuple(map(announced, registry.listeners())),
+        archived=None if archived is None else sum(archived.values()),
     )
 
 
@@ -79,11 +90,25 @@ def versions_in_use(store: Store, registry: Registry, versions: Versions) -> lis
     return used
 
 
-def run_counts(store: Store) -> dict[str, int]:
+def archived_runs(store: Store, archive: Archive) -> dict[str, int] | None:
+    """How many runs of each status are in the archive alone; None if it does not answer.
+
+    What the archive has, without what it has copies of while they are still here: off by what moves meanwhile.
+    """
+    try:
+        counts = archive.counts()
+    except Unreachable as error:
+        log.warning("archive_not_counted", error=error.message)
+        return None
+    copies = store.index_sizes([archived_index(status) for status in OVER])
+    return {status.value: max(0, counts[status] - copies[archived_index(status)]) for status in OVER}
+
+
+def run_counts(store: Store, archived: Mapping[str, int] | None = None) -> dict[str, int]:
     """Runs that are kept, by status; those that are paused are counted as such as well."""
     names = {status.value: status_index(status) for status in RunStatus} | {PAUSED: PAUSED_RUNS}
     sizes = store.index_sizes(list(names.values()))
-    return {status: sizes[name] for status, name in names.items()}
+    return {status: sizes[name] + (archived or {}).get(status, 0) for status, name in names.items()}
 
 
 def _consumers(workers: Sequence[WorkerRecord], queue: str) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ from orchestrator.engine.undoing import UndoPreview, left_to_undo, preview, undo
 from orchestrator.engine.verbs import Wish, may_skip, pause, ready_steps, resume, skip
 from orchestrator.engine.view import RunView
 from orchestrator.errors import (
+    Archived,
     Conflict,
     InvalidInput,
     InvalidRequest,
@@ -206,7 +207,7 @@ class Operating:
     def settle(self, decide: Decide) -> bool:
         """Take a decision until it stands, and send what follows; whether there was anything to decide."""
         for _ in range(TRIES):
-            view = self.view()
+            view = self._kept(self.view())
             plan = self.plan(view)
             move = decide(plan, view)
             if move is None:
@@ -239,6 +240,13 @@ class Operating:
         timing = Timing(self.settings.lease_ms, self.settings.resend_ms)
         most = self.settings.max_payload_bytes
         return Terms(timing, secrets.token_hex(8), 0.0, fuses=lambda _: False, max_bytes=most)
+
+    def _kept(self, view: RunView) -> RunView:
+        """The same view; Archived if nothing can be done to the run any more."""
+        if view.archived:
+            message = f"run {self.run_id} is in the archive: it can be read, not acted on"
+            raise Archived(message, run_id=self.run_id, status=view.status.value)
+        return view
 
     def going_on(self, view: RunView) -> RunView:
         """The same view; RunOver if the run has ended."""

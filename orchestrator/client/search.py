@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from orchestrator.client.access import may_see
 from orchestrator.client.shown import Page, RunSummary
@@ -47,7 +47,8 @@ LOOKED_AT: Final = 2_000
 BATCH: Final = 500
 
 _SLA_STATES: Final = tuple(state.value for state in SlaState)
-_Position = tuple[int, str]
+Position = tuple[int, str]
+"""When a run was created, and its id: what pages are in the order of."""
 
 _FIELDS: Final = (
     fields.INCARNATION,
@@ -61,6 +62,7 @@ _FIELDS: Final = (
     fields.STARTED_BY,
     fields.ERROR,
     fields.ATTENTION,
+    fields.ARCHIVED_AT,
     INDEXES,
     *RUN_STATE,
 )
@@ -86,36 +88,69 @@ class Query:
     """How the run does by its own SLA: `ok`, `warned`, `breached` or `met`."""
 
 
+class Source(Protocol):
+    """What runs are found in: a store, or the archive."""
+
+    def read_many(self, run_ids: Sequence[str], fields: Sequence[str]) -> list[dict[str, str | None]]:
+        """The values of the same fields of many runs, in their order; None: absent."""
+
+    def newest(self, name: str, before: Position | None, limit: int) -> list[Position]:
+        """(created_at, run id) of the runs in an index, newest first, from below `before`."""
+
+    def oldest(self, name: str, after: Position | None, limit: int) -> list[Position]:
+        """As `newest`, but oldest first, from above `after`."""
+
+    def index_sizes(self, names: Sequence[str]) -> dict[str, int]:
+        """How many runs each index holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one source has: runs with their positions, and how far it was looked through."""
+
+    runs: tuple[tuple[Position, RunSummary], ...]
+    reached: Position | None
+    """Up to there, itself included, every run is among them; None: there are no more."""
+
+    def page(self) -> Page:
+        """As it is shown."""
+        return Page(tuple(run for _, run in self.runs), cursor_at(self.reached))
+
+
 def search(store: Store, query: Query, *, limit: int, cursor: str | None = None) -> Page:
     """The first runs that the query describes, from behind the cursor; InvalidRequest if it cannot be asked."""
+    return look(store, query, store.time_ms(), limit=limit, cursor=cursor).page()
+
+
+def look(source: Source, query: Query, now_ms: int, *, limit: int, cursor: str | None = None) -> Found:
+    """What one source has of it."""
     if not 1 <= limit <= LARGEST_PAGE:
         raise InvalidRequest(f"a page has 1 to {LARGEST_PAGE} runs, not {limit}")
-    now_ms = store.time_ms()
-    span = _Span.of(query, now_ms)
+    span = Span.of(query, now_ms)
     names = _indexes(query)
-    if query.text is not None and cursor is None and (run := _by_id(store, query, names, now_ms)) is not None:
-        return Page((run,), None)
-    name = _smallest(store, names)
+    if query.text is not None and cursor is None and (run := _by_id(source, query, names, now_ms)) is not None:
+        return Found((run,), None)
+    name = _smallest(source, names)
     reached = span.start(None if cursor is None else _position(cursor))
-    read_page = store.oldest if query.oldest_first else store.newest
-    found: list[RunSummary] = []
+    read_page = source.oldest if query.oldest_first else source.newest
+    found: list[tuple[Position, RunSummary]] = []
     last, looked_at = reached, 0
     while looked_at < LOOKED_AT:
         page = read_page(name, reached, min(limit + 1, BATCH) if not looked_at else BATCH)
         wanted = [position for position in page if span.holds(position)]
-        read = store.read_many([run_id for _, run_id in wanted], _FIELDS)
+        read = source.read_many([run_id for _, run_id in wanted], _FIELDS) if wanted else []
         for position, values in zip(wanted, read, strict=True):
             view = RunView(position[1], values, now_ms)
             if _matches(query, names, view):
                 if len(found) == limit:
-                    return Page(tuple(found), _cursor(last))
-                found.append(_summary(view))
+                    return Found(tuple(found), last)
+                found.append((position, _summary(view)))
             last = position
         if not page or len(wanted) < len(page):
-            return Page(tuple(found), None)
+            return Found(tuple(found), None)
         reached = page[-1]
         looked_at += len(page)
-    return Page(tuple(found), _cursor(last))
+    return Found(tuple(found), last)
 
 
 def fixed(query: Query, now_ms: int) -> Query:
@@ -126,7 +161,7 @@ def fixed(query: Query, now_ms: int) -> Query:
 
 
 @dataclass(frozen=True, slots=True)
-class _Span:
+class Span:
     """The time that the runs were created in, both ends included, and the way that it is gone through."""
 
     since_ms: int
@@ -134,12 +169,13 @@ class _Span:
     oldest_first: bool
 
     @staticmethod
-    def of(query: Query, now_ms: int) -> _Span:
+    def of(query: Query, now_ms: int) -> Span:
+        """The span of a query."""
         since_ms = 0 if query.since is None else moment_ms(query.since, now_ms, "since")
         until_ms = None if query.until is None else moment_ms(query.until, now_ms, "until")
-        return _Span(since_ms, until_ms, query.oldest_first)
+        return Span(since_ms, until_ms, query.oldest_first)
 
-    def start(self, cursor: _Position | None) -> _Position | None:
+    def start(self, cursor: Position | None) -> Position | None:
         """The position that the page begins behind."""
         if self.oldest_first:
             first = self.since_ms, ""
@@ -149,17 +185,20 @@ class _Span:
         latest = self.until_ms + 1, ""
         return latest if cursor is None else min(latest, cursor)
 
-    def holds(self, position: _Position) -> bool:
+    def holds(self, position: Position) -> bool:
+        """Whether a run there is in it."""
         return self.since_ms <= position[0] and (self.until_ms is None or position[0] <= self.until_ms)
 
 
-def _by_id(store: Store, query: Query, names: Sequence[str], now_ms: int) -> RunSummary | None:
+def _by_id(source: Source, query: Query, names: Sequence[str], now_ms: int) -> tuple[Position, RunSummary] | None:
     """The run whose id the text is, if all else that is asked for holds as well."""
     run_id = query.text or ""
-    (values,) = store.read_many([run_id], _FIELDS)
+    (values,) = source.read_many([run_id], _FIELDS)
     view = RunView(run_id, values, now_ms)
     position = view.number(fields.CREATED_AT), run_id
-    return _summary(view) if _matches(query, names, view) and _Span.of(query, now_ms).holds(position) else None
+    if not _matches(query, names, view) or not Span.of(query, now_ms).holds(position):
+        return None
+    return position, _summary(view)
 
 
 def _indexes(query: Query) -> tuple[str, ...]:
@@ -184,10 +223,10 @@ def _indexes(query: Query) -> tuple[str, ...]:
     return tuple(names) or (ALL_RUNS,)
 
 
-def _smallest(store: Store, names: Sequence[str]) -> str:
+def _smallest(source: Source, names: Sequence[str]) -> str:
     if len(names) == 1:
         return names[0]
-    sizes = store.index_sizes(names)
+    sizes = source.index_sizes(names)
     return min(names, key=sizes.__getitem__)
 
 
@@ -230,16 +269,18 @@ def _summary(view: RunView) -> RunSummary:
         error=view.json(fields.ERROR),
         attention=view[fields.ATTENTION],
         sla=sla_state(view, RUN),
+        archived=view.archived,
     )
 
 
-def _cursor(position: _Position | None) -> str | None:
+def cursor_at(position: Position | None) -> str | None:
+    """The cursor of the page that goes on behind a position."""
     if position is None:
         return None
     return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
 
 
-def _position(cursor: str) -> _Position:
+def _position(cursor: str) -> Position:
     try:
         created_at, run_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return int(created_at), str(run_id)

@@ -88,6 +88,8 @@ class RunDescription:
     parent_step: str | None = None
     sla: SlaDescription | None = None
     """Of a run whose workflow has an SLA."""
+    archived: bool = False
+    """Whether it is kept in the archive alone: it can be read, and not acted on."""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -127,6 +129,8 @@ class Stats:
     leader: str | None = None
     """The beat that fires the schedules."""
     listeners: tuple[WorkerStats, ...] = ()
+    archived: int | None = None
+    """How many of the runs are kept in the archive alone; null if none is set, or it does not answer."""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -172,6 +176,8 @@ class RunSummary:
     attention: str | None
     sla: str | None = None
     """How it does by its own SLA, if it has one: `ok`, `warned`, `breached` or `met`."""
+    archived: bool = False
+    """Whether it is kept in the archive alone."""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""

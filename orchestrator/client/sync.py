@@ -19,6 +19,7 @@ from orchestrator.client.approvals import RedisApprovals
 from orchestrator.client.audit import Actor, Audit
 from orchestrator.client.doctor import examine
 from orchestrator.client.events import RedisExternalEvents
+from orchestrator.client.finding import Finder
 from orchestrator.client.firing import Fire
 from orchestrator.client.fleet import stats
 from orchestrator.client.handle import RedisRunHandle
@@ -27,7 +28,7 @@ from orchestrator.client.measures import WorkflowStats
 from orchestrator.client.queues import QueueLook
 from orchestrator.client.receiving import correlations_of
 from orchestrator.client.schedules import RedisSchedules
-from orchestrator.client.search import Query, search
+from orchestrator.client.search import Query
 from orchestrator.client.shown import Finding, Page, Published, RunSummary, Stats, VersionStatus
 from orchestrator.client.starting import Offers, Starter
 from orchestrator.client.surface import Moment, Orchestrator, Start
@@ -44,6 +45,9 @@ from orchestrator.spec.traffic import Traffic
 from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.access import Access, RedisAccess
 from orchestrator.store.alerts import Alerts, RedisAlerts
+from orchestrator.store.archive.layered import WithArchive
+from orchestrator.store.archive.opening import open_archive
+from orchestrator.store.archive.port import Archive
 from orchestrator.store.events import Events, RedisEvents
 from orchestrator.store.metrics import Metrics, RedisMetrics
 from orchestrator.store.port import Store
@@ -70,9 +74,13 @@ class RedisOrchestrator(Orchestrator):
         sums: Metrics | None = None,
         watch: Watch | None = None,
         alert_store: Alerts | None = None,
+        archive: Archive | None = None,
     ) -> None:
         self.settings = settings
-        self.store = store
+        self.hot = store
+        """Redis's own runs; `store` reads those of the archive as well."""
+        self.archive = archive
+        self.store: Store = store if archive is None else WithArchive(store, archive)
         self.registry = registry
         self.dispatcher = dispatcher
         self.audit = Audit(access, Actor(user_name()))
@@ -82,7 +90,7 @@ class RedisOrchestrator(Orchestrator):
         self.queue_look = QueueLook(dispatcher)
         self.alert_store = alert_store or RedisAlerts(settings.redis_url, settings)
         self.catalogue = Versions(registry)
-        self.starter = Starter(settings, store, self.catalogue, dispatcher, broker_too)
+        self.starter = Starter(settings, self.hot, self.catalogue, dispatcher, broker_too)
         self.owns_app = True
         """Not an app that was attached to: it is its owner's."""
 
@@ -108,7 +116,8 @@ class RedisOrchestrator(Orchestrator):
         registry = RedisRegistry(settings.redis_url, settings)
         access = RedisAccess(settings.redis_url, settings)
         broker_too = store if settings.broker == settings.redis_url else None
-        return cls(settings, store, registry, Dispatcher(app, settings), access=access, broker_too=broker_too)
+        dispatcher, archive = Dispatcher(app, settings), open_archive(settings)
+        return cls(settings, store, registry, dispatcher, access=access, broker_too=broker_too, archive=archive)
 
     @property
     def access(self) -> Access:
@@ -119,7 +128,9 @@ class RedisOrchestrator(Orchestrator):
 
     @override
     def close(self) -> None:
-        kept = self.store, self.registry, self.event_store, self.sums, self.audit.access, self.watch, self.alert_store
+        if self.archive is not None:
+            self.archive.close()
+        kept = self.hot, self.registry, self.event_store, self.sums, self.audit.access, self.watch, self.alert_store
         for held in kept:
             if isinstance(held, _OWN_CONNECTIONS):
                 held.close()
@@ -253,7 +264,7 @@ class RedisOrchestrator(Orchestrator):
 
     def find(self, query: Query, *, limit: int = 50, cursor: str | None = None) -> Page:
         """A page of the runs that a query describes."""
-        page = search(self.store, query, limit=limit, cursor=cursor)
+        page = Finder(self.hot, self.archive, self.settings.retention_ms).find(query, limit=limit, cursor=cursor)
         return replace(page, runs=tuple(map(self._masked, page.runs)))
 
     def _masked(self, run: RunSummary) -> RunSummary:
@@ -286,7 +297,7 @@ class RedisOrchestrator(Orchestrator):
 
     @override
     def stats(self) -> Stats:
-        return stats(self.store, self.registry, self.catalogue, self.queue_look.waiting)
+        return stats(self.hot, self.registry, self.catalogue, self.queue_look.waiting, self.archive)
 
     @override
     def metrics(self, workflow: str, *, since: Moment | None = None, until: Moment | None = None) -> WorkflowStats:
@@ -297,8 +308,8 @@ class RedisOrchestrator(Orchestrator):
 
     @override
     def doctor(self) -> list[Finding]:
-        floor = self.store, self.registry, self.catalogue, self.dispatcher
-        return examine(*floor, self.event_store, self.alert_store, self.settings.alerts)
+        floor = self.hot, self.registry, self.catalogue, self.dispatcher
+        return examine(*floor, self.event_store, self.alert_store, self.settings.alerts, self.archive)
 
     def _fire(self, fire: Fire) -> bool:
         """Start the run that a schedule decided on, unless it exists or has been; whether it did not."""
@@ -317,7 +328,7 @@ class RedisOrchestrator(Orchestrator):
 
     def _check_same(self, commit: Commit) -> None:
         wanted = commit.stages[0].changes.set
-        _, found = self.store.read(commit.run_id, (fields.WORKFLOW, fields.INPUT))
+        _, found = self.hot.read(commit.run_id, (fields.WORKFLOW, fields.INPUT))
         if found[fields.WORKFLOW] is None:
             raise RunConflict(f"run {commit.run_id!r} has been, and is no longer kept", run_id=commit.run_id)
         if (found[fields.WORKFLOW], found[fields.INPUT]) != (wanted[fields.WORKFLOW], wanted[fields.INPUT]):

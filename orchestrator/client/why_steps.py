@@ -304,8 +304,12 @@ def _in_queue(case: Case, what: str, more: Mapping[str, Any] | None = None) -> T
     if not takers:
         waiting = around.depth(queue)
         many = "" if not waiting else f", in which {waiting} messages wait"
+        drained = around.drained(queue)
         advice = f"start one for it: `celery -A workers worker -Q {queue}`"
         sentence = f"{what}, but no worker takes from the queue {queue!r}{many}"
+        if drained is not None:
+            advice = f"orchestrator workers resume {drained.name}"
+            sentence += f"; {drained.name} did, and is drained"
         return Told(Reason.QUEUE_WITHOUT_WORKER, sentence, advice, told)
     if work is not None and not any(work.operation in operations_of(one) for one in takers):
         advice = "start a worker whose setting `operations` names the module that defines it"

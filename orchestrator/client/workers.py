@@ -86,7 +86,7 @@ class RedisFleet(Fleet):
     def worker(self, name: str) -> WorkerDescription:
         record, lost = self._record(name)
         held = () if lost else self._watch.held([name])[name]
-        return _described(record, held, lost=lost, serves=_served(record, self._used()))
+        return _described(record, held, lost=lost, serves=() if lost else _served(record, self._used()))
 
     @override
     def inspect(self, name: str) -> dict[str, Any]:

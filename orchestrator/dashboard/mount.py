@@ -52,7 +52,7 @@ def mount(app: FastAPI, client: RedisOrchestrator, jobs: Jobs) -> None:
     )
     pages_app.config.quasar_config["loadingBar"] = {"skipHijack": True}  # pages say themselves what they are doing
     pages_app.add_middleware(Door, sessions=sessions)
-    pages_app.add_middleware(GZipMiddleware)
+    pages_app.add_middleware(GZipMiddleware, compresslevel=4)
     app.add_route("/", _forward, methods=["GET"], include_in_schema=False)
     app.add_route("/favicon.ico", _mark, methods=["GET"], include_in_schema=False)
     app.router.lifespan_context = _closing(app, live)

@@ -39,6 +39,9 @@ WAITER: Final = "waiter"  # JSON: run, address and incarnation of who is told of
 SIGNALS: Final = "signals"  # how many signals have come
 FIRST_SIGNAL: Final = "first_signal"  # no signal before this one is left to be taken
 CHANGED_BY: Final = "changed_by"  # the token of the operator's change that began this incarnation
+TOUCHED: Final = "touched"  # another number with each change that comes after the run's end, within its incarnation
+ARCHIVED: Final = "archived"  # which state of the run is in the archive, as `retention.edition` names it
+ARCHIVED_AT: Final = "archived_at"  # only of a run that is read from the archive: when it was put there
 
 LIVE_SET: Final = "live"
 """The set of the run's live steps, those within containers included."""

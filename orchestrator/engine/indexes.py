@@ -36,6 +36,11 @@ def status_index(status: RunStatus, workflow: str | None = None) -> str:
     return f"status:{status.value}" if workflow is None else f"status:{status.value}:{workflow}"
 
 
+def archived_index(status: RunStatus) -> str:
+    """The index of the runs here of which the archive has a copy, with that status."""
+    return f"archived:{status.value}"
+
+
 def live_index(key: str, version: str) -> str:
     """The index of the runs of a version that are not over."""
     return f"live:{key}@{version}"

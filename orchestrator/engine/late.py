@@ -20,11 +20,12 @@ def record_late(plan: Plan, view: RunView, address: str, token: str, outcome: Ou
         error = outcome.to_json(address)
         changes = Changes(
             remove=removed,
+            number=(fields.TOUCHED,),
             events=(event("late_result", address, outcome="failed", error=error, took_ms=outcome.took_ms),),
         )
         return Commit(view.run_id, view.incarnation, (Stage(guards={}, changes=changes),))
     told = event("late_result", address, outcome="completed", took_ms=outcome.took_ms)
-    changes = Changes(set={fields.late_output(address): outcome.output}, events=(told,))
+    changes = Changes(set={fields.late_output(address): outcome.output}, number=(fields.TOUCHED,), events=(told,))
     if _too_late(plan, view, address):
         changes |= attention(address)
     return Commit(view.run_id, view.incarnation, (Stage(guards=_seen(view, address), changes=changes),))

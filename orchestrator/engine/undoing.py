@@ -125,6 +125,7 @@ def waive(view: RunView, undo: str, wish: Wish) -> Move:
             **({} if left else {fields.COMPENSATION: "completed"}),
         },
         delete=() if left else (fields.UNDO_FAILED,),
+        number=(fields.TOUCHED,),
         events=(event("undo_waived", undo, **wish.told()),),
     )
     guards = {

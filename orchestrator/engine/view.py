@@ -32,6 +32,11 @@ class RunView:
     def __getitem__(self, name: str) -> str | None:
         return self._values.get(name)
 
+    @property
+    def archived(self) -> bool:
+        """Whether this was read from the archive: the run is kept there alone, and nothing can be done to it."""
+        return self._values.get(fields.ARCHIVED_AT) is not None
+
     def names(self) -> list[str]:
         """Every field that has been read and is there."""
         return [name for name, text in self._values.items() if text is not None]

@@ -1,1 +1,1 @@
-"""What watches runs and the fleet: readers of the feed, samples of queues. It can neither slow nor break a run."""
+"""What watches runs and the fleet, and what archives. It can neither slow nor break a run."""

@@ -7,6 +7,7 @@ import asyncio
 import json
 import signal
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import FrameType
@@ -21,6 +22,8 @@ from orchestrator.spec.operations import Effect, Operation, StepContext
 
 MESSAGE_LIMIT = 4_000
 """Longer error messages are cut: they are kept in the run's state and history."""
+TRACE_LIMIT = 3_000
+"""Of a longer traceback the end is kept."""
 
 
 class DeadlinePassed(BaseException):
@@ -66,7 +69,8 @@ class Executor:
             return _reported(error)
         except Exception as error:  # noqa: BLE001  # whatever user code raises is an outcome, not our failure
             harmless = attempt.work.effect is Effect.NONE
-            return Failure(type(error).__name__, _short(str(error)), reported=harmless)
+            details = {"traceback": _trace(error)}
+            return Failure(type(error).__name__, _short(str(error)), details, reported=harmless)
         return self._output(operation, returned)
 
     def _output(self, operation: Operation, returned: Any) -> Outcome:
@@ -102,6 +106,14 @@ def _reported(error: OperationError) -> Failure:
 
 def _short(message: str) -> str:
     return message if len(message) <= MESSAGE_LIMIT else message[:MESSAGE_LIMIT] + "…"
+
+
+def _trace(error: Exception) -> str:
+    """Where it was raised: the operation's own frames, without values; of a long one the end, which tells most."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename != __file__]
+    text = "".join(traceback.format_list(own)).rstrip()
+    return text if len(text) <= TRACE_LIMIT else "…" + text[-TRACE_LIMIT:]
 
 
 def _errors(error: ValidationError) -> list[dict[str, Any]]:

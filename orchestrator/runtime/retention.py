@@ -1,4 +1,7 @@
-"""Deletes runs that have been over for longer than the settings keep them. Any number may run, without harm."""
+"""Deletes runs that have been over for longer than the settings keep them. Any number may run, without harm.
+
+Where an archive is set, those that it has not are passed over: nothing is deleted while it cannot be written to.
+"""
 
 from __future__ import annotations
 
@@ -57,8 +60,9 @@ class Retention:
         run_ids = self._without_root(ended)
         found = zip(run_ids, self._store.read_many(run_ids, FIELDS), strict=True)
         views = [RunView(run_id, values, ended_before_ms) for run_id, values in found]
-        remembered_ms = self._settings.tombstones_ms
-        decided = [forget(view, ended_before_ms=ended_before_ms, remembered_ms=remembered_ms) for view in views]
+        terms = {"ended_before_ms": ended_before_ms, "remembered_ms": self._settings.tombstones_ms}
+        archived = bool(self._settings.archive_url)
+        decided = [forget(view, **terms, archived=archived) for view in views]
         replies = self._store.apply_many([commit for commit in decided if commit is not None])
         deleted = sum(reply.first.stands for reply in replies)
         self._held += len(ended) - deleted

@@ -180,14 +180,14 @@ class MemoryStore:
             runs = sorted((created_at, run_id) for held in shards for run_id, created_at in held.items())
         return [run for run in runs if after is None or run > after][:limit]
 
-    def ended(self, shard: int, before_ms: int, limit: int, skip: int = 0) -> list[tuple[int, str]]:
+    def ended(self, shard: int, before_ms: int, limit: int, skip: int = 0, since_ms: int = 0) -> list[tuple[int, str]]:
         """(ended_at, run id) of the runs of a shard that ended before a moment, the first to end first.
 
-        `skip`: how many of them are passed over.
+        `skip`: how many of them are passed over; `since_ms`: only those that ended then or later.
         """
         with self._changed:
             runs = sorted((ended_at, run_id) for run_id, ended_at in self._state.ended.get(shard, {}).items())
-        return [run for run in runs if run[0] < before_ms][skip : skip + limit]
+        return [run for run in runs if since_ms <= run[0] < before_ms][skip : skip + limit]
 
     def index_sizes(self, names: Sequence[str]) -> dict[str, int]:
         """How many runs each index holds, over all shards."""

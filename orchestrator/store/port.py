@@ -110,10 +110,10 @@ class Store(Protocol):
     def oldest(self, name: str, after: tuple[int, str] | None, limit: int) -> list[tuple[int, str]]:
         """As `newest`, but oldest first, from above `after`."""
 
-    def ended(self, shard: int, before_ms: int, limit: int, skip: int = 0) -> list[tuple[int, str]]:
+    def ended(self, shard: int, before_ms: int, limit: int, skip: int = 0, since_ms: int = 0) -> list[tuple[int, str]]:
         """(ended_at, run id) of the runs of a shard that ended before a moment, the first to end first.
 
-        `skip`: how many of them are passed over.
+        `skip`: how many of them are passed over; `since_ms`: only those that ended then or later.
         """
 
     def index_sizes(self, names: Sequence[str]) -> dict[str, int]:

@@ -192,12 +192,12 @@ class RedisStore:
         found = [run for page in pages for run in page if after is None or run > after]
         return sorted(run for run in found if known_up_to is None or run <= known_up_to)[:limit]
 
-    def ended(self, shard: int, before_ms: int, limit: int, skip: int = 0) -> list[tuple[int, str]]:
+    def ended(self, shard: int, before_ms: int, limit: int, skip: int = 0, since_ms: int = 0) -> list[tuple[int, str]]:
         """(ended_at, run id) of the runs of a shard that ended before a moment, the first to end first.
 
-        `skip`: how many of them are passed over.
+        `skip`: how many of them are passed over; `since_ms`: only those that ended then or later.
         """
-        bounds = "-inf", f"({before_ms}", "WITHSCORES", "LIMIT", skip, limit
+        bounds = since_ms, f"({before_ms}", "WITHSCORES", "LIMIT", skip, limit
         return _runs(self._connection.execute("ZRANGEBYSCORE", self.keys.ended(shard), *bounds))
 
     def index_sizes(self, names: Sequence[str]) -> dict[str, int]:

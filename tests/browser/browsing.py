@@ -24,6 +24,8 @@ ARGUMENTS: Final = (
 )
 WIDE: Final = (1440, 900)
 NARROW: Final = (390, 844)
+PATIENCE_MS: Final = 30_000
+"""So long whatever is expected may take: the machine may have other things to do."""
 _SERIOUS: Final = ("serious", "critical")
 
 
@@ -100,6 +102,9 @@ class Person:
         return bool(self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
+expect.set_options(timeout=PATIENCE_MS)
+
+
 def _told(violation: dict[str, Any]) -> str:
     nodes = [one["html"][:200] for one in violation["nodes"][:5]]
     return f"{violation['id']}: {violation['help']} {json.dumps(nodes)}"
@@ -108,5 +113,5 @@ def _told(violation: dict[str, Any]) -> str:
 def new_person(browser: Browser, base: str) -> Person:
     """Somebody with a browser of their own, who is not logged in."""
     context = browser.new_context(viewport={"width": WIDE[0], "height": WIDE[1]}, timezone_id="Europe/Berlin")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE_MS)
     return Person(base, context.new_page())

@@ -13,6 +13,7 @@ from orchestrator.settings import Settings
 from orchestrator.store.alerts import NAMED, AlertRecord, Alerts, Due, RedisAlerts, Terms, alert_id
 from orchestrator.store.alerts_memory import MemoryAlerts
 from orchestrator.store.connection import Connection
+from orchestrator.store.keys import Keys
 
 GROUP_MS = 300
 TERMS = Terms(group_ms=GROUP_MS, kept_ms=60_000, tries=2)
@@ -271,6 +272,20 @@ def test_alerts_are_deleted_by_age(desk: Desk) -> None:
     assert desk.alerts.unresolved(["r"]) == []
     assert desk.raise_("r", occurrence="5-0") == old
     assert desk.alerts.get(old) is not None
+
+
+def test_nothing_is_left_of_a_deleted_alert(redis_server: LocalRedis, settings: Settings) -> None:
+    """In no key: of two alerts, only the names of the second are there."""
+    alerts, connection = RedisAlerts(redis_server.url(), settings), Connection(redis_server.url())
+    for run, terms in (("old", TERMS), ("new", Terms(0, 60_000, 1, most=0))):
+        made = AlertRecord(alert_id(run, "5-0"), run, "failed", "error", "t", "x", 5, 5, "a.b", run_id=run)
+        alerts.raise_(made, "5-0", [], terms)
+
+    kept = Keys(settings.namespace, settings.shards)
+    names = [kept.alerts_of_runs(), kept.alerts(), kept.of_alerts(())[2]]
+    assert [connection.execute("HLEN", name) for name in names] == [1, 1, 1]
+    alerts.close()
+    connection.close()
 
 
 def test_the_oldest_alerts_make_room(desk: Desk) -> None:

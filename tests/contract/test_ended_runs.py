@@ -155,3 +155,21 @@ def test_a_deletion_that_is_sent_twice_finds_nothing(arena: Arena) -> None:
     arena.start()
 
     assert [forget(arena), forget(arena)] == [Answer.APPLIED, Answer.GONE]
+
+
+def test_ended_runs_are_read_from_a_moment_on(arena: Arena) -> None:
+    """That moment included, the one before which is asked for excluded; some of them passed over."""
+    for run_id in ("a", "b", "c"):
+        arena.start(run_id)
+        arena.store.apply(commit(stage(end=True), run_id=run_id))
+        arena.pass_ms(2)
+    shards = range(arena.settings.shards)
+    all_ended = sorted(one for shard in shards for one in arena.store.ended(shard, arena.store.time_ms(), 10))
+    (first, _), (second, _), (third, last) = all_ended
+
+    found = sorted(one for shard in shards for one in arena.store.ended(shard, third, 10, since_ms=second))
+    passed_over = arena.store.ended(arena.shard(last), third + 1, 10, skip=1, since_ms=third)
+
+    assert first < second < third
+    assert found == [all_ended[1]]
+    assert passed_over == []

@@ -248,6 +248,21 @@ def test_a_healthy_system_is_found_healthy(command: Command) -> None:
     assert (answer.code, answer.document["healthy"]) == (0, True)
 
 
+def test_workers_are_shown_and_told_what_to_do(command: Command) -> None:
+    """The queue that they take from names them; what cannot be done exits with 1."""
+    (worker,) = command("workers", "--json").document
+    (queue,) = [one for one in command("queues", "--json").document["queues"] if one["name"] == "default"]
+
+    answers = [command("workers", verb, worker["name"]) for verb in ("drain", "resume")]
+    unknown = command("workers", "drain", "nobody@nowhere", "--json")
+
+    assert queue["workers"] == [worker["name"]]
+    assert [(one.code, one.stdout.split()[0]) for one in answers] == [(0, "drains"), (0, "resumes")]
+    assert worker["name"] in command("workers", worker["name"]).stdout
+    assert unknown.code == 1
+    assert '"code": "unknown_worker"' in unknown.stderr
+
+
 def test_without_a_redis_the_doctor_exits_with_1() -> None:
     """It names what it could not reach, and what to do."""
     answer = orchestrator("doctor", env={"ORCHESTRATOR_REDIS_URL": "redis://127.0.0.1:1/0"})

@@ -11,11 +11,11 @@ from tests.integration.conftest import MakeSystem
 from tests.integration.system import System, ended, until
 from tests.recount import check_sums
 
-RUNS = 240
+RUNS = 120
 
 
 def test_every_event_counts_once_whoever_is_killed(make_system: MakeSystem) -> None:
-    """240 runs that complete, fail and are undone; listeners and workers killed; a feed that forgets most of it."""
+    """120 runs that complete, fail and are undone; listeners and workers killed; a feed that forgets most of it."""
     system: System = make_system(feed_length=100, shards=2)
     system.publish()
     system.start_worker(concurrency=2)

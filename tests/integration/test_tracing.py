@@ -203,5 +203,6 @@ def test_a_collector_that_is_away_holds_nobody_up(make_system: MakeSystem, monke
 
     assert {ended(run).status for run in runs} == {"completed"}
 
+    until(lambda: system.queued() == 0, "the worker has taken what there is")
     worker.ask_to_end()
-    until(lambda: not worker.running, "the worker ends", timeout_s=15)
+    until(lambda: not worker.running, "the worker ends", timeout_s=40)

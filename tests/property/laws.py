@@ -84,6 +84,7 @@ def check_commit(
         return
     _check_moves(plan, record, reply, before, after)
     _check_results(before, after)
+    _check_edition(before, after)
     states = states_in(after)
     _check_ledger(plan, store, commit.run_id, after, states)
     check_flows(plan, states_in(before), states, after)
@@ -199,6 +200,16 @@ def _check_results(before: Mapping[str, str], after: Mapping[str, str]) -> None:
     if before.get("status") in OVER:
         assert after["status"] == before["status"]
         assert states_in(after) == states_in(before)
+
+
+def _check_edition(before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    """A run that is over is another edition after each change, so that no archive takes an old copy for the run."""
+    if before.get("status") not in OVER or before["incarnation"] != after.get("incarnation"):
+        return
+    for values in (before, after):
+        assert values["status"] in OVER
+    if {**before, "archived": ""} != {**after, "archived": ""}:
+        assert before.get("touched") != after.get("touched"), "a run that is over has changed under its archived copy"
 
 
 def _check_ledger(

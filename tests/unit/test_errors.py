@@ -12,6 +12,7 @@ import pytest
 
 from orchestrator import errors
 from orchestrator.errors import (
+    ArchiveOutdated,
     InvalidSettings,
     OperationError,
     OrchestratorError,
@@ -56,7 +57,7 @@ def test_the_drawn_tree_is_the_tree() -> None:
 @pytest.mark.parametrize("kind", list(tree()))
 def test_a_command_exits_with_1_but_for_settings_and_unreachable_servers(kind: type[OrchestratorError]) -> None:
     """Scripts tell apart what to mend: the request, the settings, the servers."""
-    assert kind.exit_code == {InvalidSettings: 2, Unreachable: 3}.get(kind, 1)
+    assert kind.exit_code == {InvalidSettings: 2, Unreachable: 3, ArchiveOutdated: 3}.get(kind, 1)
 
 
 def test_an_error_without_a_message_says_its_docstring() -> None:

@@ -24,7 +24,7 @@ TaskName = Annotated[str, Path(description="The Celery task's name.", max_length
 NO_REASON = Wanted()
 
 _ONE = "/workers/{name}"
-_TOLD = {**documented(404, 409, 422, 504), 204: {"description": "The worker has said that it will."}}
+_TOLD = {**documented(404, 409, 422), 204: {"description": "The worker has said that it will."}}
 
 
 @router.get("/queues", summary="Queues")
@@ -57,7 +57,7 @@ def show_worker(caller: Viewer, name: WorkerName) -> WorkerDescription:
     return _visible(caller, caller.client.fleet.worker(name))
 
 
-@router.get(f"{_ONE}/inspection", summary="Ask a worker for all that Celery knows", responses=documented(404, 409, 504))
+@router.get(f"{_ONE}/inspection", summary="Ask a worker for all that Celery knows", responses=documented(404, 409))
 def inspect_worker(caller: Admin, name: WorkerName) -> Inspection:
     """It answers itself, within 2 s; with the arguments of tasks."""
     caller.check_unrestricted()

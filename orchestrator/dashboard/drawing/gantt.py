@@ -13,7 +13,7 @@ from orchestrator.dashboard.look.status import tone
 from orchestrator.dashboard.look.times import in_words
 from orchestrator.engine.address import is_undo, undone_by
 
-ROWS: Final = 80
+ROWS: Final = 40
 _THINNEST: Final = 0.35
 """Percent of the width: what is shorter is still to be seen."""
 _TICKS: Final = 4
@@ -54,7 +54,7 @@ def _row(step: str, spans: Sequence[Span], start_ms: int, now_ms: int, whole: in
 def _bar(span: Span, start_ms: int, now_ms: int, whole: int) -> Markup:
     x = 100 * (span.start_ms - start_ms) / whole
     width = max(_THINNEST, 100 * ((span.end_ms or now_ms) - span.start_ms) / whole)
-    thin = span.kind in ("wait", "inside")
+    thin = span.kind in ("queue", "wait", "inside")
     undone = span.kind == "undo" and span.outcome == "completed"
     return tag(
         "rect",

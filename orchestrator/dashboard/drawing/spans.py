@@ -31,7 +31,7 @@ class Span:
     """One stretch of a step's time; moments in ms, no end: it goes on."""
 
     kind: str
-    """`attempt`, `wait`, `undo`, or `inside`: its branches, items or child are at work."""
+    """`attempt`, `queue` (ready, not taken up), `wait`, `undo`; `inside`: branches, items or a child are at work."""
     outcome: str
     """`running` or `waiting` while it goes on."""
     start_ms: int
@@ -63,7 +63,9 @@ def spans_of(entries: Iterable[HistoryEntry]) -> dict[str, list[Span]]:
             _close(opened, spans, step, entry.at_ms, _ENDS[kind], event)
         if kind == "step_started":
             _close(opened, spans, step, entry.at_ms, "completed", event)
-            what = "undo" if is_undo(step) else "attempt"
+            what, ready_ms = "undo" if is_undo(step) else "attempt", event.get("ready_at")
+            if isinstance(ready_ms, int) and ready_ms < entry.at_ms and (not spans or spans[-1].kind != "wait"):
+                spans.append(Span("queue", "completed", ready_ms, entry.at_ms))
             opened[step] = _Open(what, entry.at_ms, int(event.get("attempt", 1)))
         elif kind in _AGAIN or kind in _WAITS:
             before = opened.get(step)

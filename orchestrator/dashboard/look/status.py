@@ -64,6 +64,7 @@ _LOOKS: Final[Mapping[str, tuple[str, str]]] = {
     "missed": ("bad", "question"),
     "dead": ("bad", "cross"),
     "stable": ("good", "tick"),
+    "archived": ("quiet", "skip"),
     "deprecated": ("quiet", "slash"),
 }
 """State → tone and sign; a state that is not here is quiet, with a dot."""

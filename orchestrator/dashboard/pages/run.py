@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from orchestrator.dashboard.look.parts import heading, html
 from orchestrator.dashboard.pages.page import Page
 from orchestrator.dashboard.pages.run_actions import RunActions
 from orchestrator.dashboard.pages.run_parts import badges, error_box, facts, history_table, why_box
-from orchestrator.dashboard.pages.run_steps import Steps
+from orchestrator.dashboard.pages.run_steps import DrawnSteps, Steps
 from orchestrator.dashboard.visit import Visit
 from orchestrator.engine.state import OVER
 from orchestrator.plan.graph import Plan
@@ -33,13 +34,12 @@ EVENTS: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A run as it was read."""
+    """A run as it was read, and as it is shown: made in a thread, as it may take longer than others should wait."""
 
     run: RunDescription
-    plan: Plan
-    why: Why | None
-    """Of one that is over: None."""
     entries: tuple[HistoryEntry, ...]
+    parts: Mapping[str, Markup]
+    steps: DrawnSteps
 
 
 async def show(visit: Visit) -> None:
@@ -56,6 +56,7 @@ class _RunPage:
     def __init__(self, visit: Visit, run_id: str) -> None:
         self.visit = visit
         self.run_id = run_id
+        self.actions = RunActions(visit, run_id)
         self.entries: tuple[HistoryEntry, ...] = ()
 
     def read(self, caller: Caller) -> Seen:
@@ -66,22 +67,21 @@ class _RunPage:
         after = self.entries[-1].id if self.entries else "0"
         new = handle.history(after, EVENTS - len(self.entries)) if len(self.entries) < EVENTS else []
         plan = caller.client.catalogue.plan(run.workflow, run.version)
-        return Seen(run, plan, why, (*self.entries, *new))
+        entries = (*self.entries, *new)
+        return Seen(run, entries, _parts(run, plan, why, entries), DrawnSteps.of(run, self.actions.offer))
 
     def build(self, seen: Seen) -> None:
         """Put the page there."""
-        self.head = html(NOTHING)
-        self.actions = RunActions(self.visit, self.run_id)
-        self.facts = html(NOTHING)
-        self.why = html(NOTHING)
-        self.error = html(NOTHING)
+        self.shown = {"head": html(NOTHING)}
+        self.actions.build()
+        self.shown |= {name: html(NOTHING) for name in ("facts", "why", "error")}
         with ui.element("div").classes("columns"):
-            self.graph = html(NOTHING, name="section")
-            self.values = html(NOTHING, name="section", class_="stack")
-        self.gantt = html(NOTHING, name="section")
+            self.shown["graph"] = html(NOTHING, name="section")
+            self.shown["values"] = html(NOTHING, name="section", class_="stack")
+        self.shown["timeline"] = html(NOTHING, name="section")
         html(tag("h2", "Steps"))
-        self.steps = Steps(self.visit, self.run_id, self.actions)
-        self.history = html(NOTHING, name="section")
+        self.steps = Steps(self.actions.act)
+        self.shown["history"] = html(NOTHING, name="section")
         self.put(seen)
 
     async def refresh(self, caller: Caller) -> None:
@@ -90,21 +90,28 @@ class _RunPage:
 
     def put(self, seen: Seen) -> None:
         """Show what was read; what is as it was stays untouched."""
-        run, self.entries = seen.run, seen.entries
-        self.head.set_content(heading(tag("span", run.run_id, class_="mono"), badges(run)))
-        self.facts.set_content(facts(run))
-        self.why.set_content(why_box(seen.why) if seen.why else NOTHING)
-        self.error.set_content(error_box(run.error) if run.error else NOTHING)
-        self.graph.set_content(_graph(seen))
-        self.values.set_content(_values(run))
-        self.gantt.set_content(_gantt(seen))
-        self.history.set_content(history_table(seen.entries, more=len(seen.entries) >= EVENTS))
-        self.actions.put(run)
-        self.steps.put(run)
+        self.entries = seen.entries
+        for name, content in seen.parts.items():
+            self.shown[name].set_content(content)
+        self.actions.put(seen.run)
+        self.steps.put(seen.steps)
 
 
-def _graph(seen: Seen) -> Markup:
-    drawn = draw_graph(seen.plan, progress_of(seen.run), label=f"Graph of run {seen.run.run_id}")
+def _parts(run: RunDescription, plan: Plan, why: Why | None, entries: tuple[HistoryEntry, ...]) -> dict[str, Markup]:
+    return {
+        "head": heading(tag("span", run.run_id, class_="mono"), badges(run)),
+        "facts": facts(run),
+        "why": why_box(why) if why else NOTHING,
+        "error": error_box(run.error) if run.error else NOTHING,
+        "graph": _graph(run, plan),
+        "values": _values(run),
+        "timeline": _timeline(run, entries),
+        "history": history_table(entries, more=len(entries) >= EVENTS),
+    }
+
+
+def _graph(run: RunDescription, plan: Plan) -> Markup:
+    drawn = draw_graph(plan, progress_of(run), label=f"Graph of run {run.run_id}")
     frame = tag("div", drawn, class_="picture", role="region", tabindex=0, aria_label="Graph")
     return joined([tag("h2", "Graph"), frame])
 
@@ -120,14 +127,12 @@ def _values(run: RunDescription) -> Markup:
     )
 
 
-def _gantt(seen: Seen) -> Markup:
-    if not seen.entries:
+def _timeline(run: RunDescription, entries: tuple[HistoryEntry, ...]) -> Markup:
+    if not entries:
         return NOTHING
-    spans = spans_of(seen.entries)
-    start = seen.entries[0].at_ms
-    over = seen.run.status in OVER
-    last = max([seen.entries[-1].at_ms, *_ends(spans)])
-    now = last if over else max(last, start + seen.run.duration_ms)
+    spans, start = spans_of(entries), entries[0].at_ms
+    last = max([entries[-1].at_ms, *_ends(spans)])
+    now = last if run.status in OVER else max(last, start + run.duration_ms)
     return joined([tag("h2", "Timeline"), draw_gantt(spans, start, now)])
 
 

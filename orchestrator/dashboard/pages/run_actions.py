@@ -54,11 +54,16 @@ class RunActions:
         self.visit = visit
         self.run_id = run_id
         self._offered: tuple[str, ...] = ()
+        self._steps: tuple[StepDescription, ...] = ()
+
+    def build(self) -> None:
+        """Put the bar there; it is empty until it is known what can be done."""
         self.bar = ui.element("div").classes("bar").props("role=group aria-label=Actions")
 
     def put(self, run: RunDescription) -> None:
         """Offer what the run's state allows."""
-        offered = _of_run(run)
+        self._steps = run.steps
+        offered = actions_of(run)
         if offered == self._offered:
             return
         self._offered = offered
@@ -67,21 +72,15 @@ class RunActions:
             for verb in offered:
                 button(_WORDS[verb], self._asking(verb), why_not=self._why_not(verb))
 
-    def offered(self, step: StepDescription) -> tuple[str, ...]:
-        """What can be done about a step now."""
-        verbs: list[str] = []
-        if step.state == "waiting" and step.kind == "approval":
-            verbs.append("decide")
-        if step.state == "waiting" and not step.undoes:
-            verbs.append("skip")
-        if step.undoes and step.state in ("failed", "lost") and step.waived_by is None:
-            verbs.append("waive")
-        return tuple(verbs)
+    def offer(self, step: StepDescription) -> list[tuple[str, str, str]]:
+        """What can be done about a step now: verb, word, and why not for whoever looks."""
+        return [(verb, _WORDS[verb], self._why_not(verb)) for verb in actions_of_step(step)]
 
-    def buttons(self, step: StepDescription, offered: tuple[str, ...]) -> None:
-        """Put them there."""
-        for verb in offered:
-            button(f"{_WORDS[verb]}…", self._asking(verb, step), why_not=self._why_not(verb))
+    async def act(self, verb: str, address: str) -> None:
+        """Ask about a step, if what was pressed is still to be had."""
+        step = next((one for one in self._steps if one.address == address), None)
+        if step is not None and verb in actions_of_step(step):
+            await self._asking(verb, step)()
 
     def _why_not(self, verb: str) -> str:
         needed = _needed(verb)
@@ -232,7 +231,10 @@ def _needed(verb: str) -> Role:
     return Role.STARTER if verb in _STARTERS else Role.OPERATOR
 
 
-def _of_run(run: RunDescription) -> tuple[str, ...]:
+def actions_of(run: RunDescription) -> tuple[str, ...]:
+    """What the run's state allows."""
+    if run.archived:
+        return ()
     if run.status not in OVER:
         return ("resume" if run.status == "paused" else "pause", "cancel", "signal")
     verbs: list[str] = []
@@ -241,6 +243,18 @@ def _of_run(run: RunDescription) -> tuple[str, ...]:
     if run.compensation in ("pending", "failed"):
         verbs.append("undo")
     return tuple(verbs)
+
+
+def actions_of_step(step: StepDescription) -> list[str]:
+    """What a step's state allows."""
+    verbs: list[str] = []
+    if step.state == "waiting" and step.kind == "approval":
+        verbs.append("decide")
+    if step.state == "waiting" and not step.undoes:
+        verbs.append("skip")
+    if step.undoes and step.state in ("failed", "lost") and step.waived_by is None:
+        verbs.append("waive")
+    return verbs
 
 
 def _json(text: str, name: str) -> Any:

@@ -13,6 +13,7 @@ from orchestrator.dashboard.look.markup import tag
 from orchestrator.dashboard.look.parts import choice_field, field, text_field
 from orchestrator.dashboard.look.status import sign
 from orchestrator.dashboard.paths import to
+from orchestrator.engine.sla import SlaState
 
 PATH: Final = "/runs"
 SPANS: Final[Mapping[str, str]] = {
@@ -39,6 +40,7 @@ class Filters:
     since: str = ""
     until: str = ""
     tag: str = ""
+    sla: str = ""
     where: str = ""
     """`NAME=VALUE`, by a search field."""
     sort: str = ""
@@ -81,6 +83,7 @@ class Filters:
             self.text or None,
             self.sort == "oldest",
             patterns,
+            sla=self.sla or None,
         )
 
 
@@ -123,6 +126,7 @@ def _rare(filters: Filters) -> list[Markup]:
     shown = (
         (filters.tag, text_field("Tag", "tag", filters.tag, autocomplete="off")),
         (filters.where, text_field("Field", "where", filters.where, placeholder="name=value", autocomplete="off")),
+        (filters.sla, choice_field("SLA", "sla", _choices("any", [*SlaState], filters.sla), filters.sla)),
         (filters.sort, choice_field("Order", "sort", ORDERS, filters.sort)),
     )
     return [tag("div", one, class_=None if value else "wide") for value, one in shown]

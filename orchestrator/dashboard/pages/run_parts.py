@@ -9,28 +9,33 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from orchestrator.client.reasons import Why
-from orchestrator.client.shown import RunDescription
+from orchestrator.client.shown import RunDescription, SlaDescription
 from orchestrator.dashboard.look.json_view import json_view
 from orchestrator.dashboard.look.markup import Child, joined, tag
 from orchestrator.dashboard.look.parts import key_values
 from orchestrator.dashboard.look.status import badge
 from orchestrator.dashboard.look.table import Column, static_table
-from orchestrator.dashboard.look.times import lasted, moment
+from orchestrator.dashboard.look.times import in_words, lasted, moment
 from orchestrator.dashboard.pages.run_filters import Filters
 from orchestrator.dashboard.paths import run_path
 from orchestrator.engine.state import OVER
 from orchestrator.store.port import HistoryEntry
 
-NEWEST: Final = 200
+NEWEST: Final = 100
 """Events in the table; the timeline has them all."""
+SHORT: Final = 30
+"""A longer history is folded up."""
 
 
 def badges(run: RunDescription) -> Markup:
-    """Status, undo, attention."""
-    undo = None if run.compensation == "none" else badge("undone", f"undo {run.compensation}")
-    return joined(
-        [badge(run.status), undo, badge("warning", f"attention: {run.attention}") if run.attention else None], " "
-    )
+    """Status, undo, attention, archive."""
+    shown = [
+        badge(run.status),
+        None if run.compensation == "none" else badge("undone", f"undo {run.compensation}"),
+        badge("warning", f"attention: {run.attention}") if run.attention else None,
+        badge("archived", title="It can be read, not acted on.") if run.archived else None,
+    ]
+    return joined(shown, " ")
 
 
 def facts(run: RunDescription) -> Markup:
@@ -44,12 +49,19 @@ def facts(run: RunDescription) -> Markup:
             "Ended": moment(run.ended_at) if run.ended_at else None,
             "Paused": moment(run.paused_at) if run.paused_at else None,
             "Duration": lasted(run.duration_ms, since=None if over else run.created_at),
+            "SLA": sla_badge(run.sla) if run.sla else None,
             "Started by": run.started_by or None,
             "Incarnation": str(run.incarnation) if run.incarnation > 1 else None,
             "Parent": tag("a", run.parent, href=run_path(run.parent), class_="mono") if run.parent else None,
             "Step of the parent": tag("span", run.parent_step, class_="mono") if run.parent_step else None,
         }
     )
+
+
+def sla_badge(sla: SlaDescription) -> Markup:
+    """How it does by its SLA, and until when it has time, or had."""
+    word = f"{sla.state}, {len(sla.escalations)} escalated" if sla.escalations else sla.state
+    return joined([badge(sla.state, word), " due ", moment(sla.due_at)])
 
 
 def why_box(why: Why) -> Markup:
@@ -66,9 +78,10 @@ def _advice(text: str) -> Markup:
 def error_box(error: Mapping[str, Any]) -> Markup:
     """An error with its code, where it arose, and whatever belongs to it."""
     place = error.get("address") or error.get("step")
-    known = ("code", "message", "step", "address", "traceback")
-    rest = {name: value for name, value in error.items() if name not in known and value not in (None, {}, "")}
-    trace = error.get("traceback") or (rest.get("details") or {}).get("traceback")
+    details = dict(error.get("details") or {})
+    trace = details.pop("traceback", None)
+    known = ("code", "message", "step", "address", "details")
+    rest = {name: value for name, value in (*error.items(), *details.items()) if name not in known}
     said = error.get("message") if error.get("message") != error.get("code") else ""
     return tag(
         "div",
@@ -96,12 +109,17 @@ def history_table(entries: Sequence[HistoryEntry], *, more: bool) -> Markup:
     if left:
         said.append(f"The newest {len(shown)} of {len(entries):,} are listed.")
     hint = tag("p", " ".join(said), class_="hint") if said else None
-    return joined([tag("h2", "History"), hint, tag("div", static_table("History", columns, rows), class_="history")])
+    count = tag("span", f"{len(entries):,} events", class_="count")
+    summary = tag("summary", tag("h2", "History"), count)
+    table = tag("div", static_table("History", columns, rows), class_="history")
+    return tag("details", summary, hint, table, id="history", open=len(entries) <= SHORT, class_="fold")
 
 
 def _event(entry: HistoryEntry) -> Sequence[Child]:
     event = entry.event
-    rest = {name: value for name, value in event.items() if name not in ("type", "step")}
+    rest = {name: value for name, value in event.items() if name not in ("type", "step", "ready_at")}
+    if isinstance(ready_ms := event.get("ready_at"), int):
+        rest["queued"] = in_words(max(0, entry.at_ms - ready_ms))
     name = str(event["type"]).replace("_", " ")
     step = tag("span", event["step"], class_="mono") if event.get("step") else ""
     return (

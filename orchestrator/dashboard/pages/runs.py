@@ -95,12 +95,11 @@ class _List:
 def cells(run: RunSummary) -> Sequence[Child]:
     """A run as a row."""
     over = run.status in OVER
-    undo = None if run.compensation in ("none", "completed") else badge("undone", f"undo {run.compensation}")
     called = tag("span", run.workflow, tag("span", f" {run.version}", class_="hint"))
     name = tag("a", run.run_id, href=run_path(run.run_id), class_="mono clip", title=run.run_id)
     stopped = run.error and joined([tag("code", run.error.get("code")), " ", run.error.get("step") or ""])
     return (
-        joined([badge(run.status), undo and joined([" ", undo]), run.attention and badge("warning", "attention")]),
+        joined([badge(run.status), *marks(run)], " "),
         joined([name, tag("span", f"{run.workflow} {run.version}", class_="under narrow")]),
         called,
         moment(run.created_at),
@@ -108,6 +107,17 @@ def cells(run: RunSummary) -> Sequence[Child]:
         run.started_by,
         stopped or "",
     )
+
+
+def marks(run: RunSummary) -> list[Markup]:
+    """What there is to say beside its status."""
+    undo = run.compensation not in ("none", "completed")
+    said = [badge("undone", f"undo {run.compensation}")] if undo else []
+    if run.sla in ("warned", "breached"):
+        said.append(badge(run.sla, f"SLA {run.sla}"))
+    if run.archived:
+        said.append(badge("archived"))
+    return [*said, badge("warning", "attention")] if run.attention else said
 
 
 class _Bulk:

@@ -90,7 +90,7 @@ def test_what_a_worker_cannot_do_has_its_status(reception: Reception) -> None:
         (400, "malformed_request"),
         (422, "invalid_request"),
         (409, "conflict"),
-        (504, "worker_silent"),
+        (409, "worker_silent"),
     ]
     assert admin.delete(NAME).status_code == 204
     assert admin.get(NAME).status_code == 404

@@ -127,6 +127,19 @@ def test_a_queue_that_no_worker_takes_from_is_named() -> None:
     assert "-Q gpu" in step.advice
 
 
+def test_a_queue_whose_worker_is_drained_says_so() -> None:
+    """It is for whoever drained it to resume it."""
+    around, run = started()
+    drained = WorkerRecord(WORKER, (), (), pid=1, host="one", state="draining", paused_queues=("default",))
+    around.registry.announce(drained)
+
+    step = only(run.why())
+
+    assert step.reason is Reason.QUEUE_WITHOUT_WORKER
+    assert step.sentence.endswith(f"; {WORKER} did, and is drained")
+    assert step.advice == f"orchestrator workers resume {WORKER}"
+
+
 def test_an_operation_that_no_worker_has_is_named() -> None:
     """One that has it, but takes from other queues, is of no use either."""
     around = with_worker(Surroundings(), serves=False)

@@ -38,6 +38,16 @@ def test_attempts_and_the_waits_between_them() -> None:
     }
 
 
+def test_what_is_ready_waits_for_a_worker() -> None:
+    """From the moment that the claim tells; not where another wait was until then."""
+    entries = history((150, "step_started", {"attempt": 1, "ready_at": 100}), (160, "step_completed", {}))
+
+    assert spans_of(entries)["charge"] == [
+        Span("queue", "completed", 100, 150),
+        Span("attempt", "completed", 150, 160),
+    ]
+
+
 def test_what_goes_on_has_no_end() -> None:
     """An attempt runs, a wait waits."""
     running = spans_of(history((100, "step_started", {"attempt": 1})))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from orchestrator.engine.retention import edition
 from orchestrator.engine.undoing import UndoPreview
+from orchestrator.engine.view import RunView
 from orchestrator.errors import InvalidRequest, RunGoesOn, StepNotWaiting, UnknownStep
 from orchestrator.testing import Run, always, delay, effect_then_crash, fail, ok
 from tests.unit.engine.conftest import FlowOf, step, undoable, works
@@ -119,6 +121,25 @@ def test_waiving_the_last_failed_undo_ends_the_matter(flow_of: FlowOf) -> None:
     assert [shown.waived_by for shown in run.handle.describe().steps if shown.undoes] == ["bob", "ada"]
     waived = {"type": "undo_waived", "step": "a~", "by": "ada", "reason": "paid back in cash"}
     assert next(event for event in run.history if event["type"] == "undo_waived") == waived
+
+
+def test_waiving_makes_another_edition_of_the_run(flow_of: FlowOf) -> None:
+    """What the archive has of it from before is not the run any more."""
+    flow = works(flow_of(undoable("a"), undoable("b"), step("c"), compensation=ONCE), "a", "b")
+    run = flow.script("a~", NO).script("b~", NO).script("c", NO).run()
+    editions = [edition_of(run)]
+
+    for undone in ("a", "b"):
+        run.handle.waive(undone)
+        editions.append(edition_of(run))
+
+    assert len(set(editions)) == 3
+
+
+def edition_of(run: Run) -> str:
+    """The state of an ended run, as its mark would name it."""
+    now_ms, values = run.handle.store.read_all(run.handle.run_id)
+    return edition(RunView(run.handle.run_id, values, now_ms))
 
 
 def test_a_pending_undo_is_waived_step_by_step(flow_of: FlowOf) -> None:

@@ -15,7 +15,7 @@ from orchestrator.engine.effects import Attempt
 from orchestrator.engine.outcome import Failure, Outcome, Success
 from orchestrator.errors import OperationError
 from orchestrator.plan.graph import Formula, RetryPolicy, Work
-from orchestrator.runtime.executor import MESSAGE_LIMIT, Executor
+from orchestrator.runtime.executor import MESSAGE_LIMIT, TRACE_LIMIT, Executor
 from orchestrator.spec.operations import Effect, StepContext
 from tests.unit.surroundings import made
 
@@ -137,7 +137,26 @@ def test_any_other_exception_says_nothing_of_a_write(effect: Effect, reported: b
     """It may have come after the effect; where there is none, nothing can have happened."""
     outcome = failure(raising(ConnectionError("reset")), effect=effect)
 
-    assert outcome == Failure("ConnectionError", "reset", retryable=True, reported=reported)
+    said = (outcome.code, outcome.message, outcome.retryable, outcome.reported)
+    assert said == ("ConnectionError", "reset", True, reported)
+
+
+def test_an_exception_tells_where_it_was_raised() -> None:
+    """By the operation's own frames, without ours and without values; of a long traceback the end."""
+
+    def deep(given: Any) -> Any:
+        return deep(given) if given else 1 / 0
+
+    def thrown(given: Any) -> Any:
+        return deep(0)
+
+    trace = failure(thrown).details["traceback"]
+    long = failure(lambda given: deep(True)).details["traceback"]
+
+    assert "in thrown" in trace
+    assert "in deep" in trace
+    assert "executor.py" not in trace.replace("test_executor.py", "")
+    assert len(long) <= TRACE_LIMIT + 1
 
 
 def test_long_messages_are_cut() -> None:
