@@ -174,7 +174,7 @@ def test_a_workflow_shows_each_version_and_its_graph(as_role: AsRole, order: str
 
     expect(page).to_have_url(f"{person.base}/workflows/{order}?version=1.0.0")
     expect(page.locator(".graph a.step")).to_have_count(2)
-    expect(page.get_by_text("team-shop")).to_be_visible()
+    expect(page.get_by_text("team-shop", exact=True)).to_be_visible()
     page.goto(f"{person.base}/workflows/{order}?version=9.9.9")
     expect(page.get_by_text("unknown_workflow")).to_be_visible()
 

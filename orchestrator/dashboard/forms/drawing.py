@@ -25,6 +25,8 @@ from orchestrator.dashboard.look.markup import Child, joined, tag
 
 _LONG: Final = 200
 """Texts that may be longer than this have several lines."""
+_FEWEST_ROWS: Final = 4
+_MOST_ROWS: Final = 24
 _INPUTS: Final[Mapping[str, str]] = {"date": "date", "email": "email", "uri": "url", "time": "text"}
 """Format → type of the input; browsers check nothing, as the form is sent as it is."""
 _EXAMPLES: Final[Mapping[str, str]] = {
@@ -65,7 +67,7 @@ class _Drawing:
         if shape.kind is Kind.LIST:
             return self._list(shape, name, path, level, key)
         wrong = self.wrong(path, shape)
-        said = _said(shape)
+        said = said_of(shape)
         hint = tag("small", said, id=f"{field_id(name)}-hint") if said else None
         described = [f"{field_id(name)}-{one}" for one, there in (("hint", hint), ("wrong", wrong)) if there]
         control = self._control(shape, name, " ".join(described) or None, bad=bool(wrong))
@@ -110,7 +112,8 @@ class _Drawing:
             return tag("select", *_options(shape, choices, value), **common)
         if shape.kind is Kind.JSON or _is_long(shape):
             place = {"placeholder": "{…}"} if shape.kind is Kind.JSON else {}
-            return tag("textarea", value, rows=4, spellcheck="false", **place, **common)
+            rows = min(max(_FEWEST_ROWS, value.count("\n") + 2), _MOST_ROWS)
+            return tag("textarea", value, rows=rows, spellcheck="false", **place, **common)
         form = str(shape.schema.get("format") or "")
         return tag(
             "input",
@@ -157,7 +160,7 @@ class _Drawing:
         return tag(
             "fieldset",
             tag("legend", *_label(shape, key)),
-            tag("small", _said(shape)) if _said(shape) else None,
+            tag("small", said_of(shape)) if said_of(shape) else None,
             _at(self.wrong(path, shape), name),
             tag("ol", *items, class_="items"),
             template,
@@ -193,7 +196,7 @@ def _label(shape: Shape, key: str) -> Sequence[Child]:
     return [tag("b", title), name, kind, needed]
 
 
-def _said(shape: Shape) -> str:
+def said_of(shape: Shape) -> str:
     """The description, the bounds, and what is taken where nothing is given."""
     schema = shape.schema
     bounds = [
@@ -209,15 +212,16 @@ def _said(shape: Shape) -> str:
         if key in schema
     ]
     bounds += _counted(schema, "Length", "character") + _counted(schema, "Items", "item")
-    if shape.default is not MISSING and shape.default not in (None, [], {}) and shape.kind is not Kind.JSON:
+    if shape.default is not MISSING and shape.default not in (None, [], {}) and not is_box(shape):
         word = shape.default if isinstance(shape.default, str) else json.dumps(shape.default)
         bounds.append(f"default {word}")
-    return ". ".join(part for part in (shape.hint.rstrip("."), "; ".join(bounds)) if part)
+    return " · ".join(part for part in (shape.hint, "; ".join(bounds)) if part)
 
 
 def _counted(schema: Mapping[str, Any], what: str, word: str) -> list[str]:
     least, most = schema.get(f"min{what}"), schema.get(f"max{what}")
-    found = [f"at least {least} {word}{'' if least == 1 else 's'}"] if least else []
+    told = least and not (word == "character" and least == 1)  # an empty text is not given at all
+    found = [f"at least {least} {word}{'' if least == 1 else 's'}"] if told else []
     return [*found, f"at most {most} {word}{'' if most == 1 else 's'}"] if most else found
 
 

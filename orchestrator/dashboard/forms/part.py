@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from markupsafe import Markup
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
 from orchestrator.dashboard.forms.drawing import draw_fields
 from orchestrator.dashboard.forms.shape import MISSING, Kind, Schema, Shape, shape_of
 from orchestrator.dashboard.forms.values import Problem, can_say, gather, spread
-from orchestrator.dashboard.look.markup import NOTHING, joined
+from orchestrator.dashboard.look.markup import NOTHING, joined, tag
 from orchestrator.dashboard.look.notices import problem
 from orchestrator.dashboard.look.parts import html
 from orchestrator.errors import InvalidRequest
@@ -23,7 +24,9 @@ _VALUES: Final = '(e) => emit(Object.fromEntries(new FormData(e.target.closest("
 class SchemaForm:
     """Stands within a form of the page; `read` takes what that form sent."""
 
-    def __init__(self, title: str, schema: Schema | None, name: str, value: Any = MISSING) -> None:
+    def __init__(
+        self, title: str, schema: Schema | None, name: str, value: Any = MISSING, *, hint: Markup | str = ""
+    ) -> None:
         self.name = name
         self.fields = replace(shape_of(schema), title=title)
         self.text = Shape(Kind.JSON, {}, title, required=True)
@@ -35,6 +38,8 @@ class SchemaForm:
                 html(joined([title]), name="h2")
                 if can:
                     self._button()
+            if hint:
+                html(tag("p", hint, class_="hint"))
             self.box = html(NOTHING)
         self.put(())
 

@@ -49,6 +49,7 @@ _LOOKS: Final[Mapping[str, tuple[str, str]]] = {
     "added": ("good", "plus"),
     "removed": ("bad", "minus"),
     "changed": ("held", "delta"),
+    "same": ("quiet", "dots"),
     "open": ("held", "clock"),
     "ok": ("good", "tick"),
     "met": ("good", "tick"),

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from markupsafe import Markup
 from nicegui import ui
 
 from orchestrator.client.access import Role
 from orchestrator.client.callers import Caller
-from orchestrator.client.measures import WorkflowStats
-from orchestrator.client.shown import ScheduleDescription, VersionStatus
+from orchestrator.client.shown import VersionStatus
 from orchestrator.dashboard.drawing.graph import draw_graph
-from orchestrator.dashboard.look.json_view import json_box
+from orchestrator.dashboard.forms.outline import outline
 from orchestrator.dashboard.look.markup import NOTHING, joined, tag
 from orchestrator.dashboard.look.parts import heading, html
 from orchestrator.dashboard.look.status import badge
@@ -40,22 +39,26 @@ PAUSE_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A workflow as it was read; `chosen` is the version that the page is about."""
+    """A workflow as it was read, and drawn; `chosen` is the version that the page is about."""
 
-    key: str
     versions: Sequence[VersionStatus]
-    chosen: VersionStatus
-    spec: WorkflowSpec
-    plan: Plan
     traffic: Traffic | None
-    schedules: Sequence[ScheduleDescription]
-    figures: WorkflowStats
+    chosen: VersionStatus
+    head: Markup
+    facts: Markup
+    hours: Markup
+    steps: Markup
+    beside: Markup
+    graph: Markup = NOTHING
+    asked: Markup = NOTHING
+    definition: Markup = NOTHING
+    """The last three never change; they are drawn once."""
 
 
 async def show(visit: Visit) -> None:
     """The page."""
     page = _WorkflowPage(visit, str(visit.request.path_params["key"]))
-    page.build(await visit.ask(page.read, visit.first))
+    page.build(await visit.ask(page.read, visit.first, whole=True))
     visit.follow(page.refresh)
 
 
@@ -68,26 +71,32 @@ class _WorkflowPage:
         self.version = visit.query.get("version", "")
         self.span = span_of(visit.query)
 
-    def read(self, caller: Caller) -> Seen:
-        """Everything that the page shows."""
+    def read(self, caller: Caller, *, whole: bool = False) -> Seen:
+        """What the page shows, drawn where nobody waits for the loop; the whole of it, or what may have changed."""
         caller.check_workflow(self.key)
         client = caller.client
         versions = client.versions(self.key)
         chosen = chosen_version(self.key, versions, self.version)
         definition, plan = client.catalogue.published(self.key, chosen.version)
-        return Seen(
-            self.key,
+        spec, figures = from_canonical(definition.canonical), client.metrics(self.key, since=self.span)
+        seen = Seen(
             versions,
-            chosen,
-            from_canonical(definition.canonical),
-            plan,
             client.traffic(self.key),
-            client.schedules.list(self.key),
-            client.metrics(self.key, since=self.span),
+            chosen,
+            _head(self.key, chosen),
+            facts(spec, chosen, client.schedules.list(self.key)),
+            hours_chart(figures),
+            steps_table(plan, figures),
+            side_by_side(figures),
         )
+        if not whole:
+            return seen
+        asked = _asked(spec, definition.input_schema)
+        return replace(seen, graph=_graph(plan), asked=asked, definition=_definition(spec))
 
     def build(self, seen: Seen) -> None:
         """Put the page there."""
+        self.visit.entitle(self.key)
         self.head = html(NOTHING)
         with ui.element("div").classes("bar").props("role=group aria-label=Actions"):
             html(self._ways())
@@ -97,13 +106,13 @@ class _WorkflowPage:
         html(tag("h2", "Versions"))
         self.versions.build(seen.chosen.version)
         with ui.element("div").classes("columns"):
-            html(_graph(seen), name="section")
-            html(_asked(seen.spec), name="section", class_="stack")
+            html(seen.graph, name="section")
+            html(seen.asked, name="section", class_="stack")
         html(self._chips())
         self.hours = html(NOTHING, name="section")
         self.steps = html(NOTHING, name="section")
         self.beside = html(NOTHING, name="section")
-        html(_definition(seen), name="section")
+        html(seen.definition, name="section")
         self.put(seen)
 
     async def again(self) -> None:
@@ -117,12 +126,12 @@ class _WorkflowPage:
 
     def put(self, seen: Seen) -> None:
         """Show what was read; what is as it was stays untouched."""
-        self.head.set_content(_head(seen))
-        self.facts.set_content(facts(seen.spec, seen.chosen, seen.schedules))
+        self.head.set_content(seen.head)
+        self.facts.set_content(seen.facts)
         self.versions.put(seen.versions, seen.traffic)
-        self.hours.set_content(hours_chart(seen.figures))
-        self.steps.set_content(steps_table(seen.plan, seen.figures))
-        self.beside.set_content(side_by_side(seen.figures))
+        self.hours.set_content(seen.hours)
+        self.steps.set_content(seen.steps)
+        self.beside.set_content(seen.beside)
 
     def _ways(self) -> Markup:
         if self.visit.allows(Role.STARTER):
@@ -149,31 +158,29 @@ def chosen_version(key: str, versions: Sequence[VersionStatus], asked: str) -> V
     return found[0]
 
 
-def _head(seen: Seen) -> Markup:
-    chosen = seen.chosen
+def _head(key: str, chosen: VersionStatus) -> Markup:
     version = tag("span", chosen.version, class_="mono")
-    return heading(joined([seen.key, " ", version]), badge(stability_of(chosen)))
+    return heading(joined([key, " ", version]), badge(stability_of(chosen)))
 
 
-def _graph(seen: Seen) -> Markup:
-    drawn = draw_graph(seen.plan)
-    frame = tag("div", drawn, class_="picture", role="region", tabindex=0, aria_label="Graph")
-    return joined([tag("h2", f"Graph of {seen.chosen.version}"), frame])
+def _graph(plan: Plan) -> Markup:
+    frame = tag("div", draw_graph(plan), class_="picture", role="region", tabindex=0, aria_label="Graph")
+    return joined([tag("h2", f"Graph of {plan.version}"), frame])
 
 
-def _asked(spec: WorkflowSpec) -> Markup:
+def _asked(spec: WorkflowSpec, input_schema: Mapping[str, Any] | None) -> Markup:
     return joined(
         [
-            json_box("Input", spec.input, nothing="Any object."),
-            json_box("Context", spec.ctx) if spec.ctx else None,
-            json_box("Output", spec.output_schema) if spec.output_schema else None,
+            outline("Input", input_schema),
+            outline("Context", spec.ctx) if spec.ctx else None,
+            outline("Output", spec.output_schema) if spec.output_schema else None,
         ]
     )
 
 
-def _definition(seen: Seen) -> Markup:
-    text = tag("pre", tag("code", as_written(seen.spec)), tabindex=0, class_="source")
-    return tag("details", tag("summary", f"Definition of {seen.chosen.version}"), text, id="definition", class_="fold")
+def _definition(spec: WorkflowSpec) -> Markup:
+    text = tag("pre", tag("code", as_written(spec)), tabindex=0, class_="source")
+    return tag("details", tag("summary", f"Definition of {spec.meta.version}"), text, id="definition", class_="fold")
 
 
 PAGE = Page("/workflows/{key}", "Workflow", show, parent=PATH)

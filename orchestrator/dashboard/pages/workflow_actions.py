@@ -232,7 +232,7 @@ def _split(traffic: Traffic | None) -> Markup:
     if traffic is None:
         return NOTHING
     by = joined([", the same for the same ", tag("code", traffic.by)]) if traffic.by else ", each by itself"
-    return tag("p", "New runs that name no version are shared out by weight", by, ".", class_="hint")
+    return tag("div", "New runs that name no version are shared out by weight", by, ".", class_="hint")
 
 
 def _stability(one: VersionStatus) -> Markup | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,14 +20,16 @@ from orchestrator.dashboard.look.markup import NOTHING, joined, tag
 from orchestrator.dashboard.look.parts import choice_field, form, heading, html, text_field
 from orchestrator.dashboard.pages.page import Page
 from orchestrator.dashboard.pages.workflow import chosen_version
+from orchestrator.dashboard.pages.workflow_definition import as_written
 from orchestrator.dashboard.pages.workflows import PATH, leading, stability_of
 from orchestrator.dashboard.paths import run_path, start_path, workflow_path
 from orchestrator.dashboard.visit import Visit
-from orchestrator.errors import InvalidInput, OrchestratorError
+from orchestrator.errors import InvalidInput
 from orchestrator.spec.canonical import from_canonical
 from orchestrator.spec.workflow import WorkflowSpec
 
 _FORMS: Final = ("input", "ctx")
+_READS_CTX: Final = re.compile(r"\bctx\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Seen:
     versions: Sequence[VersionStatus]
     chosen: str
     spec: WorkflowSpec
+    input_schema: Mapping[str, Any] | None
+    """As its author wrote it: the definition has its keys sorted."""
     taken: Mapping[str, Any]
     """Input and context of the run that this one is to be like."""
 
@@ -57,7 +62,7 @@ def _read(caller: Caller, key: str, asked: str, like: str) -> Seen:
     if like:
         run = caller.run(like).describe()
         taken = {"input": unmasked(run.input), "ctx": unmasked(run.ctx)}
-    return Seen(versions, chosen.version, from_canonical(definition.canonical), taken)
+    return Seen(versions, chosen.version, from_canonical(definition.canonical), definition.input_schema, taken)
 
 
 def unmasked(value: Any) -> Any:
@@ -78,6 +83,7 @@ class _StartPage:
 
     def build(self, seen: Seen, like: str) -> None:
         """Put the form there."""
+        self.visit.entitle(f"Start {self.key}")
         html(heading(joined(["Start ", tag("a", self.key, href=workflow_path(self.key, self.asked))])))
         if seen.spec.meta.description:
             html(tag("p", seen.spec.meta.description, class_="lead"))
@@ -94,16 +100,29 @@ class _StartPage:
         with form(NOTHING, self.sent, class_="start-form") as element:
             element.props("novalidate aria-label='Start a run'")
             self.forms = {
-                "input": SchemaForm("Input", seen.spec.input, "input", seen.taken.get("input", MISSING)),
+                "input": self._input(seen),
                 "ctx": self._context(seen),
             }
             html(_options())
             html(self._buttons())
 
+    def _input(self, seen: Seen) -> SchemaForm:
+        hint = "" if seen.input_schema else "The workflow takes any object."
+        return SchemaForm("Input", seen.input_schema, "input", seen.taken.get("input", MISSING), hint=hint)
+
     def _context(self, seen: Seen) -> SchemaForm:
-        """What comes with the input: who it is for, say. Few workflows say what they take of it."""
+        """What comes with the input: who it is for, say. It is folded away where no expression reads it."""
         given = seen.taken.get("ctx") or MISSING
-        return SchemaForm("Context", seen.spec.ctx, "ctx", given)
+        reads = bool(seen.spec.ctx) or given is not MISSING or bool(_READS_CTX.search(as_written(seen.spec)))
+        says = (
+            "Its expressions read it as " if reads else "It reads none: leave it empty. Expressions would read it as "
+        )
+        hint = joined([says, tag("code", "ctx"), "."])
+        with ui.element("details").classes("fold") as fold:
+            if reads:
+                fold.props("open")
+            html(joined(["Context"]), name="summary")
+            return SchemaForm("Context", seen.spec.ctx, "ctx", given, hint=hint)
 
     def _choice(self, versions: Sequence[VersionStatus]) -> Markup:
         leads = leading(versions)
@@ -142,7 +161,7 @@ class _StartPage:
             self._show(problems)
             return
         given = {name: None if value is MISSING else value for name, (value, _) in read.items()}
-        refused: list[OrchestratorError] = []
+        refused: list[InvalidInput] = []
 
         def work(caller: Caller) -> str:
             caller.check_workflow(self.key)
@@ -155,16 +174,15 @@ class _StartPage:
                     idempotency_key=values.get("idempotency_key") or None,
                     timeout=values.get("timeout", "").strip() or None,
                 ).run_id
-            except OrchestratorError as error:
+            except InvalidInput as error:
                 refused.append(error)
-                raise
+                raise InvalidInput("some of this does not fit; it is said at each field") from error
 
         run_id = await self.visit.act(Role.STARTER, "start", f"workflows/{self.key}", work, "Accepted")
         if run_id is not None:
-            ui.navigate.to(run_path(run_id))
+            self.visit.go(run_path(run_id))
             return
-        error = next((one for one in refused if isinstance(one, InvalidInput)), None)
-        self._show(error.details.get("problems", ()) if error else ())
+        self._show([one for error in refused for one in error.details.get("problems", ())])
 
     def _show(self, problems: Sequence[Mapping[str, str]]) -> None:
         for one in self.forms.values():

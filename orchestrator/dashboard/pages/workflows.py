@@ -40,6 +40,8 @@ COLUMNS: Final = (
 )
 WELL: Final = 0.95
 """A lower share of runs that completed is marked."""
+_NONE: Final = tag("span", "–", class_="none")
+_ZERO: Final = tag("span", "0", class_="none")
 PAUSE_S: Final = 5.0
 """Between two looks at the figures, however much happens."""
 
@@ -145,7 +147,7 @@ def _next_slots(caller: Caller, keys: Sequence[str]) -> Mapping[str, str]:
 def _row(caller: Caller, key: str, next_slot: str | None) -> Row:
     client = caller.client
     versions = client.versions(key)
-    definition, _ = client.catalogue.published(key, leading(versions).version)
+    definition = client.registry.get(key, leading(versions).version)
     return Row(key, versions, described(definition.canonical), client.metrics(key, since=DAY).total, next_slot)
 
 
@@ -157,11 +159,11 @@ def _cells(row: Row) -> Sequence[Child]:
     return (
         joined([name, under]),
         _taken(row.versions),
-        tag("a", f"{live:,}", href=Filters(workflow=row.key).address) if live else "0",
-        tag("a", f"{row.figures.started:,}", href=runs) if row.figures.started else "0",
+        tag("a", f"{live:,}", href=Filters(workflow=row.key).address) if live else _ZERO,
+        tag("a", f"{row.figures.started:,}", href=runs) if row.figures.started else _ZERO,
         success(row.figures),
-        in_words(row.figures.duration.p95_ms) if row.figures.duration else "–",
-        moment(row.next_slot) if row.next_slot else tag("span", "–", class_="none"),
+        in_words(row.figures.duration.p95_ms) if row.figures.duration else _NONE,
+        moment(row.next_slot) if row.next_slot else _NONE,
     )
 
 
