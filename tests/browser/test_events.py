@@ -153,6 +153,10 @@ def test_near_misses_say_what_the_filter_said(as_role: AsRole, system: System, k
 
     expect(rows(person, key)).to_contain_text("total")
     person.keep("events-misses")
+    rows(person, key).locator("a.mono").click()
+    page.wait_for_url("**before=**")
+    person.settle()
+    expect(page.locator("tbody tr").first).to_contain_text(kind)
     assert system.client.runs(workflow=key) == []
 
 

@@ -71,6 +71,7 @@ class _ApprovalPage:
 
     def build(self, seen: Seen) -> None:
         """Put the page there."""
+        self.visit.entitle((seen.approval and seen.approval.title) or self.step)
         self.head = html(NOTHING)
         self.facts = html(NOTHING)
         self.over = html(NOTHING)

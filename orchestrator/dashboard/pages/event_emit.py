@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from markupsafe import Markup
-from nicegui import ui
 
 from orchestrator.client.access import Role
 from orchestrator.client.callers import Caller
@@ -100,7 +99,7 @@ async def _emit(visit: Visit, values: Mapping[str, str]) -> None:
 
     event = await visit.act(Role.STARTER, "emit", "events", work, "Taken in")
     if event is not None and visit.allows(Role.OPERATOR):
-        ui.navigate.to(to(PATH, {"type": event.type}))
+        visit.go(to(PATH, {"type": event.type}))
 
 
 def _data(text: str) -> dict[str, Any]:

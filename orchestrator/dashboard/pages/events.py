@@ -311,12 +311,18 @@ def _misses(found: Sequence[TriggerMiss]) -> Markup:
         Column("What its filter said"),
     )
     rows = [
-        (_trigger(one.trigger), moment(one.at), tag("span", one.entry_id, class_="mono"), tag("code", one.error))
+        (_trigger(one.trigger), moment(one.at), tag("a", one.entry_id, href=_from(one.entry_id), class_="mono"), tag("code", one.error))
         for one in found
     ]
     hint = "The last event of each trigger that its filter had no answer for: it started nothing. Let it ask "
     said = tag("p", hint, "with ", tag("code", "has(…)"), " for what may be missing.", class_="hint")
     return tag("div", said, static_table("Near misses", columns, rows), class_="stack")
+
+
+def _from(entry_id: str) -> str:
+    """The address of the tail that begins with an entry."""
+    moment_ms, _, place = entry_id.partition("-")
+    return to(PATH, {"before": f"{moment_ms}-{int(place or 0) + 1}"})
 
 
 def _tail_form(filters: Filters) -> Markup:

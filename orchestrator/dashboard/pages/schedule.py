@@ -90,6 +90,7 @@ class _SchedulePage:
 
     def build(self, seen: Seen) -> None:
         """Put the page there."""
+        self.visit.entitle(f"{self.name} of {self.key}")
         self.head = html(NOTHING)
         self.actions = ui.element("div").classes("bar").props('role=group aria-label="Actions"')
         self.held = html(NOTHING)
