@@ -311,7 +311,12 @@ def _misses(found: Sequence[TriggerMiss]) -> Markup:
         Column("What its filter said"),
     )
     rows = [
-        (_trigger(one.trigger), moment(one.at), tag("a", one.entry_id, href=_from(one.entry_id), class_="mono"), tag("code", one.error))
+        (
+            _trigger(one.trigger),
+            moment(one.at),
+            tag("a", one.entry_id, href=_from(one.entry_id), class_="mono"),
+            tag("code", one.error),
+        )
         for one in found
     ]
     hint = "The last event of each trigger that its filter had no answer for: it started nothing. Let it ask "
