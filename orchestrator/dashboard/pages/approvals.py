@@ -197,7 +197,7 @@ def _further(one: OpenApproval) -> Child:
     """When further people are asked."""
     if not one.escalate_at or not one.escalate_to:
         return None
-    return tag("span", people(one.escalate_to), " from ", moment(one.escalate_at), class_="under")
+    return tag("span", people(one.escalate_to), " from ", moment(one.escalate_at), class_="under wide")
 
 
 def _workflows(caller: Caller) -> list[str]:

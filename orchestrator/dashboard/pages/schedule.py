@@ -26,6 +26,8 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.spec.durations import format_duration
 
 FIRES: Final = 10
+MANY: Final = 1_000
+"""Slots of a range that are not counted again while the page is open."""
 PREVIEWED: Final = 100
 """Slots of a range that are listed before it is filled up."""
 COLUMNS: Final = (
@@ -75,6 +77,7 @@ class _SchedulePage:
         self.since = visit.query.get("since", "").strip()
         self.until = visit.query.get("until", "").strip()
         self.offered: tuple[str, int] = "", 0
+        self.many: Slots | None = None
 
     def read(self, caller: Caller) -> Seen:
         """How it stands, as that caller may see it."""
@@ -83,10 +86,14 @@ class _SchedulePage:
         one = schedules.describe(self.key, self.name, fires=FIRES)
         if not self.since:
             return Seen(one)
+        if self.many is not None:
+            return Seen(one, self.many)
         try:
-            return Seen(one, schedules.slots(self.key, self.name, self.since, self.until or None, limit=PREVIEWED))
+            slots = schedules.slots(self.key, self.name, self.since, self.until or None, limit=PREVIEWED)
         except OrchestratorError as error:
             return Seen(one, error=error)
+        self.many = slots if slots.count > MANY else None
+        return Seen(one, slots)
 
     def build(self, seen: Seen) -> None:
         """Put the page there."""
