@@ -12,6 +12,7 @@ BASE: Final = "/dashboard"
 """What every address begins with; all others here are below it."""
 LOGIN: Final = "/login"
 LOGOUT: Final = "/logout"
+WORKFLOWS: Final = "/workflows"
 FILES: Final = Path(__file__).parent / "assets"
 
 

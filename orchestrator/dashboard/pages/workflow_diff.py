@@ -20,8 +20,7 @@ from orchestrator.dashboard.pages.differences import Change, Differences, Line, 
 from orchestrator.dashboard.pages.page import Page
 from orchestrator.dashboard.pages.workflow import chosen_version
 from orchestrator.dashboard.pages.workflow_definition import as_yaml
-from orchestrator.dashboard.pages.workflows import PATH
-from orchestrator.dashboard.paths import diff_path, workflow_path
+from orchestrator.dashboard.paths import WORKFLOWS, diff_path, workflow_path
 from orchestrator.dashboard.visit import Visit
 from orchestrator.plan.graph import Plan
 from orchestrator.spec.canonical import from_canonical
@@ -176,4 +175,4 @@ def _line(line: Line) -> Markup:
     return tag("tr", *numbers, text, class_=_WORDS.get(line.sign))
 
 
-PAGE = Page("/workflows/{key}/diff", "Versions compared", show, parent=PATH)
+PAGE = Page("/workflows/{key}/diff", "Versions compared", show, parent=WORKFLOWS)

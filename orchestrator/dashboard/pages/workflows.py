@@ -24,10 +24,9 @@ from orchestrator.dashboard.look.times import in_words, moment
 from orchestrator.dashboard.pages.page import Page
 from orchestrator.dashboard.pages.run_filters import Filters
 from orchestrator.dashboard.pages.spans import DAY, percent
-from orchestrator.dashboard.paths import to, workflow_path
+from orchestrator.dashboard.paths import WORKFLOWS, to, workflow_path
 from orchestrator.dashboard.visit import Visit
 
-PATH: Final = "/workflows"
 ROWS: Final = 25
 COLUMNS: Final = (
     Column("Workflow", "main"),
@@ -132,7 +131,7 @@ class _List:
         return tag("div", *links, tag("span", counted, class_="hint"), class_="bar") if found.rows else NOTHING
 
     def _address(self, after: str) -> str:
-        return to(PATH, {"text": self.text, "after": after})
+        return to(WORKFLOWS, {"text": self.text, "after": after})
 
 
 def _next_slots(caller: Caller, keys: Sequence[str]) -> Mapping[str, str]:
@@ -225,18 +224,18 @@ def _form(text: str) -> Markup:
     buttons = tag(
         "div",
         tag("button", "Search", type="submit"),
-        tag("a", "Clear", href=to(PATH), class_="button plain") if text else None,
+        tag("a", "Clear", href=to(WORKFLOWS), class_="button plain") if text else None,
         class_="actions",
     )
     inner = (field("Search", search, name="text"), buttons)
     return joined(
-        [tag("form", *inner, method="get", action=to(PATH), class_="filters", data_filters=True, role="search")]
+        [tag("form", *inner, method="get", action=to(WORKFLOWS), class_="filters", data_filters=True, role="search")]
     )
 
 
 def _nothing(found: Found) -> Markup:
     if found.there_are:
-        return empty_state("No workflow matches.", "Show all workflows", to(PATH))
+        return empty_state("No workflow matches.", "Show all workflows", to(WORKFLOWS))
     return empty_state(
         "No workflow is published yet.",
         hint="Publish one; workers need not know it beforehand.",
@@ -244,4 +243,4 @@ def _nothing(found: Found) -> Markup:
     )
 
 
-PAGE = Page(PATH, "Workflows", show, keys="g w")
+PAGE = Page(WORKFLOWS, "Workflows", show, keys="g w")
