@@ -112,6 +112,20 @@ class Visit:
         self._later.append(task)
         self.client.on_delete(task.cancel)
 
+    def every(self, seconds: float, refresh: Callable[[Caller], Awaitable[None]]) -> None:
+        """Refresh the page again and again, for what the feed of the runs does not tell."""
+
+        async def look() -> None:
+            with suppress(ClientConnectionTimeout):
+                await self.client.connected()
+            while not self.client.is_deleted:
+                await asyncio.sleep(seconds)
+                await self._refresh(refresh)
+
+        task = asyncio.get_running_loop().create_task(look(), name="dashboard-every")
+        self._later.append(task)
+        self.client.on_delete(task.cancel)
+
     async def _refresh(self, refresh: Callable[[Caller], Awaitable[None]]) -> None:
         with self.client:
             try:

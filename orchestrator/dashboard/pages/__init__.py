@@ -2,7 +2,20 @@
 
 from typing import Final
 
-from orchestrator.dashboard.pages import run, runs, workflow, workflow_diff, workflow_start, workflows
+from orchestrator.dashboard.pages import (
+    approval,
+    approvals,
+    event_emit,
+    events,
+    run,
+    runs,
+    schedule,
+    schedules,
+    workflow,
+    workflow_diff,
+    workflow_start,
+    workflows,
+)
 from orchestrator.dashboard.pages.page import Page
 
 PAGES: Final[tuple[Page, ...]] = (
@@ -12,4 +25,10 @@ PAGES: Final[tuple[Page, ...]] = (
     workflow.PAGE,
     workflow_diff.PAGE,
     workflow_start.PAGE,
+    approvals.PAGE,
+    approval.PAGE,
+    schedules.PAGE,
+    schedule.PAGE,
+    events.PAGE,
+    event_emit.PAGE,
 )
