@@ -48,3 +48,13 @@ def start_path(key: str, version: str = "", **query: str) -> str:
 def diff_path(key: str, before: str = "", after: str = "") -> str:
     """The address of what two versions of a workflow differ in."""
     return to(f"/workflows/{quote(key, safe='')}/diff", {"from": before, "to": after})
+
+
+def queue_path(name: str) -> str:
+    """The address of a queue's page."""
+    return to(f"/queues/{quote(name, safe='')}")
+
+
+def worker_path(name: str) -> str:
+    """The address of a worker's page."""
+    return to(f"/workers/{quote(name, safe='@')}")

@@ -100,7 +100,7 @@ class Visit:
                 while not self.client.is_deleted:
                     await news.wait()
                     news.clear()
-                    await self._refresh(refresh)
+                    await self.again(refresh)
             finally:
                 end()
 
@@ -108,7 +108,16 @@ class Visit:
         self._later.append(task)
         self.client.on_delete(task.cancel)
 
-    async def _refresh(self, refresh: Callable[[Caller], Awaitable[None]]) -> None:
+    def every(self, seconds: float, refresh: Callable[[Caller], Awaitable[None]]) -> None:
+        """Refresh the page again and again, for as long as it is open: for what the feed does not tell of."""
+
+        async def once_more() -> None:
+            await self.again(refresh)
+
+        ui.timer(seconds, once_more, immediate=False)
+
+    async def again(self, refresh: Callable[[Caller], Awaitable[None]]) -> None:
+        """Refresh the page now; what goes wrong is said once while it lasts."""
         with self.client:
             try:
                 await refresh(await self.caller())

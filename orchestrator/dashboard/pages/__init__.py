@@ -2,7 +2,18 @@
 
 from typing import Final
 
-from orchestrator.dashboard.pages import run, runs, workflow, workflow_diff, workflow_start, workflows
+from orchestrator.dashboard.pages import (
+    queue,
+    queues,
+    run,
+    runs,
+    worker,
+    workers,
+    workflow,
+    workflow_diff,
+    workflow_start,
+    workflows,
+)
 from orchestrator.dashboard.pages.page import Page
 
 PAGES: Final[tuple[Page, ...]] = (
@@ -12,4 +23,8 @@ PAGES: Final[tuple[Page, ...]] = (
     workflow.PAGE,
     workflow_diff.PAGE,
     workflow_start.PAGE,
+    queues.PAGE,
+    queue.PAGE,
+    workers.PAGE,
+    worker.PAGE,
 )
