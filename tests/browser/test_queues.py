@@ -84,7 +84,7 @@ def test_a_queue_has_its_hour_its_workers_and_its_senders(as_role: AsRole, lonel
     expect(page.get_by_role("link", name=f"{KEY}@1.0.0")).to_have_attribute(
         "href", "/dashboard/workflows/fleet.report?version=1.0.0"
     )
-    expect(page.get_by_text("nobody takes from it")).to_be_visible()
+    expect(page.get_by_text("Nobody takes from it")).to_be_visible()
     expect(page.get_by_role("img", name="Messages that waited")).to_be_visible()
     expect(page.get_by_role("img", name=re.compile("[1-9]\\d* waited at most"))).to_be_visible()
     page.get_by_text("Numbers of the last hour").click()
@@ -110,7 +110,7 @@ def test_a_key_for_some_workflows_learns_of_no_others(as_role: AsRole, lonely: S
 
     page = person.visit(f"/queues/{QUEUE}")
 
-    expect(page.get_by_text("no version in use")).to_be_visible()
+    expect(page.get_by_text("No version in use sends to it")).to_be_visible()
     expect(page.get_by_text(KEY)).to_have_count(0)
 
 

@@ -93,8 +93,8 @@ def test_a_pool_grows_and_shrinks(as_role: AsRole, system: System, extra: str) -
     told(person, "Shrink", "Shrink", "it is over", Processes="2")
 
     expect(person.page.get_by_text(f"prefork × {before}", exact=True)).to_be_visible()
-    assert noted(system, "grow_pool")[0] == ("grace", "ok", "the sale begins")
-    assert noted(system, "shrink_pool")[0] == ("grace", "ok", "it is over")
+    assert noted(system, "grow_pool")[0] == ("grace", "done", "the sale begins")
+    assert noted(system, "shrink_pool")[0] == ("grace", "done", "it is over")
 
 
 def test_a_worker_takes_from_another_queue_and_no_more(as_role: AsRole, system: System, extra: str) -> None:
@@ -124,7 +124,7 @@ def test_a_worker_is_drained_and_resumed(as_role: AsRole, system: System, extra:
     told(person, "Resume", "Resume", "it runs")
 
     expect(page.locator(".heading .badge", has_text="online")).to_be_visible()
-    assert noted(system, "drain_worker")[0] == ("grace", "ok", "a new kernel")
+    assert noted(system, "drain_worker")[0] == ("grace", "done", "a new kernel")
 
 
 def test_limits_are_set_for_tasks_of_the_app_alone(as_role: AsRole, system: System, extra: str) -> None:
@@ -137,7 +137,7 @@ def test_limits_are_set_for_tasks_of_the_app_alone(as_role: AsRole, system: Syst
     told(person, "Time limit", "Time limit", "no", Task="orchestrator.step", Soft_limit="5")
 
     expect(page.get_by_role("alert")).to_contain_text("invalid_request")
-    assert noted(system, "limit_rate")[0][1:] == ("ok", "slowly")
+    assert noted(system, "limit_rate")[0][1:] == ("done", "slowly")
     assert noted(system, "limit_time")[0][1] == "invalid_request"
 
 
@@ -163,7 +163,7 @@ def test_a_worker_is_shut_down(as_role: AsRole, system: System, extra: str) -> N
     expect(page.get_by_role("alert")).to_have_count(0)
     page.goto(f"{person.base}/workers/{extra}")
     expect(page.get_by_text("unknown_worker")).to_be_visible()
-    assert noted(system, "shut_down_worker")[0] == ("grace", "ok", "the last day")
+    assert noted(system, "shut_down_worker")[0] == ("grace", "done", "the last day")
 
 
 def test_a_lost_worker_is_forgotten(as_role: AsRole, system: System, extra: str) -> None:
@@ -179,7 +179,7 @@ def test_a_lost_worker_is_forgotten(as_role: AsRole, system: System, extra: str)
 
     expect(page).to_have_url(f"{person.base}/workers")
     expect(page.locator("tbody tr", has_text=extra)).to_have_count(0)
-    assert noted(system, "forget_worker")[0] == ("grace", "ok", "it burned down")
+    assert noted(system, "forget_worker")[0] == ("grace", "done", "it burned down")
 
 
 def test_only_admins_of_every_workflow_tell_workers_anything(as_role: AsRole, extra: str) -> None:

@@ -39,7 +39,9 @@ def load_chart(title: str, samples: Sequence[QueueSample], now_ms: int) -> Marku
     most = max((value for _, value in points), default=0)
     last = f"{points[-1][1]:,.0f}" if points else "–"
     said = f"{most:,.0f} waited at most, {last} at last"
-    return _figure(title, [_area(points, now_ms, most or 1)], f"{most:,.0f}", said, (("going", f"waiting: {last}"),))
+    return _figure(
+        title, [_area(points, now_ms, most or 1)], f"{most or 1:,.0f}", said, (("going", f"waiting: {last}"),)
+    )
 
 
 def rates_chart(title: str, samples: Sequence[QueueSample], now_ms: int) -> Markup:
@@ -51,7 +53,7 @@ def rates_chart(title: str, samples: Sequence[QueueSample], now_ms: int) -> Mark
     total = (rate(came[-1][1] if came else None), rate(went[-1][1] if went else None))
     said = f"At most {rate(most)} a second; {total[0]} came and {total[1]} were taken at last"
     keys = (("held", f"came: {total[0]} /s (dashed)"), ("good", f"taken: {total[1]} /s"))
-    return _figure(title, lines, f"{rate(most)} /s", said, keys)
+    return _figure(title, lines, f"{rate(most or 1)} /s", said, keys)
 
 
 def _points(samples: Sequence[QueueSample], value: Callable[[QueueSample], float | None]) -> list[Point]:

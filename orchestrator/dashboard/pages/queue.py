@@ -16,13 +16,13 @@ from orchestrator.dashboard.drawing.load import load_chart, rates_chart
 from orchestrator.dashboard.look.amounts import rate
 from orchestrator.dashboard.look.empty import empty_state
 from orchestrator.dashboard.look.markup import NOTHING, Child, joined, tag
+from orchestrator.dashboard.look.names import names_box, version_link
 from orchestrator.dashboard.look.parts import heading, html, key_values
-from orchestrator.dashboard.look.status import badge
 from orchestrator.dashboard.look.table import Column, static_table
 from orchestrator.dashboard.look.times import lasted, moment
 from orchestrator.dashboard.pages.page import Page
 from orchestrator.dashboard.pages.queues import LOOK_S, PATH, nobody
-from orchestrator.dashboard.paths import to, worker_path, workflow_path
+from orchestrator.dashboard.paths import to, worker_path
 from orchestrator.dashboard.visit import Visit
 
 EVERY: Final = 6
@@ -61,7 +61,7 @@ class _QueuePage:
 
     def build(self, seen: Seen) -> None:
         """Put the page there."""
-        self.parts = [html(NOTHING) for _ in range(3)]
+        self.parts = [html(NOTHING) for _ in range(4)]
         self.table = html(NOTHING, name="section")
         self.put(seen)
 
@@ -78,7 +78,7 @@ class _QueuePage:
                 )
             )
             return
-        head, facts, charts = self.parts
+        head, facts, charts, ends = self.parts
         mark = nobody(seen.queue) if seen.queue and not seen.queue.workers else None
         head.set_content(heading(tag("span", self.name, class_="mono"), *([mark] if mark else [])))
         facts.set_content(_facts(seen.queue) if seen.queue else tag("p", "Nobody uses it now.", class_="hint"))
@@ -90,6 +90,7 @@ class _QueuePage:
                 class_="charts",
             )
         )
+        ends.set_content(_ends(seen.queue) if seen.queue else NOTHING)
         self.table.set_content(_numbers(seen.samples))
 
 
@@ -101,15 +102,8 @@ def _facts(queue: QueueDescription) -> Markup:
             "In, out a second": f"{rate(queue.in_per_s)}, {rate(queue.out_per_s)}",
             "Unacknowledged": f"{queue.unacknowledged:,}",
             "By priority": _bands(queue),
-            "Workers": _listed([tag("a", one, href=worker_path(one)) for one in queue.workers], "nobody takes from it"),
-            "Sent to by": _listed([_version(one) for one in queue.workflows], "no version in use"),
         }
     )
-
-
-def _version(name: str) -> Markup:
-    key, _, version = name.partition("@")
-    return tag("a", name, href=workflow_path(key, version))
 
 
 def _bands(queue: QueueDescription) -> Markup:
@@ -120,8 +114,17 @@ def _bands(queue: QueueDescription) -> Markup:
     )
 
 
-def _listed(items: Sequence[Markup], nothing: str) -> Markup:
-    return joined(items, ", ") if items else badge("warning", nothing)
+def _ends(queue: QueueDescription) -> Markup:
+    """Both ends of it: who sends to it, and who takes from it."""
+    workers = [tag("a", one, href=worker_path(one)) for one in queue.workers]
+    senders = [version_link(one) for one in queue.workflows]
+    nobody_sends = "No version in use sends to it."
+    return tag(
+        "div",
+        names_box("Workers that take from it", workers, "Nobody takes from it: start a worker with -Q."),
+        names_box("Versions that send to it", senders, nobody_sends),
+        class_="charts",
+    )
 
 
 def _numbers(samples: Sequence[QueueSample]) -> Markup:

@@ -17,6 +17,7 @@ from orchestrator.clock import wall_ms
 from orchestrator.dashboard.look.amounts import size
 from orchestrator.dashboard.look.json_view import json_box
 from orchestrator.dashboard.look.markup import NOTHING, Child, joined, tag
+from orchestrator.dashboard.look.names import names_box, version_link
 from orchestrator.dashboard.look.parts import heading, html, key_values
 from orchestrator.dashboard.look.status import badge
 from orchestrator.dashboard.look.table import Column, Table
@@ -24,7 +25,7 @@ from orchestrator.dashboard.look.times import lasted, moment
 from orchestrator.dashboard.pages.page import Page
 from orchestrator.dashboard.pages.worker_actions import WorkerActions
 from orchestrator.dashboard.pages.workers import LOOK_S, PATH, busy, processor, uptime
-from orchestrator.dashboard.paths import queue_path, run_path, workflow_path
+from orchestrator.dashboard.paths import queue_path, run_path
 from orchestrator.dashboard.visit import Visit
 
 _ACTIVE: Final = (
@@ -157,31 +158,13 @@ def _lease(one: HeldLease) -> Sequence[Child]:
 
 
 def _able(worker: WorkerDescription) -> Markup:
-    operations = [tag("li", tag("code", one)) for one in worker.operations]
-    serves = [tag("li", _version(one)) for one in worker.serves or ()]
-    lost = worker.state is WorkerState.LOST
-    none = tag("p", "No version in use has all its operations here.", class_="hint")
-    return tag(
-        "div",
-        _list_of("Operations", operations, tag("p", "It has none.", class_="hint")),
-        None if lost else _list_of("Versions that it serves alone", serves, none),
-        class_="charts",
+    operations = names_box("Operations", [tag("code", one) for one in worker.operations], "It has none.")
+    serves = names_box(
+        "Versions that it can work off alone",
+        [version_link(one) for one in worker.serves or ()],
+        "No version in use has all its operations here.",
     )
-
-
-def _version(name: str) -> Markup:
-    key, _, version = name.partition("@")
-    return tag("a", name, href=workflow_path(key, version))
-
-
-def _list_of(title: str, items: Sequence[Markup], nothing: Markup) -> Markup:
-    count = tag("span", str(len(items)), class_="count")
-    return tag(
-        "section",
-        heading(title, count, level="h2"),
-        tag("ul", *items, class_="names", tabindex=0) if items else nothing,
-        class_="panel",
-    )
+    return tag("div", operations, None if worker.state is WorkerState.LOST else serves, class_="charts")
 
 
 PAGE = Page("/workers/{name:path}", "Worker", show, parent=PATH)
