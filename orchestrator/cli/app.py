@@ -362,7 +362,7 @@ app.add_typer(archive, rich_help_panel=_FLEET)
 
 @app.command(rich_help_panel=_FLEET)
 def listen() -> None:
-    """Take external events in, until SIGTERM or Ctrl-C: start runs, and hand events to the runs that wait for them."""
+    """Take external events in, count metrics, send alerts, fill the archive, until SIGTERM or Ctrl-C."""
     from orchestrator.cli import intake
     from orchestrator.cli.output import answering
 

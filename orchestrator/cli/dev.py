@@ -46,6 +46,7 @@ def run(
 ) -> None:
     """Start what is missing, publish the specs, and go on until somebody says stop or a process ends."""
     settings = read_settings()
+    readable = {"log_json": False} if settings.log_json is None else {}
     import_operations(settings)
     loaded = load_specs(specs)
     with _until_stopped() as stopped, ExitStack() as stack:
@@ -59,11 +60,11 @@ def run(
             _say(output, f"Redis at {settings.redis_url} was there already")
         client = RedisOrchestrator.connect(settings=settings)
         client.store.ping()
-        fleet = stack.enter_context(Fleet(env=environment(settings.redis_url), on_line=on_line))
+        fleet = stack.enter_context(Fleet(env=environment(settings.redis_url, **readable), on_line=on_line))
         worker = fleet.start("worker", worker_command(queues, concurrency=concurrency))
         beat = fleet.start("beat", beat_command())
         listener = fleet.start("listener", listener_command())
-        address = _start_api(output, fleet, settings, port or settings.api_port)
+        address = _start_api(output, fleet, settings, port or settings.api_port, readable)
         worker.wait_for_line("ready.")
         beat.wait_for_line("beat: Starting")
         listener.wait_for_line("listening")
@@ -74,7 +75,7 @@ def run(
         _say(output, "stopping")
 
 
-def _start_api(output: Output, fleet: Fleet, settings: Settings, port: int) -> str | None:
+def _start_api(output: Output, fleet: Fleet, settings: Settings, port: int, readable: Mapping[str, bool]) -> str | None:
     """Start the HTTP API on loopback, without keys; its address, or None if it cannot be started here."""
     try:
         check_installed()
@@ -88,7 +89,7 @@ def _start_api(output: Output, fleet: Fleet, settings: Settings, port: int) -> s
         except OSError:
             output.warn(f"port {port} is taken, so there is no HTTP API; choose another: --port")
             return None
-    env = environment(settings.redis_url, access=False)
+    env = environment(settings.redis_url, access=False, **readable)
     api = fleet.start("api", api_command(LOOPBACK_ADDRESS, port), env=env)
     api.wait_for_line("Uvicorn running")
     return f"http://{LOOPBACK_ADDRESS}:{port}/api/v1"

@@ -140,8 +140,8 @@ def _waiting(queue: QueueDescription) -> str:
 def _of_workers(found: Sequence[WorkerDescription]) -> RenderableType:
     if not found:
         return Text("no workers", style="dim")
-    head = ("worker", "state", "pool", "at work", "prefetched", "processed", "memory", "cpu", "load", "queues")
-    return _table(head, map(_worker_row, found), numbers=range(3, 9))
+    head = ("worker", "state", "pool", "at work", "reserved", "done", "memory", "cpu", "queues")
+    return _table(head, map(_worker_row, found), numbers=range(3, 8))
 
 
 def _worker_row(one: WorkerDescription) -> Sequence[Text | str]:
@@ -155,7 +155,6 @@ def _worker_row(one: WorkerDescription) -> Sequence[Text | str]:
         str(one.processed),
         "" if one.rss_bytes is None else f"{one.rss_bytes / _MEGABYTE:,.0f} MB",
         "" if one.cpu_percent is None else f"{one.cpu_percent:.0f} %",
-        "" if one.load is None else f"{one.load:.2f}",
         Text(", ".join(one.queues) or ", ".join(one.paused_queues), style="" if one.queues else "dim"),
     )
 

@@ -157,9 +157,9 @@ def test_roles_are_asked_for_when_something_is_done(as_role: AsRole, system: Sys
     """Buttons of a viewer are off, with the reason; a key that was revoked does nothing any more."""
     run = system.client.start("expense.claim", CLAIM)
     off = as_role("viewer").visit(f"/runs/{run.run_id}").get_by_role("button", name="Cancel")
-    person = as_role("operator", user="leaving")
+    person = as_role("operator", user="leaving-soon")
     page = person.visit(f"/runs/{run.run_id}")
-    (key,) = (one for one in system.client.access.all_keys() if one.user == "leaving")
+    (key,) = (one for one in system.client.access.all_keys() if one.user == "leaving-soon")
 
     system.client.access.revoke(key.id)
     page.get_by_role("button", name="Pause").click()

@@ -13,7 +13,7 @@ from orchestrator.dashboard.look.status import tone
 from orchestrator.dashboard.look.times import in_words
 from orchestrator.engine.address import is_undo, undone_by
 
-ROWS: Final = 60
+ROWS: Final = 40
 _THINNEST: Final = 0.35
 """Percent of the width: what is shorter is still to be seen."""
 _TICKS: Final = 4

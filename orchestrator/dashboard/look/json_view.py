@@ -14,6 +14,8 @@ from orchestrator.dashboard.look.markup import joined, tag
 _UNFOLDED: Final = 2
 _MOST: Final = 100
 """Of one list or object, so many are shown."""
+_SHORT: Final = 12
+"""What has more is folded up."""
 _LONGEST: Final = 2_000
 _DEEPEST: Final = 40
 
@@ -48,7 +50,7 @@ def _nested(items: Sequence[tuple[str | int, Any]], brackets: str, level: int, u
     inner = tag("ul", *rows)
     if level == 0:
         return inner
-    return tag("details", tag("summary", count), inner, open=level < unfolded and len(items) <= _MOST)
+    return tag("details", tag("summary", count), inner, open=level < unfolded and len(items) <= _SHORT)
 
 
 def _scalar(value: Any) -> Markup:

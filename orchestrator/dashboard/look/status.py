@@ -58,6 +58,7 @@ _LOOKS: Final[Mapping[str, tuple[str, str]]] = {
     "warning": ("held", "warn"),
     "done": ("good", "tick"),
     "stable": ("good", "tick"),
+    "archived": ("quiet", "skip"),
     "deprecated": ("quiet", "slash"),
 }
 """State → tone and sign; a state that is not here is quiet, with a dot."""

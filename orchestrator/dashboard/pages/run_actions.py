@@ -63,7 +63,7 @@ class RunActions:
     def put(self, run: RunDescription) -> None:
         """Offer what the run's state allows."""
         self._steps = run.steps
-        offered = _of_run(run)
+        offered = actions_of(run)
         if offered == self._offered:
             return
         self._offered = offered
@@ -74,12 +74,12 @@ class RunActions:
 
     def offer(self, step: StepDescription) -> list[tuple[str, str, str]]:
         """What can be done about a step now: verb, word, and why not for whoever looks."""
-        return [(verb, _WORDS[verb], self._why_not(verb)) for verb in _of_step(step)]
+        return [(verb, _WORDS[verb], self._why_not(verb)) for verb in actions_of_step(step)]
 
     async def act(self, verb: str, address: str) -> None:
         """Ask about a step, if what was pressed is still to be had."""
         step = next((one for one in self._steps if one.address == address), None)
-        if step is not None and verb in _of_step(step):
+        if step is not None and verb in actions_of_step(step):
             await self._asking(verb, step)()
 
     def _why_not(self, verb: str) -> str:
@@ -231,7 +231,10 @@ def _needed(verb: str) -> Role:
     return Role.STARTER if verb in _STARTERS else Role.OPERATOR
 
 
-def _of_run(run: RunDescription) -> tuple[str, ...]:
+def actions_of(run: RunDescription) -> tuple[str, ...]:
+    """What the run's state allows."""
+    if run.archived:
+        return ()
     if run.status not in OVER:
         return ("resume" if run.status == "paused" else "pause", "cancel", "signal")
     verbs: list[str] = []
@@ -242,7 +245,8 @@ def _of_run(run: RunDescription) -> tuple[str, ...]:
     return tuple(verbs)
 
 
-def _of_step(step: StepDescription) -> list[str]:
+def actions_of_step(step: StepDescription) -> list[str]:
+    """What a step's state allows."""
     verbs: list[str] = []
     if step.state == "waiting" and step.kind == "approval":
         verbs.append("decide")

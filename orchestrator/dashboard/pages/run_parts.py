@@ -23,14 +23,19 @@ from orchestrator.store.port import HistoryEntry
 
 NEWEST: Final = 100
 """Events in the table; the timeline has them all."""
+SHORT: Final = 30
+"""A longer history is folded up."""
 
 
 def badges(run: RunDescription) -> Markup:
-    """Status, undo, attention."""
-    undo = None if run.compensation == "none" else badge("undone", f"undo {run.compensation}")
-    return joined(
-        [badge(run.status), undo, badge("warning", f"attention: {run.attention}") if run.attention else None], " "
-    )
+    """Status, undo, attention, archive."""
+    shown = [
+        badge(run.status),
+        None if run.compensation == "none" else badge("undone", f"undo {run.compensation}"),
+        badge("warning", f"attention: {run.attention}") if run.attention else None,
+        badge("archived", title="It can be read, not acted on.") if run.archived else None,
+    ]
+    return joined(shown, " ")
 
 
 def facts(run: RunDescription) -> Markup:
@@ -104,7 +109,10 @@ def history_table(entries: Sequence[HistoryEntry], *, more: bool) -> Markup:
     if left:
         said.append(f"The newest {len(shown)} of {len(entries):,} are listed.")
     hint = tag("p", " ".join(said), class_="hint") if said else None
-    return joined([tag("h2", "History"), hint, tag("div", static_table("History", columns, rows), class_="history")])
+    count = tag("span", f"{len(entries):,} events", class_="count")
+    summary = tag("summary", tag("h2", "History"), count)
+    table = tag("div", static_table("History", columns, rows), class_="history")
+    return tag("details", summary, hint, table, id="history", open=len(entries) <= SHORT, class_="fold")
 
 
 def _event(entry: HistoryEntry) -> Sequence[Child]:

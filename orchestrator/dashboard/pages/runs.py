@@ -115,6 +115,8 @@ def marks(run: RunSummary) -> list[Markup]:
     said = [badge("undone", f"undo {run.compensation}")] if undo else []
     if run.sla in ("warned", "breached"):
         said.append(badge(run.sla, f"SLA {run.sla}"))
+    if run.archived:
+        said.append(badge("archived"))
     return [*said, badge("warning", "attention")] if run.attention else said
 
 

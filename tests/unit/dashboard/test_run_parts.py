@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from orchestrator.client.shown import StepDescription
 from orchestrator.dashboard.drawing.progress import Progress, progress_of
+from orchestrator.dashboard.pages.run_actions import actions_of
 from orchestrator.dashboard.pages.run_filters import Filters
 from orchestrator.dashboard.pages.run_parts import error_box
 from tests.unit.dashboard.runs import described
@@ -69,3 +70,19 @@ def test_filters_survive_their_address() -> None:
         "a b",
         ("payment.*",),
     )
+
+
+def test_what_is_offered_follows_the_runs_state() -> None:
+    """Nothing that would be refused, and of an archived run nothing at all."""
+    offered = {
+        (status, compensation): actions_of(described(status=status, compensation=compensation))
+        for status in ("running", "paused", "failed", "completed")
+        for compensation in ("none", "pending")
+    }
+
+    assert offered["running", "none"] == ("pause", "cancel", "signal")
+    assert offered["paused", "none"] == ("resume", "cancel", "signal")
+    assert offered["failed", "none"] == ("retry",)
+    assert offered["failed", "pending"] == ("undo",)
+    assert offered["completed", "none"] == ()
+    assert actions_of(described(status="failed", archived=True)) == ()
