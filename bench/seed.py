@@ -52,7 +52,7 @@ def _spec(key: str, version: str) -> WorkflowSpec:
     tags = [LINES[len(key + version) % len(LINES)], f"team-{int(key[-2:]) % 7}"]
     steps = [Step(id=one, operation="bench.read", queue=f"bench-{key.partition('.')[0]}") for one in STEPS]
     meta = Meta(key=key, version=version, description=f"Orders of {key}", tags=tags)
-    return define_workflow(meta=meta, search={"region": "${input.region}"}, steps=steps)
+    return define_workflow(meta=meta, search={"region": "input.region"}, steps=steps)
 
 
 def runs(client: RedisOrchestrator, count: int) -> Iterator[int]:
