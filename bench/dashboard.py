@@ -220,8 +220,8 @@ By `make bench-dashboard`, on {machine}.
 {beside} events that were given up and {approvals} runs that wait for a decision. Redis, worker, beat, API and Chromium
 share the machine. Each page is loaded {loads} times. *Server*: from the request to the last byte of the answer, as a
 client with a session has it; *its CPU*: what the API's process worked for it. *Paint*: Chromium's
-`first-contentful-paint`, once with an empty cache. *Content*: until the page's own part is there. Kept: the server's p95
-is at most 300 ms, and every paint in question at most 1 s.
+`first-contentful-paint`, once with an empty cache. *Content*: until the page's own part is there. Kept: the server's
+p95 is at most 300 ms, and every paint in question at most 1 s.
 
 | ms | server p50 | server p95 | its CPU | first paint, no cache | paint p50 | paint p95 | content p95 | kept |
 | --- | --: | --: | --: | --: | --: | --: | --: | --- |

@@ -60,6 +60,9 @@ def runs(client: RedisOrchestrator, count: int) -> Iterator[int]:
     drawn = random.Random(SEED)
     versions = publish(client)
     plans = {(key, version): client.catalogue.plan(key, version) for key, version in versions}
+    over = {
+        (pinned, status): _over(plan, pinned, status) for pinned, plan in plans.items() for status in set(_OUTCOMES)
+    }
     for first in range(0, count, BATCH):
         chosen = [drawn.choice(versions) for _ in range(min(BATCH, count - first))]
         starts = [
@@ -70,18 +73,16 @@ def runs(client: RedisOrchestrator, count: int) -> Iterator[int]:
         ]
         handles = client.start_many(starts)
         commits = [
-            Commit(
-                handle.run_id, "1", (Stage({}, _over(plans[pinned], pinned, drawn.choice(_OUTCOMES), handle.run_id)),)
-            )
+            Commit(handle.run_id, "1", (Stage({}, over[pinned, drawn.choice(_OUTCOMES)]),))
             for handle, pinned in zip(handles, chosen, strict=True)
         ]
         client.store.apply_many(commits)
         yield first + len(chosen)
 
 
-def _over(plan: Plan, pinned: tuple[str, str], status: RunStatus, run_id: str) -> Changes:
-    """All that happens to a run, as one change."""
-    view = RunView(run_id, {}, 0)
+def _over(plan: Plan, pinned: tuple[str, str], status: RunStatus) -> Changes:
+    """All that happens to a run of which nothing else knows, as one change."""
+    view = RunView("", {}, 0)
     if status is RunStatus.COMPLETED:
         done = [_done(plan, step, first=step == STEPS[0]) for step in STEPS]
         return _together(*done, complete(view, pinned, json.dumps({"ok": True})).changes)
