@@ -104,7 +104,7 @@ class Visit:
                 while not self.client.is_deleted:
                     await news.wait()
                     news.clear()
-                    await self._refresh(refresh)
+                    await self.again(refresh)
             finally:
                 end()
 
@@ -120,13 +120,14 @@ class Visit:
                 await self.client.connected()
             while not self.client.is_deleted:
                 await asyncio.sleep(seconds)
-                await self._refresh(refresh)
+                await self.again(refresh)
 
         task = asyncio.get_running_loop().create_task(look(), name="dashboard-every")
         self._later.append(task)
         self.client.on_delete(task.cancel)
 
-    async def _refresh(self, refresh: Callable[[Caller], Awaitable[None]]) -> None:
+    async def again(self, refresh: Callable[[Caller], Awaitable[None]]) -> None:
+        """Refresh the page now; what goes wrong is said once while it lasts."""
         with self.client:
             try:
                 await refresh(await self.caller())
