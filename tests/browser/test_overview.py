@@ -63,7 +63,9 @@ def test_it_is_the_first_page_and_leads_on(as_role: AsRole, system: System) -> N
     expect(need(person, "Runs failed").get_by_role("link", name="Alerts")).to_have_attribute(
         "href", "/dashboard/alerts?state=open&kind=failed"
     )
-    expect(need(person, "Approvals for you")).to_be_visible()
+    expect(need(person, "Approvals for you").get_by_role("link", name="Approvals")).to_have_attribute(
+        "href", "/dashboard/approvals"
+    )
     expect(page.locator(".counts a", has_text="running").locator("b")).not_to_have_text("0")
     asked.cancel()
     assert person.errors == []
@@ -97,6 +99,9 @@ def test_what_the_doctor_finds_is_told(as_role: AsRole, system: System) -> None:
     system.publish(workflow("lonely", upper_step("a", queue="nobody")))
 
     expect(need(person, "No worker takes from the queue 'nobody'")).to_contain_text("queue_without_worker")
+    expect(need(person, "'nobody'").get_by_role("link", name="Queues")).to_have_attribute(
+        "href", "/dashboard/queues?show=nobody"
+    )
     expect(need(person, "'nobody'").locator("code").first).to_have_text("celery -A workers worker -Q nobody")
 
 

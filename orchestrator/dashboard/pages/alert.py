@@ -29,7 +29,9 @@ _OVER: Final = "resolved"
 async def show(visit: Visit) -> None:
     """The page."""
     page = _AlertPage(visit, str(visit.request.path_params["alert_id"]))
-    page.build(await visit.ask(page.read, visit.first))
+    found = await visit.ask(page.read, visit.first)
+    visit.entitle(found.title)
+    page.build(found)
     visit.every(OFTEN_S, page.refresh)
 
 
@@ -91,7 +93,7 @@ class _AlertPage:
                 change(caller, verb, self.alert_id, note_of(values))
 
             await self.visit.act(Role.OPERATOR, f"{verb}_alert", f"alerts/{self.alert_id}", work, f"{word}d.")
-            await self.refresh(await self.visit.caller())
+            await self.visit.again(self.refresh)
 
         return pressed
 

@@ -161,7 +161,7 @@ class _Channels:
 
             told = "Due again: {} messages.".format
             await self.visit.act(Role.OPERATOR, "replay_alert", f"alert-deliveries ({which})", work, told)
-            await self.refresh(await self.visit.caller())
+            await self.visit.again(self.refresh)
 
         says = "They are due again, each under its id, with all its tries. Whoever receives one twice knows it by that."
         await confirm(f"Send {which} again?", "Replay", decided, says=says, reason=None)

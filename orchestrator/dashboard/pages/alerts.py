@@ -146,7 +146,7 @@ class _List:
             return f"{WORDS[verb][0]}: {done} of {len(ids)} alerts{passed}"
 
         await self.visit.act(Role.OPERATOR, f"{verb}_alert", f"alerts ({len(ids)})", work, told)
-        await self.refresh(await self.visit.caller())
+        await self.visit.again(self.refresh)
 
 
 def _workflows(caller: Caller) -> list[str]:

@@ -35,18 +35,18 @@ KINDS: Final[Mapping[str, str]] = {
     "no_worker": "Operations without a worker",
 }
 """What alerts are about, the worst first."""
-_PLACES: Final[Mapping[str, tuple[str, str]]] = {
-    "dead_event": ("Events", EVENTS),
-    "missed_schedule": ("Schedules", SCHEDULES),
-    "no_worker": ("Workers", WORKERS),
-    "dead_events": ("Events", EVENTS),
-    "filter_without_answer": ("Events", EVENTS),
-    "no_listener": ("Events", EVENTS),
-    "dead_alerts": ("Channels", CHANNELS),
-    "alerts_not_sent": ("Channels", CHANNELS),
-    "no_workers": ("Workers", WORKERS),
-    "operation_not_served": ("Workers", WORKERS),
-    "queue_without_worker": ("Queues", QUEUES),
+_PLACES: Final[Mapping[str, tuple[str, str, Mapping[str, str]]]] = {
+    "dead_event": ("Events", EVENTS, {"view": "dead"}),
+    "missed_schedule": ("Schedules", SCHEDULES, {}),
+    "no_worker": ("Workers", WORKERS, {}),
+    "dead_events": ("Events", EVENTS, {"view": "dead"}),
+    "filter_without_answer": ("Events", EVENTS, {"view": "misses"}),
+    "no_listener": ("Workers", WORKERS, {}),
+    "dead_alerts": ("Channels", CHANNELS, {}),
+    "alerts_not_sent": ("Channels", CHANNELS, {}),
+    "no_workers": ("Workers", WORKERS, {}),
+    "operation_not_served": ("Workers", WORKERS, {}),
+    "queue_without_worker": ("Queues", QUEUES, {"show": "nobody"}),
 }
 """Kind of alert, or code of a finding → the page where it is mended."""
 _LEVELS: Final = ("critical", "error", "warning")
@@ -199,8 +199,8 @@ def _place(code: str, pages: Collection[str]) -> tuple[Link, ...]:
     """Where it is mended, if there is a page for it."""
     if code not in _PLACES:
         return ()
-    word, path = _PLACES[code]
-    return ((word, to(path)),) if path in pages else ()
+    word, path, query = _PLACES[code]
+    return ((word, to(path, query)),) if path in pages else ()
 
 
 def _advice(text: str) -> Markup:

@@ -24,8 +24,8 @@ from orchestrator.dashboard.pages.spans import SPANS, span_chips, span_of
 from orchestrator.dashboard.pages.workflow_actions import Versions
 from orchestrator.dashboard.pages.workflow_definition import as_written, facts
 from orchestrator.dashboard.pages.workflow_figures import hours_chart, side_by_side, steps_table
-from orchestrator.dashboard.pages.workflows import PATH, leading, stability_of
-from orchestrator.dashboard.paths import start_path, to
+from orchestrator.dashboard.pages.workflows import leading, stability_of
+from orchestrator.dashboard.paths import WORKFLOWS, start_path, to
 from orchestrator.dashboard.visit import Visit
 from orchestrator.errors import UnknownWorkflow
 from orchestrator.plan.graph import Plan
@@ -96,6 +96,7 @@ class _WorkflowPage:
 
     def build(self, seen: Seen) -> None:
         """Put the page there."""
+        self.visit.entitle(self.key)
         self.head = html(NOTHING)
         with ui.element("div").classes("bar").props("role=group aria-label=Actions"):
             html(self._ways())
@@ -142,7 +143,7 @@ class _WorkflowPage:
         return joined([tag("div", start, runs, class_="bar")])
 
     def _chips(self) -> Markup:
-        path = f"{PATH}/{self.key}"
+        path = f"{WORKFLOWS}/{self.key}"
         address = {span: f"{to(path, {'version': self.version, 'span': span})}#figures" for span in SPANS}
         return tag("div", tag("h2", "Figures", id="figures"), span_chips(self.span, address), class_="heading")
 
@@ -182,4 +183,4 @@ def _definition(spec: WorkflowSpec) -> Markup:
     return tag("details", tag("summary", f"Definition of {spec.meta.version}"), text, id="definition", class_="fold")
 
 
-PAGE = Page("/workflows/{key}", "Workflow", show, parent=PATH)
+PAGE = Page("/workflows/{key}", "Workflow", show, parent=WORKFLOWS)

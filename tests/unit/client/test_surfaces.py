@@ -68,6 +68,9 @@ OF_REDIS = {"of", "attached_to", "acting_for", "find", "masked", "reconcile", "s
     "list_seen",
     "get_seen",
     "overall_seen",
+    "page",
+    "asked",
+    "before",
 }
 """What only those use that speak to Redis themselves."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,7 +55,7 @@ def test_boxes_never_overlap_and_edges_lead_down(pairs: set[tuple[int, int]]) ->
 def test_a_flow_may_be_as_long_as_the_spec_allows() -> None:
     """A thousand boxes below each other, and a way back from the last to the first."""
     names = [f"s{number}" for number in range(1_000)]
-    edges = [*zip(names, names[1:], strict=False), (names[-1], names[0])]
+    edges = [*pairwise(names), (names[-1], names[0])]
 
     layout = layered(dict.fromkeys(names, (10.0, 10.0)), edges, names)
 
