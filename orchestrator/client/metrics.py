@@ -22,19 +22,34 @@ class Tally:
     """Sums by version, step and name, put together again from the fields that they were kept in."""
 
     def __init__(self, found: Iterable[Mapping[str, int]]) -> None:
-        self._counts: dict[tuple[str, str], dict[str, int]] = {}
-        self._sketches: dict[tuple[str, str], dict[str, Sketch]] = {}
+        self.counts: dict[tuple[str, str], dict[str, int]] = {}
+        self.sketches: dict[tuple[str, str], dict[str, Sketch]] = {}
         for sums in found:
             for name, number in sums.items():
                 self._take(name, number)
 
+    @classmethod
+    def of(cls, parts: Iterable[Tally]) -> Tally:
+        """The sum of several: what was read once need not be read again."""
+        whole = cls(())
+        for part in parts:
+            for place, counts in part.counts.items():
+                held = whole.counts.setdefault(place, {})
+                for name, number in counts.items():
+                    held[name] = held.get(name, 0) + number
+            for place, sketches in part.sketches.items():
+                kept = whole.sketches.setdefault(place, {})
+                for name, sketch in sketches.items():
+                    kept.setdefault(name, Sketch()).merge(sketch)
+        return whole
+
     def _take(self, name: str, number: int) -> None:
         version, step, counter, *bucket = name.split("|")
         if not bucket:
-            counts = self._counts.setdefault((version, step), {})
+            counts = self.counts.setdefault((version, step), {})
             counts[counter] = counts.get(counter, 0) + number
             return
-        sketch = self._sketches.setdefault((version, step), {}).setdefault(counter, Sketch())
+        sketch = self.sketches.setdefault((version, step), {}).setdefault(counter, Sketch())
         if bucket == ["sum"]:
             sketch.total += number / 1000
         else:
@@ -43,7 +58,7 @@ class Tally:
     @property
     def places(self) -> list[tuple[str, str]]:
         """Each version and step that something is known of."""
-        return sorted({*self._counts, *self._sketches})
+        return sorted({*self.counts, *self.sketches})
 
     @property
     def versions(self) -> list[str]:
@@ -53,12 +68,12 @@ class Tally:
     def count(self, name: str, *, version: str | None = None, step: str | None = "") -> int:
         """A sum over versions, or of one; of runs (`""`), of one step, or of all steps (None)."""
         return sum(
-            counts.get(name, 0) for place, counts in self._counts.items() if _is_of(place, version=version, step=step)
+            counts.get(name, 0) for place, counts in self.counts.items() if _is_of(place, version=version, step=step)
         )
 
     def sketch(self, name: str, *, version: str | None = None, step: str | None = "") -> Sketch:
         """A distribution, likewise."""
-        found = (held for place, held in self._sketches.items() if _is_of(place, version=version, step=step))
+        found = (held for place, held in self.sketches.items() if _is_of(place, version=version, step=step))
         return merged(held[name] for held in found if name in held)
 
 
@@ -92,16 +107,19 @@ def overall_stats(
     """What these workflows did together, and each of them: the sums are read once."""
     hours = _hours(now_ms, since, until)
     found = metrics.read([(workflow, hour) for workflow in workflows for hour in hours])
+    tallies = [Tally([sums]) for sums in found]
+    del found
     by_workflow = {
-        workflow: found[place * len(hours) : (place + 1) * len(hours)] for place, workflow in enumerate(workflows)
+        workflow: Tally.of(tallies[place * len(hours) : (place + 1) * len(hours)])
+        for place, workflow in enumerate(workflows)
     }
-    by_hour = (Tally(one[place] for one in by_workflow.values()) for place in range(len(hours)))
+    by_hour = (Tally.of(tallies[place :: len(hours)]) for place in range(len(hours)))
     return OverallStats(
         since=rfc3339(hours[0]),
         until=rfc3339(hours[-1] + HOUR_MS),
         live=live,
-        total=_measures(Tally(found), None),
-        workflows={key: _measures(Tally(sums), None) for key, sums in by_workflow.items() if any(sums)},
+        total=_measures(Tally.of(by_workflow.values()), None),
+        workflows={key: _measures(tally, None) for key, tally in by_workflow.items() if tally.places},
         hours=tuple(map(_hour, hours, by_hour)),
     )
 
