@@ -104,7 +104,7 @@ class Visit:
                 while not self.client.is_deleted:
                     await news.wait()
                     news.clear()
-                    await self._refresh(refresh)
+                    await self.again(refresh)
             finally:
                 end()
 
@@ -113,20 +113,15 @@ class Visit:
         self.client.on_delete(task.cancel)
 
     def every(self, seconds: float, refresh: Callable[[Caller], Awaitable[None]]) -> None:
-        """Refresh the page again and again, for what the feed of the runs does not tell."""
+        """Refresh the page again and again, for as long as it is open: for what the feed does not tell of."""
 
-        async def look() -> None:
-            with suppress(ClientConnectionTimeout):
-                await self.client.connected()
-            while not self.client.is_deleted:
-                await asyncio.sleep(seconds)
-                await self._refresh(refresh)
+        async def once_more() -> None:
+            await self.again(refresh)
 
-        task = asyncio.get_running_loop().create_task(look(), name="dashboard-every")
-        self._later.append(task)
-        self.client.on_delete(task.cancel)
+        ui.timer(seconds, once_more, immediate=False)
 
-    async def _refresh(self, refresh: Callable[[Caller], Awaitable[None]]) -> None:
+    async def again(self, refresh: Callable[[Caller], Awaitable[None]]) -> None:
+        """Refresh the page now; what goes wrong is said once while it lasts."""
         with self.client:
             try:
                 await refresh(await self.caller())

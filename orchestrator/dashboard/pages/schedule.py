@@ -218,10 +218,7 @@ class _SchedulePage:
 
             target = f"schedules/{self.key}/{self.name}"
             if await self.visit.act(Role.OPERATOR, f"{verb}_schedule", target, work, told) is not None:
-                try:
-                    await self.refresh(await self.visit.caller())
-                except OrchestratorError as error:
-                    self.visit.tell(error)
+                await self.visit.again(self.refresh)
 
         await confirm(title, word, decided, says=says, fields=fields)
 
