@@ -59,3 +59,13 @@ def approval_path(run_id: str, step: str) -> str:
 def schedule_path(workflow: str, name: str, query: Mapping[str, str] | None = None) -> str:
     """The address of a schedule's page."""
     return to(f"/schedules/{quote(workflow, safe='')}/{quote(name, safe='')}", query)
+
+
+def queue_path(name: str) -> str:
+    """The address of a queue's page."""
+    return to(f"/queues/{quote(name, safe='')}")
+
+
+def worker_path(name: str) -> str:
+    """The address of a worker's page."""
+    return to(f"/workers/{quote(name, safe='@')}")

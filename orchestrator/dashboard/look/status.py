@@ -44,6 +44,7 @@ _LOOKS: Final[Mapping[str, tuple[str, str]]] = {
     "undone": ("undoing", "back"),
     "online": ("good", "tick"),
     "draining": ("held", "clock"),
+    "stopping": ("held", "slash"),
     "live": ("good", "play"),
     "idle": ("quiet", "dots"),
     "added": ("good", "plus"),
