@@ -149,10 +149,10 @@ class _SchedulePage:
             button("Start a run now…", self._trigger, why_not=gone)
         self.fill.clear()
         left = _left(seen.slots)
-        if seen.slots is not None and seen.slots.count:
+        if left:
             with self.fill:
                 word = f"Start {left:,} {'run' if left == 1 else 'runs'}…"
-                button(word, self._backfill, kind="primary", why_not=gone or ("" if left else "All have their runs."))
+                button(word, self._backfill, kind="primary", why_not=gone)
 
     async def _pause(self) -> None:
         says = "No slot starts a run until it is resumed; the slots until then are neither fired nor missed."
