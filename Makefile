@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Most tests wait for other processes, so more files run beside each other than there are cores.
-# In their order: the browser tests of a process come first, one after the other, and share one system.
+# In their order, so that the browser's tests come one after the other, and share one system a process.
 PYTEST := $(BIN)/pytest -q --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 AXE := tests/browser/node_modules/axe-core/axe.min.js
