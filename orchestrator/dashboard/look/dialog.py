@@ -28,19 +28,18 @@ async def confirm(
     says: Markup | str = "",
     fields: Markup = NOTHING,
     dangerous: bool = False,
-    reason: tuple[str, str] = ("Reason", "Kept in the audit log."),
+    reason: tuple[str, str] | None = ("Reason", "Kept in the audit log."),
 ) -> None:
     """Open a dialog; `decided` gets the values of its fields, `reason` among them, if it is confirmed by `word`.
 
-    `reason` is that field's label and hint, where it is for something else than the audit log.
+    `reason` is that field's label and hint, where it is for something else than the audit log; None: none is asked for.
     """
     dialog = ui.element("dialog")
-    label, hint = reason
-    why = tag(
+    why = reason and tag(
         "div",
-        tag("label", label, for_=f"reason-{dialog.id}"),
+        tag("label", reason[0], for_=f"reason-{dialog.id}"),
         tag("input", id=f"reason-{dialog.id}", name="reason", maxlength=500, autocomplete="off"),
-        tag("small", hint),
+        tag("small", reason[1]),
         class_="field",
     )
     buttons = tag(
@@ -49,7 +48,7 @@ async def confirm(
         tag("button", word, type="submit", class_="danger" if dangerous else "primary"),
         class_="actions",
     )
-    content = [tag("h2", title, id=f"title-{dialog.id}"), says and tag("div", says), fields, why, buttons]
+    content = [tag("h2", title, id=f"title-{dialog.id}"), says and tag("div", says), fields, why or NOTHING, buttons]
 
     async def sent(event: GenericEventArguments) -> None:
         dialog.delete()
