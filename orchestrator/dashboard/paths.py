@@ -12,6 +12,7 @@ BASE: Final = "/dashboard"
 """What every address begins with; all others here are below it."""
 LOGIN: Final = "/login"
 LOGOUT: Final = "/logout"
+WORKFLOWS: Final = "/workflows"
 FILES: Final = Path(__file__).parent / "assets"
 
 
@@ -48,6 +49,16 @@ def start_path(key: str, version: str = "", **query: str) -> str:
 def diff_path(key: str, before: str = "", after: str = "") -> str:
     """The address of what two versions of a workflow differ in."""
     return to(f"/workflows/{quote(key, safe='')}/diff", {"from": before, "to": after})
+
+
+def approval_path(run_id: str, step: str) -> str:
+    """The address of an open approval."""
+    return to(f"/approvals/{quote(run_id, safe='')}/{quote(step, safe='')}")
+
+
+def schedule_path(workflow: str, name: str, query: Mapping[str, str] | None = None) -> str:
+    """The address of a schedule's page."""
+    return to(f"/schedules/{quote(workflow, safe='')}/{quote(name, safe='')}", query)
 
 
 def queue_path(name: str) -> str:

@@ -81,6 +81,10 @@ class Visit:
             return
         problem(error)
 
+    def entitle(self, title: str) -> None:
+        """Say in the browser's tab what the page is about."""
+        ui.page_title(f"{title} · Orchestrator")
+
     def go(self, address: str) -> None:
         """Have the browser show another page; NiceGUI puts the base before the address itself."""
         ui.navigate.to(address.removeprefix(BASE))
@@ -109,12 +113,18 @@ class Visit:
         self.client.on_delete(task.cancel)
 
     def every(self, seconds: float, refresh: Callable[[Caller], Awaitable[None]]) -> None:
-        """Refresh the page again and again, for as long as it is open: for what the feed does not tell of."""
+        """Refresh the page again and again, for what the feed of the runs does not tell."""
 
-        async def once_more() -> None:
-            await self.again(refresh)
+        async def look() -> None:
+            with suppress(ClientConnectionTimeout):
+                await self.client.connected()
+            while not self.client.is_deleted:
+                await asyncio.sleep(seconds)
+                await self.again(refresh)
 
-        ui.timer(seconds, once_more, immediate=False)
+        task = asyncio.get_running_loop().create_task(look(), name="dashboard-every")
+        self._later.append(task)
+        self.client.on_delete(task.cancel)
 
     async def again(self, refresh: Callable[[Caller], Awaitable[None]]) -> None:
         """Refresh the page now; what goes wrong is said once while it lasts."""

@@ -87,7 +87,7 @@ def fill_in(page: Page) -> None:
     lines = page.locator("fieldset.list > ol.items").first
     lines.get_by_label("sku").first.fill("tea-1")
     lines.get_by_role("button", name="Add to notes").first.click()
-    lines.get_by_label("value").first.fill("a gift")
+    lines.get_by_role("textbox", name="notes").first.fill("a gift")
     lines.get_by_label("sku").last.fill("cup-2")
     lines.get_by_label("count").last.fill("4")
 

@@ -25,6 +25,8 @@ from orchestrator.dashboard.look.markup import Child, joined, tag
 
 _LONG: Final = 200
 """Texts that may be longer than this have several lines."""
+_FEWEST_ROWS: Final = 4
+_MOST_ROWS: Final = 24
 _INPUTS: Final[Mapping[str, str]] = {"date": "date", "email": "email", "uri": "url", "time": "text"}
 """Format → type of the input; browsers check nothing, as the form is sent as it is."""
 _EXAMPLES: Final[Mapping[str, str]] = {
@@ -110,7 +112,8 @@ class _Drawing:
             return tag("select", *_options(shape, choices, value), **common)
         if shape.kind is Kind.JSON or _is_long(shape):
             place = {"placeholder": "{…}"} if shape.kind is Kind.JSON else {}
-            return tag("textarea", value, rows=4, spellcheck="false", **place, **common)
+            rows = min(max(_FEWEST_ROWS, value.count("\n") + 2), _MOST_ROWS)
+            return tag("textarea", value, rows=rows, spellcheck="false", **place, **common)
         form = str(shape.schema.get("format") or "")
         return tag(
             "input",
@@ -138,14 +141,14 @@ class _Drawing:
         item = shape.item
         if item is None:
             return Markup("")
+        title = shape.title or key or "items"
         items = [
-            self._item(item, name, index, f"{path}[{place}]", level)
+            self._item(item, title, name, index, f"{path}[{place}]", level)
             for place, index in enumerate(items_of(name, self.flat))
         ]
-        title = shape.title or key or "items"
         blank = f"__{level}__"
         draft = _Drawing(spread(item, MISSING, inside(name, blank)), ())
-        template = tag("template", draft._item(item, name, blank, f"{path}[]", level + 1))
+        template = tag("template", draft._item(item, title, name, blank, f"{path}[]", level + 1))
         add = tag(
             "button",
             "Add",
@@ -165,13 +168,14 @@ class _Drawing:
             class_="group list",
         )
 
-    def _item(self, item: Shape, name: str, index: int | str, path: str, level: int) -> Markup:
+    def _item(self, item: Shape, title: str, name: str, index: int | str, path: str, level: int) -> Markup:
         mark = tag("input", type="hidden", name=f"{name}#{index}", value=HERE)
-        remove = tag("button", "Remove", type="button", class_="plain", data_remove_item=True)
+        from_what = tag("span", f" from {title}", class_="unseen")
+        remove = tag("button", "Remove", from_what, type="button", class_="plain", data_remove_item=True)
         inner = (
             self._bare(item, inside(name, index), path, level)
             if item.kind is Kind.OBJECT
-            else self.field(item, inside(name, index), path, level)
+            else self.field(item, inside(name, index), path, level, item.title or title)
         )
         return tag("li", mark, tag("div", inner, class_="inside"), remove)
 

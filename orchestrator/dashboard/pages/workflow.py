@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -12,8 +12,7 @@ from nicegui import ui
 
 from orchestrator.client.access import Role
 from orchestrator.client.callers import Caller
-from orchestrator.client.measures import WorkflowStats
-from orchestrator.client.shown import ScheduleDescription, VersionStatus
+from orchestrator.client.shown import VersionStatus
 from orchestrator.dashboard.drawing.graph import draw_graph
 from orchestrator.dashboard.forms.outline import outline
 from orchestrator.dashboard.look.markup import NOTHING, joined, tag
@@ -25,8 +24,8 @@ from orchestrator.dashboard.pages.spans import SPANS, span_chips, span_of
 from orchestrator.dashboard.pages.workflow_actions import Versions
 from orchestrator.dashboard.pages.workflow_definition import as_written, facts
 from orchestrator.dashboard.pages.workflow_figures import hours_chart, side_by_side, steps_table
-from orchestrator.dashboard.pages.workflows import PATH, leading, stability_of
-from orchestrator.dashboard.paths import start_path, to
+from orchestrator.dashboard.pages.workflows import leading, stability_of
+from orchestrator.dashboard.paths import WORKFLOWS, start_path, to
 from orchestrator.dashboard.visit import Visit
 from orchestrator.errors import UnknownWorkflow
 from orchestrator.plan.graph import Plan
@@ -40,24 +39,26 @@ PAUSE_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A workflow as it was read; `chosen` is the version that the page is about."""
+    """A workflow as it was read, and drawn; `chosen` is the version that the page is about."""
 
-    key: str
     versions: Sequence[VersionStatus]
-    chosen: VersionStatus
-    spec: WorkflowSpec
-    input_schema: Mapping[str, Any] | None
-    """As its author wrote it: the definition has its keys sorted."""
-    plan: Plan
     traffic: Traffic | None
-    schedules: Sequence[ScheduleDescription]
-    figures: WorkflowStats
+    chosen: VersionStatus
+    head: Markup
+    facts: Markup
+    hours: Markup
+    steps: Markup
+    beside: Markup
+    graph: Markup = NOTHING
+    asked: Markup = NOTHING
+    definition: Markup = NOTHING
+    """The last three never change; they are drawn once."""
 
 
 async def show(visit: Visit) -> None:
     """The page."""
     page = _WorkflowPage(visit, str(visit.request.path_params["key"]))
-    page.build(await visit.ask(page.read, visit.first))
+    page.build(await visit.ask(page.read, visit.first, whole=True))
     visit.follow(page.refresh)
 
 
@@ -70,27 +71,32 @@ class _WorkflowPage:
         self.version = visit.query.get("version", "")
         self.span = span_of(visit.query)
 
-    def read(self, caller: Caller) -> Seen:
-        """Everything that the page shows."""
+    def read(self, caller: Caller, *, whole: bool = False) -> Seen:
+        """What the page shows, drawn where nobody waits for the loop; the whole of it, or what may have changed."""
         caller.check_workflow(self.key)
         client = caller.client
         versions = client.versions(self.key)
         chosen = chosen_version(self.key, versions, self.version)
         definition, plan = client.catalogue.published(self.key, chosen.version)
-        return Seen(
-            self.key,
+        spec, figures = from_canonical(definition.canonical), client.metrics(self.key, since=self.span)
+        seen = Seen(
             versions,
-            chosen,
-            from_canonical(definition.canonical),
-            definition.input_schema,
-            plan,
             client.traffic(self.key),
-            client.schedules.list(self.key),
-            client.metrics(self.key, since=self.span),
+            chosen,
+            _head(self.key, chosen),
+            facts(spec, chosen, client.schedules.list(self.key)),
+            hours_chart(figures),
+            steps_table(plan, figures),
+            side_by_side(figures),
         )
+        if not whole:
+            return seen
+        asked = _asked(spec, definition.input_schema)
+        return replace(seen, graph=_graph(plan), asked=asked, definition=_definition(spec))
 
     def build(self, seen: Seen) -> None:
         """Put the page there."""
+        self.visit.entitle(self.key)
         self.head = html(NOTHING)
         with ui.element("div").classes("bar").props("role=group aria-label=Actions"):
             html(self._ways())
@@ -100,13 +106,13 @@ class _WorkflowPage:
         html(tag("h2", "Versions"))
         self.versions.build(seen.chosen.version)
         with ui.element("div").classes("columns"):
-            html(_graph(seen), name="section")
-            html(_asked(seen.spec, seen.input_schema), name="section", class_="stack")
+            html(seen.graph, name="section")
+            html(seen.asked, name="section", class_="stack")
         html(self._chips())
         self.hours = html(NOTHING, name="section")
         self.steps = html(NOTHING, name="section")
         self.beside = html(NOTHING, name="section")
-        html(_definition(seen), name="section")
+        html(seen.definition, name="section")
         self.put(seen)
 
     async def again(self) -> None:
@@ -120,12 +126,12 @@ class _WorkflowPage:
 
     def put(self, seen: Seen) -> None:
         """Show what was read; what is as it was stays untouched."""
-        self.head.set_content(_head(seen))
-        self.facts.set_content(facts(seen.spec, seen.chosen, seen.schedules))
+        self.head.set_content(seen.head)
+        self.facts.set_content(seen.facts)
         self.versions.put(seen.versions, seen.traffic)
-        self.hours.set_content(hours_chart(seen.figures))
-        self.steps.set_content(steps_table(seen.plan, seen.figures))
-        self.beside.set_content(side_by_side(seen.figures))
+        self.hours.set_content(seen.hours)
+        self.steps.set_content(seen.steps)
+        self.beside.set_content(seen.beside)
 
     def _ways(self) -> Markup:
         if self.visit.allows(Role.STARTER):
@@ -137,7 +143,7 @@ class _WorkflowPage:
         return joined([tag("div", start, runs, class_="bar")])
 
     def _chips(self) -> Markup:
-        path = f"{PATH}/{self.key}"
+        path = f"{WORKFLOWS}/{self.key}"
         address = {span: f"{to(path, {'version': self.version, 'span': span})}#figures" for span in SPANS}
         return tag("div", tag("h2", "Figures", id="figures"), span_chips(self.span, address), class_="heading")
 
@@ -152,16 +158,14 @@ def chosen_version(key: str, versions: Sequence[VersionStatus], asked: str) -> V
     return found[0]
 
 
-def _head(seen: Seen) -> Markup:
-    chosen = seen.chosen
+def _head(key: str, chosen: VersionStatus) -> Markup:
     version = tag("span", chosen.version, class_="mono")
-    return heading(joined([seen.key, " ", version]), badge(stability_of(chosen)))
+    return heading(joined([key, " ", version]), badge(stability_of(chosen)))
 
 
-def _graph(seen: Seen) -> Markup:
-    drawn = draw_graph(seen.plan)
-    frame = tag("div", drawn, class_="picture", role="region", tabindex=0, aria_label="Graph")
-    return joined([tag("h2", f"Graph of {seen.chosen.version}"), frame])
+def _graph(plan: Plan) -> Markup:
+    frame = tag("div", draw_graph(plan), class_="picture", role="region", tabindex=0, aria_label="Graph")
+    return joined([tag("h2", f"Graph of {plan.version}"), frame])
 
 
 def _asked(spec: WorkflowSpec, input_schema: Mapping[str, Any] | None) -> Markup:
@@ -174,9 +178,9 @@ def _asked(spec: WorkflowSpec, input_schema: Mapping[str, Any] | None) -> Markup
     )
 
 
-def _definition(seen: Seen) -> Markup:
-    text = tag("pre", tag("code", as_written(seen.spec)), tabindex=0, class_="source")
-    return tag("details", tag("summary", f"Definition of {seen.chosen.version}"), text, id="definition", class_="fold")
+def _definition(spec: WorkflowSpec) -> Markup:
+    text = tag("pre", tag("code", as_written(spec)), tabindex=0, class_="source")
+    return tag("details", tag("summary", f"Definition of {spec.meta.version}"), text, id="definition", class_="fold")
 
 
-PAGE = Page("/workflows/{key}", "Workflow", show, parent=PATH)
+PAGE = Page("/workflows/{key}", "Workflow", show, parent=WORKFLOWS)

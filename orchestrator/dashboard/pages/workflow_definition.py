@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import yaml
 from markupsafe import Markup
@@ -16,6 +16,9 @@ from orchestrator.dashboard.look.times import in_words, moment
 from orchestrator.spec.durations import milliseconds
 from orchestrator.spec.workflow import WorkflowSpec
 
+_DUMPER: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+"""The one in C, where PyYAML has it: a definition may have a thousand steps."""
+
 
 def as_written(spec: WorkflowSpec) -> str:
     """As YAML that could be published; what is at its default is left out, durations are in milliseconds."""
@@ -24,7 +27,7 @@ def as_written(spec: WorkflowSpec) -> str:
 
 def as_yaml(value: Any) -> str:
     """A value as YAML, its keys in their order."""
-    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100))
+    return str(yaml.dump(value, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=100))
 
 
 def facts(spec: WorkflowSpec, version: VersionStatus, schedules: Sequence[ScheduleDescription]) -> Markup:

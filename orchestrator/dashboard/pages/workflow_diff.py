@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +10,8 @@ from markupsafe import Markup
 
 from orchestrator.client.callers import Caller
 from orchestrator.client.shown import VersionStatus
+from orchestrator.dashboard.drawing.graph import draw_graph
+from orchestrator.dashboard.drawing.progress import Progress
 from orchestrator.dashboard.look.empty import empty_state
 from orchestrator.dashboard.look.markup import Child, joined, tag
 from orchestrator.dashboard.look.parts import choice_field, heading, html
@@ -18,8 +20,7 @@ from orchestrator.dashboard.pages.differences import Change, Differences, Line, 
 from orchestrator.dashboard.pages.page import Page
 from orchestrator.dashboard.pages.workflow import chosen_version
 from orchestrator.dashboard.pages.workflow_definition import as_yaml
-from orchestrator.dashboard.pages.workflows import PATH
-from orchestrator.dashboard.paths import diff_path, workflow_path
+from orchestrator.dashboard.paths import WORKFLOWS, diff_path, workflow_path
 from orchestrator.dashboard.visit import Visit
 from orchestrator.plan.graph import Plan
 from orchestrator.spec.canonical import from_canonical
@@ -33,26 +34,39 @@ class Seen:
     """The versions that there are, the two that are compared, and how they differ."""
 
     versions: Sequence[VersionStatus]
-    before: str
-    after: str
+    old: Plan
+    new: Plan
     found: Differences
+
+    @property
+    def before(self) -> str:
+        """The version that is compared."""
+        return self.old.version
+
+    @property
+    def after(self) -> str:
+        """The version that it is compared with."""
+        return self.new.version
 
 
 async def show(visit: Visit) -> None:
     """The page."""
     key = str(visit.request.path_params["key"])
     seen = await visit.ask(_read, visit.first, key, visit.query.get("from", ""), visit.query.get("to", ""))
+    visit.entitle(f"{key} {seen.before} → {seen.after}")
     html(heading(tag("a", key, href=workflow_path(key, seen.after)), tag("span", "Versions compared", class_="count")))
     html(_form(key, seen))
-    if not (seen.found.steps or seen.found.rest):
-        html(empty_state("They differ in their numbers only.", "The workflow", workflow_path(key)))
-        return
-    html(_summary(seen.found))
-    html(_steps(seen.found.steps), name="section")
-    if seen.found.rest:
-        rest = [tag("dl", *(_change(one) for one in seen.found.rest), class_="changes")]
-        html(joined([tag("h2", "Beside the steps"), *rest]), name="section")
-    html(_lines(seen), name="section")
+    for part in await visit.ask(_drawn, key, seen):
+        html(part, name="section")
+
+
+def _drawn(key: str, seen: Seen) -> list[Markup]:
+    found = seen.found
+    if not (found.steps or found.rest):
+        return [empty_state("They differ in their numbers only.", "The workflow", workflow_path(key))]
+    rest = tag("dl", *(_change(one) for one in found.rest), class_="changes")
+    beside = [joined([tag("h2", "Beside the steps"), rest])] if found.rest else []
+    return [_summary(found), _graphs(seen), _steps(found.steps), *beside, _lines(seen)]
 
 
 def _read(caller: Caller, key: str, before: str, after: str) -> Seen:
@@ -61,8 +75,8 @@ def _read(caller: Caller, key: str, before: str, after: str) -> Seen:
     new = chosen_version(key, versions, after or versions[0].version)
     place = versions.index(new)
     old = chosen_version(key, versions, before) if before else versions[min(place + 1, len(versions) - 1)]
-    found = differences(_both(caller, key, old.version), _both(caller, key, new.version))
-    return Seen(versions, old.version, new.version, found)
+    was, now = _both(caller, key, old.version), _both(caller, key, new.version)
+    return Seen(versions, was[1], now[1], differences(was, now))
 
 
 def _both(caller: Caller, key: str, version: str) -> tuple[WorkflowSpec, Plan]:
@@ -86,6 +100,21 @@ def _summary(found: Differences) -> Markup:
     return tag("p", "Steps: ", joined(counts, " "), class_="summary")
 
 
+def _graphs(seen: Seen) -> Markup:
+    """Both graphs, with a sign at each step that the other has not, or has otherwise."""
+    if not seen.found.steps:
+        return joined([])
+    kinds: dict[str, str] = {one.id: one.kind for one in seen.found.steps}
+    return tag("div", *(_graph(plan, kinds) for plan in (seen.old, seen.new)), class_="columns even")
+
+
+def _graph(plan: Plan, kinds: Mapping[str, str]) -> Markup:
+    marks = {id: Progress(kinds.get(id, "same"), {}) for id in plan.nodes}  # noqa: A001  # what it is
+    drawn = draw_graph(plan, marks)
+    frame = tag("div", drawn, class_="picture", role="region", tabindex=0, aria_label=f"Graph of {plan.version}")
+    return tag("section", tag("h2", plan.version), frame)
+
+
 def _steps(steps: Sequence[StepDifference]) -> Markup:
     if not steps:
         return joined([tag("h2", "Steps"), tag("p", "Every step is as it was.", class_="hint")])
@@ -97,7 +126,7 @@ def _step(one: StepDifference) -> Markup:
         "summary", badge(one.kind), tag("span", one.id, class_="mono"), tag("span", _named(one), class_="hint")
     )
     inside = tag("div", tag("dl", *(_change(each) for each in one.changes), class_="changes"), class_="inside")
-    return tag("div", tag("details", summary, inside, open=one.kind == "changed"))
+    return tag("div", tag("details", summary, inside, open=one.kind == "changed", id=f"step-{one.id}"))
 
 
 def _named(one: StepDifference) -> str:
@@ -146,4 +175,4 @@ def _line(line: Line) -> Markup:
     return tag("tr", *numbers, text, class_=_WORDS.get(line.sign))
 
 
-PAGE = Page("/workflows/{key}/diff", "Versions compared", show, parent=PATH)
+PAGE = Page("/workflows/{key}/diff", "Versions compared", show, parent=WORKFLOWS)

@@ -17,6 +17,7 @@ from orchestrator.spec.versions import parse_version
 
 MOST: Final = 6
 """Versions side by side; more do not fit."""
+MOST_STEPS: Final = 200
 
 _MEASURES: Final[Mapping[str, Callable[[Measures], Child]]] = {
     "Runs started": lambda one: f"{one.started:,}",
@@ -60,11 +61,15 @@ def hours_chart(stats: WorkflowStats) -> Markup:
 def steps_table(plan: Plan, stats: WorkflowStats) -> Markup:
     """Each step of the version that is shown, with what all versions' steps of that name did."""
     known = {one.step: one for one in stats.steps}
-    rows = [_step(node, known.get(node.id)) for node in plan.nodes.values()]
+    nodes = [*plan.nodes.values()]
+    if len(nodes) > MOST_STEPS:
+        nodes.sort(key=lambda node: -(known[node.id].failed + 1 if node.id in known else 0))
+    rows = [_step(node, known.get(node.id)) for node in nodes[:MOST_STEPS]]
     head = tag("tr", *(tag("th", word, scope="col", class_=class_ or None) for word, class_ in _STEP_HEADS))
     table = tag("table", tag("thead", head), tag("tbody", *rows), class_="figures")
     framed = tag("div", table, class_="scroller", role="region", tabindex=0, aria_label="Steps")
-    said = tag("p", "Of all versions; visits, items and attempts each by themselves.", class_="hint")
+    cut = f" {MOST_STEPS} of {len(nodes):,} steps, those that failed first." if len(nodes) > MOST_STEPS else ""
+    said = tag("p", f"Of all versions; visits, items and attempts each by themselves.{cut}", class_="hint")
     return joined([tag("h3", "Steps"), said, framed])
 
 

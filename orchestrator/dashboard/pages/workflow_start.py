@@ -21,8 +21,8 @@ from orchestrator.dashboard.look.parts import choice_field, form, heading, html,
 from orchestrator.dashboard.pages.page import Page
 from orchestrator.dashboard.pages.workflow import chosen_version
 from orchestrator.dashboard.pages.workflow_definition import as_written
-from orchestrator.dashboard.pages.workflows import PATH, leading, stability_of
-from orchestrator.dashboard.paths import run_path, start_path, workflow_path
+from orchestrator.dashboard.pages.workflows import leading, stability_of
+from orchestrator.dashboard.paths import WORKFLOWS, run_path, start_path, workflow_path
 from orchestrator.dashboard.visit import Visit
 from orchestrator.errors import InvalidInput
 from orchestrator.spec.canonical import from_canonical
@@ -83,6 +83,7 @@ class _StartPage:
 
     def build(self, seen: Seen, like: str) -> None:
         """Put the form there."""
+        self.visit.entitle(f"Start {self.key}")
         html(heading(joined(["Start ", tag("a", self.key, href=workflow_path(self.key, self.asked))])))
         if seen.spec.meta.description:
             html(tag("p", seen.spec.meta.description, class_="lead"))
@@ -148,17 +149,19 @@ class _StartPage:
         if self.busy:
             return
         self.busy = True
+        started = False
         try:
-            await self._start(values)
+            started = await self._start(values)
         finally:
-            self.busy = False
+            self.busy = started
 
-    async def _start(self, values: Mapping[str, str]) -> None:
+    async def _start(self, values: Mapping[str, str]) -> bool:
+        """Whether it was started; then the browser is on its way to the run, and a second click starts nothing."""
         read = {name: self.forms[name].read(values) for name in _FORMS}
         problems = [problem for _, found in read.values() for problem in found]
         if problems:
             self._show(problems)
-            return
+            return False
         given = {name: None if value is MISSING else value for name, (value, _) in read.items()}
         refused: list[InvalidInput] = []
 
@@ -180,8 +183,9 @@ class _StartPage:
         run_id = await self.visit.act(Role.STARTER, "start", f"workflows/{self.key}", work, "Accepted")
         if run_id is not None:
             self.visit.go(run_path(run_id))
-            return
+            return True
         self._show([one for error in refused for one in error.details.get("problems", ())])
+        return False
 
     def _show(self, problems: Sequence[Mapping[str, str]]) -> None:
         for one in self.forms.values():
@@ -205,4 +209,4 @@ def _options() -> Markup:
     return tag("section", tag("h2", "How"), tag("div", *fields, class_="fields"), class_="schema-form")
 
 
-PAGE = Page("/workflows/{key}/start", "Start a run", show, parent=PATH)
+PAGE = Page("/workflows/{key}/start", "Start a run", show, parent=WORKFLOWS)

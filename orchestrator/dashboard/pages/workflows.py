@@ -24,10 +24,9 @@ from orchestrator.dashboard.look.times import in_words, moment
 from orchestrator.dashboard.pages.page import Page
 from orchestrator.dashboard.pages.run_filters import Filters
 from orchestrator.dashboard.pages.spans import DAY, percent
-from orchestrator.dashboard.paths import to, workflow_path
+from orchestrator.dashboard.paths import WORKFLOWS, to, workflow_path
 from orchestrator.dashboard.visit import Visit
 
-PATH: Final = "/workflows"
 ROWS: Final = 25
 COLUMNS: Final = (
     Column("Workflow", "main"),
@@ -40,6 +39,8 @@ COLUMNS: Final = (
 )
 WELL: Final = 0.95
 """A lower share of runs that completed is marked."""
+_NONE: Final = tag("span", "–", class_="none")
+_ZERO: Final = tag("span", "0", class_="none")
 PAUSE_S: Final = 5.0
 """Between two looks at the figures, however much happens."""
 
@@ -130,7 +131,7 @@ class _List:
         return tag("div", *links, tag("span", counted, class_="hint"), class_="bar") if found.rows else NOTHING
 
     def _address(self, after: str) -> str:
-        return to(PATH, {"text": self.text, "after": after})
+        return to(WORKFLOWS, {"text": self.text, "after": after})
 
 
 def _next_slots(caller: Caller, keys: Sequence[str]) -> Mapping[str, str]:
@@ -145,7 +146,7 @@ def _next_slots(caller: Caller, keys: Sequence[str]) -> Mapping[str, str]:
 def _row(caller: Caller, key: str, next_slot: str | None) -> Row:
     client = caller.client
     versions = client.versions(key)
-    definition, _ = client.catalogue.published(key, leading(versions).version)
+    definition = client.registry.get(key, leading(versions).version)
     return Row(key, versions, described(definition.canonical), client.metrics(key, since=DAY).total, next_slot)
 
 
@@ -157,11 +158,11 @@ def _cells(row: Row) -> Sequence[Child]:
     return (
         joined([name, under]),
         _taken(row.versions),
-        tag("a", f"{live:,}", href=Filters(workflow=row.key).address) if live else "0",
-        tag("a", f"{row.figures.started:,}", href=runs) if row.figures.started else "0",
+        tag("a", f"{live:,}", href=Filters(workflow=row.key).address) if live else _ZERO,
+        tag("a", f"{row.figures.started:,}", href=runs) if row.figures.started else _ZERO,
         success(row.figures),
-        in_words(row.figures.duration.p95_ms) if row.figures.duration else "–",
-        moment(row.next_slot) if row.next_slot else tag("span", "–", class_="none"),
+        in_words(row.figures.duration.p95_ms) if row.figures.duration else _NONE,
+        moment(row.next_slot) if row.next_slot else _NONE,
     )
 
 
@@ -223,18 +224,18 @@ def _form(text: str) -> Markup:
     buttons = tag(
         "div",
         tag("button", "Search", type="submit"),
-        tag("a", "Clear", href=to(PATH), class_="button plain") if text else None,
+        tag("a", "Clear", href=to(WORKFLOWS), class_="button plain") if text else None,
         class_="actions",
     )
     inner = (field("Search", search, name="text"), buttons)
     return joined(
-        [tag("form", *inner, method="get", action=to(PATH), class_="filters", data_filters=True, role="search")]
+        [tag("form", *inner, method="get", action=to(WORKFLOWS), class_="filters", data_filters=True, role="search")]
     )
 
 
 def _nothing(found: Found) -> Markup:
     if found.there_are:
-        return empty_state("No workflow matches.", "Show all workflows", to(PATH))
+        return empty_state("No workflow matches.", "Show all workflows", to(WORKFLOWS))
     return empty_state(
         "No workflow is published yet.",
         hint="Publish one; workers need not know it beforehand.",
@@ -242,4 +243,4 @@ def _nothing(found: Found) -> Markup:
     )
 
 
-PAGE = Page(PATH, "Workflows", show, keys="g w")
+PAGE = Page(WORKFLOWS, "Workflows", show, keys="g w")
