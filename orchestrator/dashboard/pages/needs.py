@@ -181,7 +181,7 @@ def _findings(caller: Caller, pages: Collection[str]) -> list[Need]:
 
 
 def _finding(one: Finding, pages: Collection[str]) -> Need:
-    about = joined([_advice(one.advice), " ", tag("code", one.code)])
+    about = joined([_advice(one.advice), " · ", tag("code", one.code)])
     what = f"{one.message[:1].upper()}{one.message[1:]}"
     return Need("error" if one.level is Level.ERROR else "warning", what, "", about, _place(one.code, pages))
 

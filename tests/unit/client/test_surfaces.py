@@ -68,6 +68,7 @@ OF_REDIS = {"of", "attached_to", "acting_for", "find", "masked", "reconcile", "s
     "list_seen",
     "get_seen",
     "overall_seen",
+    "samples_of",
     "page",
     "asked",
     "before",
