@@ -6,7 +6,8 @@ from orchestrator.client.shown import StepDescription
 from orchestrator.dashboard.drawing.progress import Progress, progress_of
 from orchestrator.dashboard.pages.run_actions import actions_of
 from orchestrator.dashboard.pages.run_filters import Filters
-from orchestrator.dashboard.pages.run_parts import error_box
+from orchestrator.dashboard.pages.run_parts import error_box, history_table
+from orchestrator.store.port import HistoryEntry
 from tests.unit.dashboard.runs import described
 
 
@@ -86,3 +87,16 @@ def test_what_is_offered_follows_the_runs_state() -> None:
     assert offered["failed", "pending"] == ("undo",)
     assert offered["completed", "none"] == ()
     assert actions_of(described(status="failed", archived=True)) == ()
+
+
+def test_a_history_is_told_in_words_the_newest_first() -> None:
+    """As the command line tells it; items are soon only counted, and what else an event holds is folded away."""
+    items = [{"type": "step_completed", "step": f"ship[{number}]/pack"} for number in range(20)]
+    events = [*items, {"type": "run_failed", "compensation": "completed"}]
+
+    shown = history_table([HistoryEntry(f"{at}-0", at, event) for at, event in enumerate(events)], more=False)
+
+    assert shown.index("run failed; what was done is undone") < shown.index("ship[*]/pack completed")
+    assert "20 times by now" in shown
+    assert "ship[12]/pack" not in shown
+    assert "<summary>compensation</summary>" in shown
