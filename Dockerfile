@@ -5,7 +5,7 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY orchestrator orchestrator
 COPY workers workers
-RUN pip install --no-cache-dir --constraint constraints.txt '.[api,archive,dashboard,operations]' \
+RUN pip install --no-cache-dir --constraint constraints.txt '.[alerts,api,archive,dashboard,operations,otel]' \
     && useradd --create-home --uid 10001 orchestrator
 
 USER orchestrator
