@@ -12,6 +12,7 @@ BASE: Final = "/dashboard"
 """What every address begins with; all others here are below it."""
 LOGIN: Final = "/login"
 LOGOUT: Final = "/logout"
+WORKFLOWS: Final = "/workflows"
 FILES: Final = Path(__file__).parent / "assets"
 
 
@@ -38,3 +39,13 @@ def run_path(run_id: str) -> str:
 def workflow_path(key: str, version: str = "") -> str:
     """The address of a workflow's page."""
     return to(f"/workflows/{quote(key, safe='')}", {"version": version})
+
+
+def start_path(key: str, version: str = "", **query: str) -> str:
+    """The address of the form that starts a run of a workflow."""
+    return to(f"/workflows/{quote(key, safe='')}/start", {"version": version, **query})
+
+
+def diff_path(key: str, before: str = "", after: str = "") -> str:
+    """The address of what two versions of a workflow differ in."""
+    return to(f"/workflows/{quote(key, safe='')}/diff", {"from": before, "to": after})

@@ -18,7 +18,7 @@ from orchestrator.client.callers import Caller, source_of
 from orchestrator.client.jobs import Jobs
 from orchestrator.dashboard.live import Live
 from orchestrator.dashboard.look.notices import notice, problem
-from orchestrator.dashboard.paths import LOGIN, to
+from orchestrator.dashboard.paths import BASE, LOGIN, to
 from orchestrator.dashboard.sessions import Session, Sessions
 from orchestrator.errors import OrchestratorError, Unauthenticated
 
@@ -77,9 +77,17 @@ class Visit:
     def tell(self, error: OrchestratorError) -> None:
         """Show an error; whoever is not logged in any more is sent there."""
         if isinstance(error, Unauthenticated):
-            ui.navigate.to(to(LOGIN))
+            self.go(to(LOGIN))
             return
         problem(error)
+
+    def entitle(self, title: str) -> None:
+        """Say in the browser's tab what the page is about."""
+        ui.page_title(f"{title} · Orchestrator")
+
+    def go(self, address: str) -> None:
+        """Have the browser show another page; NiceGUI puts the base before the address itself."""
+        ui.navigate.to(address.removeprefix(BASE))
 
     def follow(self, refresh: Callable[[Caller], Awaitable[None]], run_id: str | None = None) -> None:
         """Refresh the page whenever something happens in the run, or in any, for as long as it is open.

@@ -65,36 +65,40 @@ def _back_edges(boxes: Sequence[str], edges: Sequence[Edge]) -> frozenset[Edge]:
     for start, end in edges:
         after[start].append(end)
     found, done, path = set[Edge](), set[str](), set[str]()
-
-    def visit(box: str) -> None:
-        path.add(box)
-        for following in after[box]:
-            if following in path:
+    for first in boxes:
+        ways = [] if first in done else [(first, iter(after[first]))]
+        path.update(box for box, _ in ways)
+        while ways:  # no recursion: a flow may be a thousand boxes long
+            box, left = ways[-1]
+            following = next(left, None)
+            if following is None:
+                ways.pop()
+                path.discard(box)
+                done.add(box)
+            elif following in path:
                 found.add((box, following))
             elif following not in done:
-                visit(following)
-        path.discard(box)
-        done.add(box)
-
-    for one in boxes:
-        if one not in done:
-            visit(one)
+                ways.append((following, iter(after[following])))
+                path.add(following)
     return frozenset(found)
 
 
 def _layers(boxes: Sequence[str], edges: Sequence[Edge]) -> dict[str, int]:
-    before: dict[str, list[str]] = {one: [] for one in boxes}
+    """The length of the longest path to each box; the edges lead in no circle."""
+    after: dict[str, list[str]] = {one: [] for one in boxes}
+    waits = dict.fromkeys(boxes, 0)
     for start, end in edges:
-        before[end].append(start)
-    layers: dict[str, int] = {}
-
-    def layer(box: str) -> int:
-        if box not in layers:
-            layers[box] = 1 + max((layer(one) for one in before[box]), default=-1)
-        return layers[box]
-
-    for one in boxes:
-        layer(one)
+        after[start].append(end)
+        waits[end] += 1
+    layers = dict.fromkeys(boxes, 0)
+    ready = [one for one in boxes if not waits[one]]
+    while ready:
+        box = ready.pop()
+        for following in after[box]:
+            layers[following] = max(layers[following], layers[box] + 1)
+            waits[following] -= 1
+            if not waits[following]:
+                ready.append(following)
     return layers
 
 
@@ -105,8 +109,11 @@ def _rows(
     for one in sizes:
         rows[layers[one]].append(one)
     column: dict[str, float] = {}
+    before: dict[str, list[str]] = {one: [] for one in sizes}
+    for start, end in edges:
+        before[end].append(start)
     for row in rows:
-        centres = {one: [column[start] for start, end in edges if end == one and start in column] for one in row}
+        centres = {one: [column[start] for start in before[one] if start in column] for one in row}
         usual = {one: place for place, one in enumerate(row)}
         row.sort(
             key=lambda one: (

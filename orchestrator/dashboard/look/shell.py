@@ -11,7 +11,8 @@ from markupsafe import Markup
 from orchestrator.dashboard.look.markup import joined, tag
 from orchestrator.dashboard.paths import ASSETS, LOGOUT, to
 
-STYLES: Final = ("tokens.css", "shell.css", "parts.css", "run.css")
+STYLES: Final = ("tokens.css", "shell.css", "parts.css", "run.css", "forms.css", "workflows.css")
+SCRIPTS: Final = ("dashboard.js", "forms.js")
 
 _MARK: Final = Markup(
     '<path d="M5 12.5h4.2c3.4 0 2.4-7 5.8-7H19M9.2 12.5c3.4 0 2.4 7 5.8 7H19" fill="none" stroke="currentColor" '
@@ -32,7 +33,7 @@ class NavItem:
 def head_links() -> Markup:
     """Styles and our script; the script sets the theme before anything is painted."""
     styles = [tag("link", rel="stylesheet", href=to(f"{ASSETS}/{name}")) for name in STYLES]
-    script = tag("script", "", src=to(f"{ASSETS}/dashboard.js"))
+    script = joined(tag("script", "", src=to(f"{ASSETS}/{name}")) for name in SCRIPTS)
     viewport = tag("meta", name="viewport", content="width=device-width, initial-scale=1")
     icon = tag("link", rel="icon", type="image/svg+xml", href=to(f"{ASSETS}/mark.svg"))
     return joined([viewport, icon, script, *styles])

@@ -22,6 +22,9 @@ _SIGNS: Final[Mapping[str, str]] = {
     "skip": '<path d="M3 4.5L8 8l-5 3.5zM8.5 4.5l5 3.5-5 3.5z" fill="currentColor"/>',
     "warn": '<path d="M8 1.8l6.4 11.6H1.6z" fill="none" stroke="currentColor" stroke-width="1.5" '
     'stroke-linejoin="round"/><path d="M8 6v3.6m0 1.3v1.1" stroke="currentColor" stroke-width="1.6"/>',
+    "plus": f'{_CIRCLE}<path d="M8 4.8v6.4M4.8 8h6.4" stroke="currentColor" stroke-width="1.6"/>',
+    "minus": f'{_CIRCLE}<path d="M4.8 8h6.4" stroke="currentColor" stroke-width="1.6"/>',
+    "delta": f'{_CIRCLE}<path d="M8 5l3.2 5.6H4.8z" fill="none" stroke="currentColor" stroke-width="1.4"/>',
     "question": f'{_CIRCLE}<path d="M6.2 6.3a1.9 1.9 0 1 1 2.6 1.8c-.6.3-.8.6-.8 1.2m0 1.1v1" fill="none" '
     'stroke="currentColor" stroke-width="1.4"/>',
 }
@@ -41,6 +44,12 @@ _LOOKS: Final[Mapping[str, tuple[str, str]]] = {
     "undone": ("undoing", "back"),
     "online": ("good", "tick"),
     "draining": ("held", "clock"),
+    "live": ("good", "play"),
+    "idle": ("quiet", "dots"),
+    "added": ("good", "plus"),
+    "removed": ("bad", "minus"),
+    "changed": ("held", "delta"),
+    "same": ("quiet", "dots"),
     "open": ("held", "clock"),
     "ok": ("good", "tick"),
     "met": ("good", "tick"),

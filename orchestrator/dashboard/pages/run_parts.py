@@ -18,7 +18,7 @@ from orchestrator.dashboard.look.status import badge, tone
 from orchestrator.dashboard.look.table import Column, static_table
 from orchestrator.dashboard.look.times import in_words, lasted, moment
 from orchestrator.dashboard.pages.run_filters import Filters
-from orchestrator.dashboard.paths import run_path
+from orchestrator.dashboard.paths import run_path, start_path, workflow_path
 from orchestrator.engine.state import OVER
 from orchestrator.store.port import HistoryEntry
 
@@ -45,9 +45,14 @@ def facts(run: RunDescription) -> Markup:
     """What is known of the run as a whole."""
     over = run.status in OVER
     same = Filters(workflow=run.workflow, version=run.version).address
+    ways = [
+        tag("a", f"{run.workflow} {run.version}", href=workflow_path(run.workflow, run.version)),
+        tag("a", "its other runs", href=same, class_="under"),
+        tag("a", "start one like it", href=start_path(run.workflow, run.version, like=run.run_id), class_="under"),
+    ]
     return key_values(
         {
-            "Workflow": tag("a", f"{run.workflow} {run.version}", href=same, title="Its other runs"),
+            "Workflow": joined(ways),
             "Started": moment(run.created_at),
             "Ended": moment(run.ended_at) if run.ended_at else None,
             "Paused": moment(run.paused_at) if run.paused_at else None,

@@ -25,7 +25,7 @@ from orchestrator.dashboard.look.table import Column, Table
 from orchestrator.dashboard.look.times import lasted, moment
 from orchestrator.dashboard.pages.page import Page
 from orchestrator.dashboard.pages.run_filters import PATH, Filters, filter_form, pages, status_chips
-from orchestrator.dashboard.paths import run_path, to
+from orchestrator.dashboard.paths import WORKFLOWS, run_path, to
 from orchestrator.dashboard.visit import Visit
 from orchestrator.engine.state import OVER
 from orchestrator.errors import OrchestratorError
@@ -48,7 +48,7 @@ async def show(visit: Visit) -> None:
     """The page."""
     filters = Filters.read(visit.query)
     workflows, versions = await visit.ask(_known, visit.first, filters.workflow)
-    html(heading("Runs"))
+    html(heading("Runs", tag("a", "Start a run", href=to(WORKFLOWS), class_="button push")))
     html(filter_form(filters, workflows, versions))
     html(status_chips(filters))
     listed = _List(visit, filters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,3 +50,14 @@ def test_boxes_never_overlap_and_edges_lead_down(pairs: set[tuple[int, int]]) ->
         assert apart or y1 + sizes[one][1] <= y2 or y2 + sizes[other][1] <= y1
     assert all(found.layers[start] < found.layers[end] for start, end in edges if (start, end) not in found.back)
     assert all(x + sizes[one][0] <= found.width + 1e-6 for one, (x, _) in found.places.items())
+
+
+def test_a_flow_may_be_as_long_as_the_spec_allows() -> None:
+    """A thousand boxes below each other, and a way back from the last to the first."""
+    names = [f"s{number}" for number in range(1_000)]
+    edges = [*pairwise(names), (names[-1], names[0])]
+
+    layout = layered(dict.fromkeys(names, (10.0, 10.0)), edges, names)
+
+    assert [layout.layers[name] for name in names] == list(range(1_000))
+    assert layout.back == {(names[-1], names[0])}
