@@ -77,6 +77,10 @@ bench: $(READY) ## Measure against plain Celery; writes bench/RESULTS.md
 bench-large: $(READY) ## Measure with ten times as much of everything, and with a slow network; some minutes
 	@$(BIN)/python -m bench.large
 
+.PHONY: bench-dashboard
+bench-dashboard: $(READY) ## Measure the dashboard's pages with 100,000 runs that are over, in Chromium; some minutes
+	@$(BIN)/python -m bench.dashboard
+
 .PHONY: docs
 docs: $(READY) ## Draw the diagrams of the documentation anew
 	@$(BIN)/python -m orchestrator.engine.diagrams docs/lifecycle.md

@@ -16,6 +16,7 @@ from orchestrator.client.shown import (
     OpenApproval,
     RunSummary,
     ScheduleDescription,
+    TriggerMiss,
     WorkerStats,
 )
 from orchestrator.client.shown_fleet import QueueSample, WorkerDescription
@@ -89,6 +90,7 @@ class ApprovalList(BaseModel):
     """Open approvals, newest runs first."""
 
     approvals: list[OpenApproval]
+    cursor: str | None = Field(default=None, description="Of the page behind this one, which may be short.")
 
 
 class Link(BaseModel):
@@ -153,6 +155,12 @@ class DeadEvents(BaseModel):
     """What was given up, oldest first."""
 
     events: list[DeadEvent]
+
+
+class TriggerMisses(BaseModel):
+    """The last event of each trigger whose filter had no answer for one."""
+
+    misses: list[TriggerMiss]
 
 
 class Counted(BaseModel):

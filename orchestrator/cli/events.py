@@ -12,6 +12,7 @@ from orchestrator.cli.arguments import Json
 
 events = typer.Typer(name="events", help="External events: emit them, see what came in, replay what was given up.")
 
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the audit log.")]
 Chosen = Annotated[str, typer.Argument(metavar="ID", help="The dead event's id, as `dead` has it, or `all`.")]
 
 
@@ -66,20 +67,30 @@ def dead(
 
 
 @events.command()
-def replay(letter: Chosen, *, as_json: Json = False) -> None:
+def misses(*, as_json: Json = False) -> None:
+    """Show the last event that each trigger's filter had no answer for: it started nothing."""
+    from orchestrator.cli import intake
+    from orchestrator.cli.output import answering
+
+    with answering(as_json) as output:
+        intake.misses(output)
+
+
+@events.command()
+def replay(letter: Chosen, *, reason: Reason = "", as_json: Json = False) -> None:
     """Take an event in again that was given up, or all of them; what it has started it does not start again."""
     from orchestrator.cli import intake
     from orchestrator.cli.output import answering
 
     with answering(as_json) as output:
-        intake.replay(output, letter)
+        intake.replay(output, letter, reason)
 
 
 @events.command()
-def discard(letter: Chosen, *, as_json: Json = False) -> None:
+def discard(letter: Chosen, *, reason: Reason = "", as_json: Json = False) -> None:
     """Forget an event that was given up, or all of them."""
     from orchestrator.cli import intake
     from orchestrator.cli.output import answering
 
     with answering(as_json) as output:
-        intake.discard(output, letter)
+        intake.discard(output, letter, reason)

@@ -87,14 +87,26 @@ def dead(output: Output, count: int) -> None:
     output.say(_table(found) if found else Text("none", style="dim"))
 
 
-def replay(output: Output, letter: str) -> None:
+def misses(output: Output) -> None:
+    """Show what filters had no answer for."""
+    found = connect().events.misses()
+    if output.as_json:
+        output.document({"misses": [one.to_json() for one in found]})
+    output.say(
+        Text("\n".join(f"{one.trigger}  {one.entry_id}  {one.error}" for one in found))
+        if found
+        else Text("none", style="dim")
+    )
+
+
+def replay(output: Output, letter: str, reason: str) -> None:
     """Take in again what was given up."""
-    _count(output, "replayed", connect().events.replay(letter))
+    _count(output, "replayed", connect().events.replay(letter, reason))
 
 
-def discard(output: Output, letter: str) -> None:
+def discard(output: Output, letter: str, reason: str) -> None:
     """Forget what was given up."""
-    _count(output, "discarded", connect().events.discard(letter))
+    _count(output, "discarded", connect().events.discard(letter, reason))
 
 
 def _count(output: Output, what: str, count: int) -> None:

@@ -75,6 +75,17 @@ def backfill(
     output.say(Text(f"follow it:  orchestrator schedules show {workflow} {name}", style="dim"))
 
 
+def slots(output: Output, workflow: str, name: str, *, since: str, until: str | None) -> None:
+    """Show what a backfill would be about."""
+    found = connect().schedules.slots(workflow, name, since, until)
+    if output.as_json:
+        output.document({"workflow": workflow, "name": name, **found.to_json()})
+    rows = ((moment(one.slot), one.run_id or "to be started") for one in found.slots)
+    output.say(headed("Slots (UTC)", _table(("slot", "run"), rows)))
+    if (more := found.count - len(found.slots)) > 0:
+        output.say(Text(f"and {more:,} more", style="dim"))
+
+
 def _answer(output: Output, found: ScheduleDescription) -> None:
     if output.as_json:
         output.document(found.to_json())

@@ -118,6 +118,7 @@ def backfill(
     since: Annotated[str, typer.Option("--since", metavar="WHEN", help="From then on: 2026-01-31T12:00Z, or 90m ago.")],
     until: Annotated[str | None, typer.Option("--until", metavar="WHEN", help="Up to then; else up to now.")] = None,
     at_once: Annotated[bool, typer.Option("--at-once", help="Not one by one, but all beside each other.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the slots, and which have their runs.")] = False,
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
@@ -126,4 +127,7 @@ def backfill(
     from orchestrator.cli.output import answering
 
     with answering(as_json) as output:
+        if dry_run:
+            of_schedules.slots(output, workflow, name, since=since, until=until)
+            return
         of_schedules.backfill(output, workflow, name, since=since, until=until, at_once=at_once, reason=reason)

@@ -134,6 +134,7 @@ class AsyncSchedules:
     list = _awaited(Schedules.list)
     describe = _awaited(Schedules.describe)
     history = _awaited(Schedules.history)
+    slots = _awaited(Schedules.slots)
     pause = _awaited(Schedules.pause)
     resume = _awaited(Schedules.resume)
     trigger = _awaited(Schedules.trigger)
@@ -150,6 +151,7 @@ class AsyncExternalEvents:
     emit_many = _awaited(ExternalEvents.emit_many)
     tail = _streamed(ExternalEvents.tail)
     dead = _awaited(ExternalEvents.dead)
+    misses = _awaited(ExternalEvents.misses)
     replay = _awaited(ExternalEvents.replay)
     discard = _awaited(ExternalEvents.discard)
 

@@ -10,13 +10,13 @@ from typing_extensions import override
 
 from orchestrator.client.audit import Audit
 from orchestrator.client.composing import composed, event_in
-from orchestrator.client.shown import DeadEvent, TakenIn
+from orchestrator.client.shown import DeadEvent, TakenIn, TriggerMiss
 from orchestrator.client.surface import ALL, ExternalEvents
 from orchestrator.engine.roots import rfc3339
 from orchestrator.errors import PayloadTooLarge, UnknownEvent
 from orchestrator.settings import Settings
 from orchestrator.spec.cloudevents import CloudEvent
-from orchestrator.store.events import DeadLetter, Delivery, Events
+from orchestrator.store.events import DeadLetter, Delivery, Events, entry_key
 
 PAGE: Final = 500
 LOOK_MS: Final = 1_000
@@ -67,6 +67,17 @@ class RedisExternalEvents(ExternalEvents):
         """What came in after an entry, oldest first; waits for a moment if there is nothing."""
         return [_taken_in(entry) for entry in self._events.after(after, limit, block_ms)]
 
+    def before(self, entry_id: str, limit: int = PAGE) -> Sequence[TakenIn]:
+        """What came in before an entry, newest first; before the end, if that is empty."""
+        return [_taken_in(entry) for entry in reversed(self._events.newest(limit, entry_id))]
+
+    @override
+    def misses(self) -> list[TriggerMiss]:
+        return [
+            TriggerMiss(one.trigger, one.entry_id, rfc3339(entry_key(one.entry_id)[0]), one.error)
+            for one in self._events.misses()
+        ]
+
     def last(self) -> str:
         """The id of the newest entry."""
         newest = self._events.newest(1)
@@ -81,13 +92,13 @@ class RedisExternalEvents(ExternalEvents):
         return [_dead(letter) for letter in self._events.dead(limit, after)]
 
     @override
-    def replay(self, letter_id: str = ALL) -> int:
-        with self._audit.acting("replay_event", f"events/dead/{letter_id}"):
+    def replay(self, letter_id: str = ALL, reason: str = "") -> int:
+        with self._audit.acting("replay_event", f"events/dead/{letter_id}", reason):
             return sum(self._events.replay(one) is not None for one in self._chosen(letter_id))
 
     @override
-    def discard(self, letter_id: str) -> int:
-        with self._audit.acting("discard_event", f"events/dead/{letter_id}"):
+    def discard(self, letter_id: str, reason: str = "") -> int:
+        with self._audit.acting("discard_event", f"events/dead/{letter_id}", reason):
             return sum(self._events.remove(one) for one in self._chosen(letter_id))
 
     def _chosen(self, letter_id: str) -> Sequence[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from functools import lru_cache
 from typing import Any
@@ -19,7 +19,7 @@ def checked_input(value: Any, schema: Mapping[str, Any] | None, limit: int, *, n
         value = _with_defaults(schema, dict(value))
         found = _validator(json.dumps(schema, sort_keys=True)).iter_errors(value)
         problems = [
-            {"path": _path(name, one.absolute_path), "message": one.message}
+            {"path": path_of(name, one.absolute_path), "message": one.message}
             for one in sorted(found, key=lambda one: list(map(str, one.absolute_path)))
         ]
         if problems:
@@ -62,5 +62,6 @@ def _with_defaults(schema: Mapping[str, Any], value: Any) -> Any:
     return filled
 
 
-def _path(name: str, parts: Any) -> str:
+def path_of(name: str, parts: Iterable[str | int]) -> str:
+    """The path of a part of a value, as problems name it: `input.lines[0].sku`."""
     return name + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)

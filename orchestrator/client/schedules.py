@@ -16,10 +16,11 @@ from typing_extensions import override
 from orchestrator.client.audit import Audit
 from orchestrator.client.firing import CancelRun, Firing, StartRun
 from orchestrator.client.search import moment_ms
-from orchestrator.client.shown import ScheduleDescription
+from orchestrator.client.shown import ScheduleDescription, Slot, Slots
 from orchestrator.client.surface import Moment, Schedules
 from orchestrator.client.versions import Versions
-from orchestrator.engine.overlap import ALL, Turn, of_workflow
+from orchestrator.engine import fields
+from orchestrator.engine.overlap import ALL, Turn, of_workflow, run_id_of
 from orchestrator.engine.roots import rfc3339
 from orchestrator.engine.schedule import Backfill, Outcome, Schedule, calendar_json, slot_after
 from orchestrator.engine.scheduling import backfill, define, pause, resume, retire, trigger
@@ -122,12 +123,7 @@ class RedisSchedules(Schedules):
         *,
         one_by_one: bool = True,
     ) -> int:
-        now_ms = self.records.time_ms()
-        start_ms = moment_ms(since, now_ms, "since")
-        end_ms = now_ms if until is None else moment_ms(until, now_ms, "until")
-        if not start_ms <= end_ms <= now_ms:
-            raise InvalidRequest("a backfill is of a range that is past: `since`, then `until`")
-        wanted = Backfill(after_ms=start_ms - 1, until_ms=end_ms, one_by_one=one_by_one)
+        wanted = self._range(since, until, one_by_one=one_by_one)
         slots = 0
 
         def decide(schedule: Schedule, _now_ms: int) -> Turn:
@@ -143,6 +139,28 @@ class RedisSchedules(Schedules):
         with self._acting("backfill_schedule", workflow, name, reason, by):
             self._change(workflow, name, decide)
         return slots
+
+    @override
+    def slots(self, workflow: str, name: str, since: Moment, until: Moment | None = None, *, limit: int = 100) -> Slots:
+        wanted = self._range(since, until)
+        _, schedule = self._get(workflow, name)
+        found = [*islice(_slots(calendar_json(schedule.definition), wanted), MOST_BACKFILLED + 1)]
+        shown = found[:limit]
+        ids = [run_id_of(workflow, name, slot) for slot in shown]
+        there = [one[fields.STATUS] for one in self.firing.runs.read_many(ids, (fields.STATUS,))]
+        slots = (
+            Slot(rfc3339(slot), run_id if status else None)
+            for slot, run_id, status in zip(shown, ids, there, strict=True)
+        )
+        return Slots(len(found), tuple(slots))
+
+    def _range(self, since: Moment, until: Moment | None, *, one_by_one: bool = True) -> Backfill:
+        now_ms = self.records.time_ms()
+        start_ms = moment_ms(since, now_ms, "since")
+        end_ms = now_ms if until is None else moment_ms(until, now_ms, "until")
+        if not start_ms <= end_ms <= now_ms:
+            raise InvalidRequest("a backfill is of a range that is past: `since`, then `until`")
+        return Backfill(after_ms=start_ms - 1, until_ms=end_ms, one_by_one=one_by_one)
 
     def _acting(self, action: str, workflow: str, name: str, reason: str, by: str) -> AbstractContextManager[None]:
         return self._audit.acting(action, f"schedules/{workflow}/{name}", reason, by)

@@ -46,6 +46,17 @@ LOOKED_AT: Final = 2_000
 """Runs that one page looks at, at most; a page that found too little by then is short, and its cursor goes on."""
 BATCH: Final = 500
 
+_APART: Final = (
+    fields.INCARNATION,
+    fields.WORKFLOW,
+    fields.VERSION,
+    fields.STATUS,
+    fields.PAUSED,
+    INDEXES,
+    *RUN_STATE,
+)
+"""What tells apart the runs that match, a third of what is shown of them."""
+
 _SLA_STATES: Final = tuple(state.value for state in SlaState)
 Position = tuple[int, str]
 """When a run was created, and its id: what pages are in the order of."""
@@ -138,10 +149,10 @@ def look(source: Source, query: Query, now_ms: int, *, limit: int, cursor: str |
     while looked_at < LOOKED_AT:
         page = read_page(name, reached, min(limit + 1, BATCH) if not looked_at else BATCH)
         wanted = [position for position in page if span.holds(position)]
-        read = source.read_many([run_id for _, run_id in wanted], _FIELDS) if wanted else []
-        for position, values in zip(wanted, read, strict=True):
-            view = RunView(position[1], values, now_ms)
-            if _matches(query, names, view):
+        views = _matching(source, query, names, [run_id for _, run_id in wanted], now_ms, rare=looked_at > 0)
+        for position in wanted:
+            view = views.get(position[1])
+            if view is not None:
                 if len(found) == limit:
                     return Found(tuple(found), last)
                 found.append((position, _summary(view)))
@@ -151,6 +162,19 @@ def look(source: Source, query: Query, now_ms: int, *, limit: int, cursor: str |
         reached = page[-1]
         looked_at += len(page)
     return Found(tuple(found), last)
+
+
+def _matching(
+    source: Source, query: Query, names: Sequence[str], run_ids: Sequence[str], now_ms: int, *, rare: bool
+) -> dict[str, RunView]:
+    """Those of these runs that match. Where that is `rare`, they alone are read as a whole, and looked at again."""
+    views: dict[str, RunView] = {}
+    for wanted in (_APART, _FIELDS) if rare else (_FIELDS,):
+        read = source.read_many(run_ids, wanted) if run_ids else []
+        found = (RunView(run_id, values, now_ms) for run_id, values in zip(run_ids, read, strict=True))
+        views = {view.run_id: view for view in found if _matches(query, names, view)}
+        run_ids = list(views)
+    return views
 
 
 def fixed(query: Query, now_ms: int) -> Query:

@@ -242,10 +242,30 @@ class OpenApproval:
     decisions: tuple[dict[str, Any], ...]
     form: dict[str, Any] | None
     """JSON Schema of what a decision is to come with."""
+    started_by: str | None = None
+    """Who started the run."""
+    barred: str | None = None
+    """The starter, if they may not decide."""
+    remind_at: str | None = None
+    """When those who have not decided are reminded."""
+    escalate_at: str | None = None
+    """When further people are asked."""
+    escalate_to: dict[str, list[str]] | None = None
+    """Whom: `users` and `groups`."""
+    refused: str | None = None
+    """In a list of all: why whoever asks may not decide it."""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalPage:
+    """Open approvals, newest runs first; the cursor is of the page behind it, which a short page may have too."""
+
+    approvals: tuple[OpenApproval, ...]
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +285,22 @@ class TakenIn:
         """As `--json` prints it."""
         shown = {"event": self.event.to_json()} if self.event else {"event": None, "body": self.body}
         return {"entry": self.entry_id, "received_at": self.received_at, **shown, "only": self.only or None}
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerMiss:
+    """An event that the filter of a trigger had no answer for, so that it started nothing."""
+
+    trigger: str
+    """`workflow/trigger`."""
+    entry_id: str
+    at: str
+    """When the event came in: RFC 3339, in UTC."""
+    error: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,6 +426,29 @@ class ScheduleDescription:
     """Slots by what became of them."""
     recent: tuple[Mapping[str, Any], ...]
     """The last slots, the newest first, and what became of each."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A slot that is past."""
+
+    slot: str
+    run_id: str | None
+    """Its run, if that is there: a backfill passes the slot over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """The slots of a range: what a backfill of it is about."""
+
+    count: int
+    """At most one more than a backfill may have."""
+    slots: tuple[Slot, ...]
+    """The first of them."""
 
     def to_json(self) -> dict[str, Any]:
         """As `--json` prints it."""

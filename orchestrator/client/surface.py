@@ -24,8 +24,10 @@ from orchestrator.client.shown import (
     Published,
     RunDescription,
     ScheduleDescription,
+    Slots,
     Stats,
     TakenIn,
+    TriggerMiss,
     VersionStatus,
 )
 from orchestrator.engine.state import RunStatus
@@ -217,6 +219,10 @@ class Schedules(ABC):
         """What happened to a schedule and became of its slots, oldest first; the last thousand events are kept."""
 
     @abstractmethod
+    def slots(self, workflow: str, name: str, since: Moment, until: Moment | None = None, *, limit: int = 100) -> Slots:
+        """What a backfill of that range would be about, and which of its first slots have their runs."""
+
+    @abstractmethod
     def pause(self, workflow: str, name: str, reason: str = "", by: str = "") -> None:
         """Let no slot start a run until `resume`; the slots until then are neither fired nor missed."""
 
@@ -281,14 +287,18 @@ class ExternalEvents(ABC):
         """The events that were given up, oldest first."""
 
     @abstractmethod
-    def replay(self, letter_id: str = ALL) -> int:
+    def misses(self) -> Sequence[TriggerMiss]:
+        """For each trigger whose filter had no answer for an event, the last of those events; it started nothing."""
+
+    @abstractmethod
+    def replay(self, letter_id: str = ALL, reason: str = "") -> int:
         """Take a dead event in again, or all of them; how many. What it has started already, it does not start again.
 
         One that a single trigger gave up goes to that trigger alone.
         """
 
     @abstractmethod
-    def discard(self, letter_id: str) -> int:
+    def discard(self, letter_id: str, reason: str = "") -> int:
         """Forget a dead event, or all of them; how many."""
 
 

@@ -75,6 +75,11 @@ class RedisFleet(Fleet):
     def samples(self, queue: str) -> list[QueueSample]:
         return history(self._watch.samples(), queue)
 
+    def samples_of(self, queues: Sequence[str]) -> dict[str, list[QueueSample]]:
+        """The same of several, by one look."""
+        samples = self._watch.samples()
+        return {queue: history(samples, queue) for queue in queues}
+
     @override
     def workers(self) -> list[WorkerDescription]:
         live, lost = self._registry.workers(), self._registry.lost()

@@ -49,3 +49,23 @@ def start_path(key: str, version: str = "", **query: str) -> str:
 def diff_path(key: str, before: str = "", after: str = "") -> str:
     """The address of what two versions of a workflow differ in."""
     return to(f"/workflows/{quote(key, safe='')}/diff", {"from": before, "to": after})
+
+
+def approval_path(run_id: str, step: str) -> str:
+    """The address of an open approval."""
+    return to(f"/approvals/{quote(run_id, safe='')}/{quote(step, safe='')}")
+
+
+def schedule_path(workflow: str, name: str, query: Mapping[str, str] | None = None) -> str:
+    """The address of a schedule's page."""
+    return to(f"/schedules/{quote(workflow, safe='')}/{quote(name, safe='')}", query)
+
+
+def queue_path(name: str) -> str:
+    """The address of a queue's page."""
+    return to(f"/queues/{quote(name, safe='')}")
+
+
+def worker_path(name: str) -> str:
+    """The address of a worker's page."""
+    return to(f"/workers/{quote(name, safe='@')}")

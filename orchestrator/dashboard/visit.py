@@ -104,7 +104,7 @@ class Visit:
                 while not self.client.is_deleted:
                     await news.wait()
                     news.clear()
-                    await self._refresh(refresh)
+                    await self.again(refresh)
             finally:
                 end()
 
@@ -112,7 +112,22 @@ class Visit:
         self._later.append(task)
         self.client.on_delete(task.cancel)
 
-    async def _refresh(self, refresh: Callable[[Caller], Awaitable[None]]) -> None:
+    def every(self, seconds: float, refresh: Callable[[Caller], Awaitable[None]]) -> None:
+        """Refresh the page again and again, for what the feed of the runs does not tell."""
+
+        async def look() -> None:
+            with suppress(ClientConnectionTimeout):
+                await self.client.connected()
+            while not self.client.is_deleted:
+                await asyncio.sleep(seconds)
+                await self.again(refresh)
+
+        task = asyncio.get_running_loop().create_task(look(), name="dashboard-every")
+        self._later.append(task)
+        self.client.on_delete(task.cancel)
+
+    async def again(self, refresh: Callable[[Caller], Awaitable[None]]) -> None:
+        """Refresh the page now; what goes wrong is said once while it lasts."""
         with self.client:
             try:
                 await refresh(await self.caller())

@@ -186,13 +186,13 @@ def refusal(plan: Plan, view: RunView, address: str, by: str, groups: Collection
     return None
 
 
-def form_problem(plan: Plan, address: str, decision: Decision) -> str | None:
-    """What is wrong with the form of an approval; one that rejects need not fill it in."""
+def form_problems(plan: Plan, address: str, decision: Decision) -> list[tuple[tuple[str | int, ...], str]]:
+    """What is wrong with the form of an approval, and where; one that rejects need not fill it in."""
     form = approval_at(plan, address).form
     if form is None or decision.choice != "approve":
-        return None
-    problem = next(validator(json.dumps(form)).iter_errors(decision.form), None)
-    return None if problem is None else str(problem.message)
+        return []
+    found = validator(json.dumps(form)).iter_errors(decision.form)
+    return [(tuple(one.absolute_path), str(one.message)) for one in found]
 
 
 def decide(plan: Plan, view: RunView, address: str, decision: Decision, terms: Terms) -> Move:

@@ -107,8 +107,8 @@ class Events(Protocol):
     def after(self, entry_id: str, limit: int, block_ms: int = 0) -> list[Delivery]:
         """Entries that came after one, oldest first, for whoever only looks; waits so long until there is one."""
 
-    def newest(self, count: int) -> list[Delivery]:
-        """The newest entries, oldest of them first."""
+    def newest(self, count: int, before: str = "") -> list[Delivery]:
+        """The newest entries, or the newest of those that came before one; oldest of them first."""
 
     def note(self, entries: Sequence[tuple[str, str]]) -> None:
         """Put (entry id, type) into the logs of their types; what is there already stays as it is."""
@@ -187,9 +187,10 @@ class RedisEvents:
         found = self._connection.execute("XREAD", "COUNT", limit, *block, "STREAMS", self._keys.events(), entry_id)
         return _deliveries(found)
 
-    def newest(self, count: int) -> list[Delivery]:
-        """The newest entries, oldest of them first."""
-        found = self._connection.execute("XREVRANGE", self._keys.events(), "+", "-", "COUNT", count)
+    def newest(self, count: int, before: str = "") -> list[Delivery]:
+        """The newest entries, or the newest of those that came before one; oldest of them first."""
+        end = f"({before}" if before else "+"
+        found = self._connection.execute("XREVRANGE", self._keys.events(), end, "-", "COUNT", count)
         return [_delivery(*entry) for entry in reversed(found)]
 
     def note(self, entries: Sequence[tuple[str, str]]) -> None:

@@ -72,10 +72,12 @@ class MemoryEvents:
         with self._changed:
             return self._wait(lambda: self._from(entry_key(entry_id))[:limit], block_ms)
 
-    def newest(self, count: int) -> list[Delivery]:
-        """The newest entries, oldest of them first."""
+    def newest(self, count: int, before: str = "") -> list[Delivery]:
+        """The newest entries, or the newest of those that came before one; oldest of them first."""
         with self._changed:
-            return list(self._stream.values())[-count:]
+            return [one for id_, one in self._stream.items() if not before or entry_key(id_) < entry_key(before)][
+                -count:
+            ]
 
     def note(self, entries: Sequence[tuple[str, str]]) -> None:
         """Put (entry id, type) into the logs of their types; what is there already stays as it is."""

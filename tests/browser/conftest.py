@@ -14,14 +14,14 @@ from tests.integration.system import System, token
 AsRole = Callable[..., Person]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_server() -> Iterator[LocalRedis]:
     """One Redis for all systems."""
     with LocalRedis() as redis:
         yield redis
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_system(shared_server: LocalRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """The system that the pages are about; `base` is where they are."""
     system = System(shared_server, tmp_path_factory.mktemp("browsed"), broker_url=shared_server.url(1))
@@ -33,7 +33,7 @@ def shared_system(shared_server: LocalRedis, tmp_path_factory: pytest.TempPathFa
     system.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def base(shared_system: System) -> str:
     """The dashboard's address."""
     url = shared_system.start_api()
@@ -49,7 +49,7 @@ def system(shared_system: System, base: str) -> Iterator[System]:
     shared_system.release()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """One Chromium for all; everybody has a context of their own in it."""
     if CHROMIUM is None:

@@ -14,6 +14,7 @@ from cloudevents.core.v1.event import CloudEvent as SdkEvent
 from orchestrator import AsyncOrchestrator, Orchestrator, Step, WorkflowSpec
 from orchestrator.errors import Forbidden, InvalidEvent, UnknownEvent, UnknownSchedule, UnsupportedMediaType
 from orchestrator.spec.cloudevents import parse_structured
+from orchestrator.store.events import Miss
 from tests.integration.conftest import MakeSystem
 from tests.integration.system import System, server_of, token, until
 from tests.integration.workflows import workflow
@@ -102,7 +103,9 @@ def test_events_are_emitted_followed_and_given_up_as_over_redis(here: System, re
     assert [dead] == here.client.events.dead()
     assert remote.events.replay(dead.id) == 1
     until(lambda: [x.id for x in remote.events.dead()] not in ([], [dead.id]), "it is given up again")
-    assert remote.events.discard("all") == 1
+    assert remote.events.discard("all", "a test") == 1
+    here.client.event_store.miss(Miss("a.b/placed", dead.entry_id, "there is no total"))
+    assert remote.events.misses() == here.client.events.misses()
     with pytest.raises(UnknownEvent):
         remote.events.discard(dead.id)
     with pytest.raises(InvalidEvent):
@@ -135,12 +138,13 @@ def test_schedules_are_shown_and_changed_as_over_redis(here: System, remote: Orc
     schedules.resume(KEY, "nightly", "back")
 
     run = schedules.trigger(KEY, "nightly", "now")
+    looked_at = schedules.slots(KEY, "nightly", timedelta(days=2))
     slots = schedules.backfill(KEY, "nightly", timedelta(days=2), one_by_one=False)
     until(lambda: started(here) == 1 + slots, "the slots have their runs")
 
     assert (held.state, held.paused and held.paused["by"]) == ("paused", "ada")
     assert remote.get(run).result(timeout=20) == {"text": "NIGHT"}
-    assert slots == 2
+    assert (slots, looked_at.count, [one.run_id for one in looked_at.slots]) == (2, 2, [None, None])
     assert schedules.list() == here.client.schedules.list(KEY)
     assert schedules.describe(KEY, "nightly", fires=3) == here.client.schedules.describe(KEY, "nightly", fires=3)
     assert schedules.history(KEY, "nightly") == here.client.schedules.history(KEY, "nightly")

@@ -13,7 +13,7 @@ from orchestrator.api.models import Decide, DecideByLink, Delegate, MakeLink, Ru
 from orchestrator.api.paths import RUN
 from orchestrator.api.problems import documented
 from orchestrator.api.routes.runs import started
-from orchestrator.client.access import Role, check_rate, may_see
+from orchestrator.client.access import Role, check_rate
 from orchestrator.client.audit import Actor
 from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.errors import Forbidden
@@ -29,14 +29,20 @@ def list_approvals(
     all: Annotated[bool, Query(description="Those of everybody; for operators.")] = False,  # noqa: A002
     user: Annotated[str | None, Query(max_length=200, description="Those of somebody else; for operators.")] = None,
     group: Annotated[list[str] | None, Query(max_length=50, description="With `user`: their groups.")] = None,
+    workflow: Annotated[str | None, Query(max_length=300, description="Those of one workflow.")] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    cursor: Annotated[str | None, Query(max_length=300, description="That of the page before.")] = None,
 ) -> ApprovalList:
-    """Those that the key's user, or somebody of its groups, may decide now."""
-    whose, groups = (None, ()) if all else (user or caller.user, tuple(group or ()) if user else caller.groups)
+    """Those that the key's user, or somebody of its groups, may decide now; of all, `refused` says why they may not."""
+    whose, groups = (
+        (None, caller.groups) if all else (user or caller.user, tuple(group or ()) if user else caller.groups)
+    )
     if whose != caller.user or (group and not {*group} <= {*caller.groups}):
         _check_operator(caller)
-    found = caller.client.approvals.list(whose, groups, limit=limit)
-    return ApprovalList(approvals=[one for one in found if may_see(caller.workflows, one.workflow)])
+    found = caller.client.approvals.page(
+        whose, groups, limit=limit, cursor=cursor, workflow=workflow, patterns=caller.workflows
+    )
+    return ApprovalList(approvals=[*found.approvals], cursor=found.cursor)
 
 
 @router.post(f"{_ONE}/decision", summary="Decide an approval", responses=documented(404, 409, 422))

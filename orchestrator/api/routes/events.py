@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Query, Request, status
 from starlette.concurrency import run_in_threadpool
 
 from orchestrator.api.access import Caller, Operator, Starter
-from orchestrator.api.answers import Counted, DeadEvents, EventTail, StreamEntry, TakenEvent, TakenEvents
-from orchestrator.api.models import EVENT_ID
+from orchestrator.api.answers import Counted, DeadEvents, EventTail, StreamEntry, TakenEvent, TakenEvents, TriggerMisses
+from orchestrator.api.models import EVENT_ID, Wanted
 from orchestrator.api.problems import documented
 from orchestrator.client.events import LOOK_MS
 from orchestrator.client.shown import TakenIn
@@ -26,6 +26,7 @@ from orchestrator.spec.cloudevents import (
 
 router = APIRouter(prefix="/events", tags=["events"], responses=documented())
 
+NO_REASON = Wanted()
 LetterId = Annotated[str, Path(description="The dead event's id, or `all`.", max_length=40)]
 
 _EXAMPLE: Final = {
@@ -73,16 +74,27 @@ def tail(
     caller: Operator,
     count: Annotated[int, Query(ge=0, le=1_000, description="The newest so many.")] = 10,
     after: Annotated[str | None, Query(pattern=EVENT_ID, description="Instead: what came in after this entry.")] = None,
+    before: Annotated[str | None, Query(pattern=EVENT_ID, description="Instead: what came in before this one.")] = None,
     wait: Annotated[float, Query(ge=0, le=1, description="With `after`: wait so many seconds for something.")] = 0,
 ) -> EventTail:
     """Oldest first. `after` of the answer is where to go on."""
     caller.check_unrestricted()
     events = caller.client.events
+    if before is not None:
+        entries = [*events.before(before, count)][::-1]
+        return EventTail(entries=list(map(_shown, entries)), after=entries[-1].entry_id if entries else before)
     if after is None:
         entries = [*events.tail(count)]
         return EventTail(entries=list(map(_shown, entries)), after=entries[-1].entry_id if entries else events.last())
     found = events.since(after, 1_000, block_ms=round(wait * LOOK_MS))
     return EventTail(entries=list(map(_shown, found)), after=found[-1].entry_id if found else after)
+
+
+@router.get("/misses", summary="What triggers had no answer for")
+def list_misses(caller: Operator) -> TriggerMisses:
+    """By trigger, the last event that its filter failed for: it started nothing."""
+    caller.check_unrestricted()
+    return TriggerMisses(misses=caller.client.events.misses())
 
 
 @router.get("/dead", summary="What was given up")
@@ -97,17 +109,21 @@ def list_dead(
 
 
 @router.post("/dead/{letter_id}/replay", summary="Take in again what was given up", responses=documented(404))
-def replay(caller: Operator, letter_id: LetterId) -> Counted:
+def replay(caller: Operator, letter_id: LetterId, body: Wanted = NO_REASON) -> Counted:
     """What it has started already, it does not start again."""
     caller.check_unrestricted()
-    return Counted(count=caller.client.events.replay(letter_id))
+    return Counted(count=caller.client.events.replay(letter_id, body.reason))
 
 
 @router.delete("/dead/{letter_id}", summary="Forget what was given up", responses=documented(404))
-def discard(caller: Operator, letter_id: LetterId) -> Counted:
+def discard(
+    caller: Operator,
+    letter_id: LetterId,
+    reason: Annotated[str, Query(max_length=500, description="Why; kept in the audit log.")] = "",
+) -> Counted:
     """For good."""
     caller.check_unrestricted()
-    return Counted(count=caller.client.events.discard(letter_id))
+    return Counted(count=caller.client.events.discard(letter_id, reason))
 
 
 def _take(caller: Caller, headers: Any, body: bytes) -> TakenEvents:

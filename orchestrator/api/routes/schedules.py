@@ -11,7 +11,7 @@ from orchestrator.api.answers import Backfilled, Event, History, ScheduleList, T
 from orchestrator.api.models import After, Backfill, Wanted, WorkflowKey
 from orchestrator.api.problems import documented
 from orchestrator.client.access import may_see
-from orchestrator.client.shown import ScheduleDescription
+from orchestrator.client.shown import ScheduleDescription, Slots
 
 router = APIRouter(tags=["schedules"], responses=documented())
 
@@ -56,6 +56,20 @@ def show_schedule_history(
     entries = caller.client.schedules.history(key, name, after, limit)
     events = [Event.model_validate(told(one)) for one in entries]
     return History(events=events, after=entries[-1].id if len(entries) == limit else None)
+
+
+@router.get(f"{_ONE}/slots", summary="The slots of a range that is past", responses=documented(404))
+def show_slots(
+    caller: Viewer,
+    key: WorkflowKey,
+    name: Name,
+    since: Annotated[str, Query(max_length=40, description="The first, then or later: a moment, or `90m` ago.")],
+    until: Annotated[str | None, Query(max_length=40, description="The last; now, if not given.")] = None,
+    limit: Annotated[int, Query(ge=0, le=1_000, description="So many of them.")] = 100,
+) -> Slots:
+    """What a backfill of the range is about, and which of the slots have their runs already."""
+    caller.check_workflow(key)
+    return caller.client.schedules.slots(key, name, since, until, limit=limit)
 
 
 @router.post(f"{_ONE}/pause", summary="Hold a schedule", responses=documented(404, 409))

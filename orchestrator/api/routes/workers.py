@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Response, status
@@ -11,10 +10,10 @@ from orchestrator.api.access import Admin, Caller, Viewer
 from orchestrator.api.answers import Inspection, SampleList, WorkerList
 from orchestrator.api.models import LimitRate, LimitTime, Resize, Wanted, WhyQuery
 from orchestrator.api.problems import documented
-from orchestrator.client.access import may_see
 from orchestrator.client.fleet import announced
+from orchestrator.client.fleet_sight import visible_queues, visible_worker
 from orchestrator.client.fleet_surface import Fleet
-from orchestrator.client.shown_fleet import ActiveMessage, Queues, WorkerDescription
+from orchestrator.client.shown_fleet import Queues, WorkerDescription
 
 router = APIRouter(tags=["fleet"], responses=documented())
 
@@ -30,8 +29,7 @@ _TOLD = {**documented(404, 409, 422), 204: {"description": "The worker has said 
 @router.get("/queues", summary="Queues")
 def list_queues(caller: Viewer) -> Queues:
     """What waits in each and since when, what comes and goes, who takes from it and who sends to it."""
-    found = caller.client.fleet.queues()
-    return replace(found, queues=tuple(replace(one, workflows=_seen(caller, one.workflows)) for one in found.queues))
+    return visible_queues(caller.workflows, caller.client.fleet.queues())
 
 
 @router.get("/queues/{queue}/samples", summary="A queue in the last hour")
@@ -45,7 +43,7 @@ def list_workers(caller: Viewer) -> WorkerList:
     """By name; a worker that has not been seen for 20 s is lost, and listed for a day."""
     registry = caller.client.registry
     return WorkerList(
-        workers=[_visible(caller, one) for one in caller.client.fleet.workers()],
+        workers=[visible_worker(caller.workflows, one) for one in caller.client.fleet.workers()],
         beats=list(map(announced, registry.beats())),
         listeners=list(map(announced, registry.listeners())),
     )
@@ -54,7 +52,7 @@ def list_workers(caller: Viewer) -> WorkerList:
 @router.get(_ONE, summary="A worker", responses=documented(404))
 def show_worker(caller: Viewer, name: WorkerName) -> WorkerDescription:
     """What it does, holds and serves, as it said last."""
-    return _visible(caller, caller.client.fleet.worker(name))
+    return visible_worker(caller.workflows, caller.client.fleet.worker(name))
 
 
 @router.get(f"{_ONE}/inspection", summary="Ask a worker for all that Celery knows", responses=documented(404, 409))
@@ -162,24 +160,3 @@ def _of(caller: Caller) -> Fleet:
 
 def _done() -> Response:
     return Response(status_code=status.HTTP_204_NO_CONTENT)
-
-
-def _visible(caller: Caller, worker: WorkerDescription) -> WorkerDescription:
-    """Without what tells of workflows that the caller may not see."""
-    if not caller.workflows:
-        return worker
-    return replace(
-        worker,
-        active=tuple(one for one in worker.active if _may_see(caller, one)),
-        leases=tuple(one for one in worker.leases if may_see(caller.workflows, one.workflow)),
-        serves=None if worker.serves is None else _seen(caller, worker.serves),
-    )
-
-
-def _may_see(caller: Caller, one: ActiveMessage) -> bool:
-    """By the workflow that the name of a step begins with; tasks that are none of ours are of no workflow."""
-    return one.run_id is not None and may_see(caller.workflows, one.name.partition("@")[0])
-
-
-def _seen(caller: Caller, versions: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(one for one in versions if may_see(caller.workflows, one.partition("@")[0]))

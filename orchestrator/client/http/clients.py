@@ -113,6 +113,7 @@ class HttpSchedules(Schedules):
     pause = _driven(ScheduleVerbs.pause)
     resume = _driven(ScheduleVerbs.resume)
     trigger = _driven(ScheduleVerbs.trigger)
+    slots = _driven(ScheduleVerbs.slots)
     backfill = _driven(ScheduleVerbs.backfill)
     list = _driven(ScheduleVerbs.list)
 
@@ -127,6 +128,7 @@ class HttpExternalEvents(ExternalEvents):
     emit = _driven(EventVerbs.emit)
     emit_many = _driven(EventVerbs.emit_many)
     dead = _driven(EventVerbs.dead)
+    misses = _driven(EventVerbs.misses)
     replay = _driven(EventVerbs.replay)
     discard = _driven(EventVerbs.discard)
 

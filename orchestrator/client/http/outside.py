@@ -11,7 +11,7 @@ from orchestrator.client.composing import composed, event_in
 from orchestrator.client.http.exchange import PREFIX, Emit, Request, Steps, Value, ask, portions, tell
 from orchestrator.client.http.run_verbs import Told, check_acts_itself, entry_of, patient
 from orchestrator.client.http.words import moment_text
-from orchestrator.client.shown import DeadEvent, ScheduleDescription, TakenIn
+from orchestrator.client.shown import DeadEvent, ScheduleDescription, Slots, TakenIn, TriggerMiss
 from orchestrator.client.surface import ALL, Moment
 from orchestrator.spec.cloudevents import CloudEvent
 from orchestrator.store.port import HistoryEntry
@@ -56,6 +56,11 @@ class _Dead:
 
 
 @dataclass(frozen=True, slots=True)
+class _Misses:
+    misses: list[TriggerMiss]
+
+
+@dataclass(frozen=True, slots=True)
 class _Count:
     count: int
 
@@ -77,6 +82,13 @@ class ScheduleVerbs:
         params: dict[str, Value] = {"after": after, "limit": limit}
         told = yield from ask(Request("GET", f"{_schedule(workflow, name)}/history", params=params), Told)
         return [entry_of(event) for event in told.events]
+
+    def slots(
+        self, workflow: str, name: str, since: Moment, until: Moment | None = None, *, limit: int = 100
+    ) -> Steps[Slots]:
+        """GET `/slots`."""
+        params: dict[str, Value] = {"since": moment_text(since), "until": moment_text(until), "limit": limit}
+        return (yield from ask(Request("GET", f"{_schedule(workflow, name)}/slots", params=params), Slots))
 
     def pause(self, workflow: str, name: str, reason: str = "", by: str = "") -> Steps[None]:
         """POST `/pause`."""
@@ -156,13 +168,18 @@ class EventVerbs:
                 break
         return found
 
-    def replay(self, letter_id: str = ALL) -> Steps[int]:
-        """POST `/replay`."""
-        return (yield from ask(Request("POST", f"{_dead(letter_id)}/replay"), _Count)).count
+    def misses(self) -> Steps[Sequence[TriggerMiss]]:
+        """GET `/events/misses`."""
+        return (yield from ask(Request("GET", f"{PREFIX}/events/misses"), _Misses)).misses
 
-    def discard(self, letter_id: str) -> Steps[int]:
+    def replay(self, letter_id: str = ALL, reason: str = "") -> Steps[int]:
+        """POST `/replay`."""
+        request = Request("POST", f"{_dead(letter_id)}/replay", body={"reason": reason})
+        return (yield from ask(request, _Count)).count
+
+    def discard(self, letter_id: str, reason: str = "") -> Steps[int]:
         """DELETE the dead event."""
-        return (yield from ask(Request("DELETE", _dead(letter_id)), _Count)).count
+        return (yield from ask(Request("DELETE", _dead(letter_id), params={"reason": reason}), _Count)).count
 
     def _tail(self, params: Mapping[str, Any]) -> Steps[_Tail]:
         return (yield from patient(lambda: ask(Request("GET", f"{PREFIX}/events", params=params), _Tail)))

@@ -60,6 +60,7 @@ class _AcceptedMany:
 @dataclass(frozen=True, slots=True)
 class _Listed:
     approvals: list[OpenApproval]
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +68,26 @@ class _Link:
     token: str
 
 
+def _listed(whose: Mapping[str, Value | Sequence[str]], limit: int) -> Steps[Sequence[OpenApproval]]:
+    """Page by page, as pages may be short."""
+    found: list[OpenApproval] = []
+    going_on: dict[str, str] = {}
+    while len(found) < limit:
+        params = {**whose, **going_on, "limit": limit - len(found)}
+        page = yield from ask(Request("GET", f"{PREFIX}/approvals", params=params), _Listed)
+        found += page.approvals
+        if page.cursor is None:
+            break
+        going_on = {"cursor": page.cursor}
+    return found[:limit]
+
+
 class ApprovalVerbs:
     """What can be done with approvals."""
 
     def mine(self, *, limit: int = 100) -> Steps[Sequence[OpenApproval]]:
         """GET `/approvals`."""
-        return (yield from ask(Request("GET", f"{PREFIX}/approvals", params={"limit": limit}), _Listed)).approvals
+        return (yield from _listed({}, limit))
 
     def list(
         self, user: str | None = None, groups: Collection[str] = (), *, limit: int = 100
@@ -80,8 +95,7 @@ class ApprovalVerbs:
         """GET `/approvals` of somebody, or of all."""
         whose: dict[str, Value | Sequence[str]]
         whose = {"all": "true"} if user is None else {"user": user, "group": [*groups]}
-        request = Request("GET", f"{PREFIX}/approvals", params={"limit": limit, **whose})
-        return (yield from ask(request, _Listed)).approvals
+        return (yield from _listed(whose, limit))
 
     def decide(
         self,

@@ -206,6 +206,8 @@
   };
   window.addEventListener("hashchange", show);
   document.addEventListener("DOMContentLoaded", () => {
+    const here = document.querySelector('nav [aria-current="page"]');
+    if (here) here.scrollIntoView({ block: "nearest", inline: "center" });
     new MutationObserver((changes) => changes.forEach((one) => one.addedNodes.forEach(unfold)))
       .observe(document.body, { childList: true, subtree: true });
   });

@@ -15,8 +15,8 @@ from orchestrator.dashboard.look.markup import joined, tag
 Act = Callable[[], Awaitable[None]]
 Sent = Callable[[dict[str, str]], Awaitable[None]]
 
-_FORM_VALUES: Final = "(e) => { e.preventDefault(); emit(Object.fromEntries(new FormData(e.target))); }"
-"""What a form holds, sent instead of the form."""
+_FORM_VALUES: Final = "(e) => { e.preventDefault(); emit(Object.fromEntries(new FormData(e.target, e.submitter))); }"
+"""What a form holds, sent instead of the form; with the name of the button that sent it, if that has one."""
 
 
 def html(content: Markup, *, name: str = "div", class_: str = "") -> ui.html:

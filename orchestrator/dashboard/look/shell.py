@@ -11,7 +11,16 @@ from markupsafe import Markup
 from orchestrator.dashboard.look.markup import joined, tag
 from orchestrator.dashboard.paths import ASSETS, LOGOUT, to
 
-STYLES: Final = ("tokens.css", "shell.css", "parts.css", "run.css", "forms.css", "workflows.css")
+STYLES: Final = (
+    "tokens.css",
+    "shell.css",
+    "parts.css",
+    "run.css",
+    "forms.css",
+    "workflows.css",
+    "ways.css",
+    "fleet.css",
+)
 SCRIPTS: Final = ("dashboard.js", "forms.js")
 
 _MARK: Final = Markup(

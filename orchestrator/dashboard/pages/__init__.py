@@ -2,7 +2,24 @@
 
 from typing import Final
 
-from orchestrator.dashboard.pages import run, runs, workflow, workflow_diff, workflow_start, workflows
+from orchestrator.dashboard.pages import (
+    approval,
+    approvals,
+    event_emit,
+    events,
+    queue,
+    queues,
+    run,
+    runs,
+    schedule,
+    schedules,
+    worker,
+    workers,
+    workflow,
+    workflow_diff,
+    workflow_start,
+    workflows,
+)
 from orchestrator.dashboard.pages.page import Page
 
 PAGES: Final[tuple[Page, ...]] = (
@@ -12,4 +29,14 @@ PAGES: Final[tuple[Page, ...]] = (
     workflow.PAGE,
     workflow_diff.PAGE,
     workflow_start.PAGE,
+    approvals.PAGE,
+    approval.PAGE,
+    queues.PAGE,
+    queue.PAGE,
+    workers.PAGE,
+    worker.PAGE,
+    schedules.PAGE,
+    schedule.PAGE,
+    events.PAGE,
+    event_emit.PAGE,
 )

@@ -26,6 +26,7 @@ CHANGES = [
     ),
     ("POST", "events", Role.STARTER),
     ("GET", "events", Role.OPERATOR),
+    ("GET", "events/misses", Role.OPERATOR),
     ("POST", "events/dead/e/replay", Role.OPERATOR),
     ("DELETE", "events/dead/e", Role.OPERATOR),
     ("POST", "jobs", Role.OPERATOR),

@@ -174,6 +174,18 @@ def test_a_run_is_triggered_and_past_slots_are_filled_up(around: Surroundings) -
     assert around.client.schedules.describe(WORKFLOW, "tick").backfills == 1
 
 
+def test_a_range_is_looked_at_before_it_is_filled_up(around: Surroundings) -> None:
+    """Its slots, and which of them have their runs; nothing is started."""
+    fire(around)
+
+    shown = command("backfill", WORKFLOW, "tick", "--since", "2s", "--dry-run").stdout
+    document = json.loads(command("backfill", WORKFLOW, "tick", "--since", "2s", "--dry-run", "--json").stdout)
+
+    (run,) = around.client.runs()
+    assert "2023-11-14 22:13:20  to be started" in shown
+    assert (document["count"], document["slots"][-1]["run_id"]) == (2, run.run_id)
+
+
 def test_what_cannot_be_done_is_an_error_with_its_code(around: Surroundings) -> None:
     """And exit code 1."""
     answer = command("pause", WORKFLOW, "tik", "--json")

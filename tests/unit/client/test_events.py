@@ -11,7 +11,7 @@ from orchestrator.client.events import PAGE, RedisExternalEvents
 from orchestrator.client.surface import ALL
 from orchestrator.errors import InvalidEvent, PayloadTooLarge, UnknownEvent
 from orchestrator.spec.cloudevents import parse_binary, parse_structured
-from orchestrator.store.events import Burial
+from orchestrator.store.events import Burial, Miss
 from orchestrator.store.events_memory import MemoryEvents
 from tests.unit.surroundings import Surroundings
 
@@ -130,3 +130,28 @@ def test_an_unknown_dead_event_is_told(events: RedisExternalEvents) -> None:
     for verb in (events.replay, events.discard):
         with pytest.raises(UnknownEvent):
             verb("1-0")
+
+
+def test_what_filters_had_no_answer_for_is_told(around: Surroundings, events: RedisExternalEvents) -> None:
+    """The last event of each trigger, with the moment at which it came in."""
+    for number in (1, 2):
+        around.events.miss(Miss("a.b/placed", f"170000000000{number}-0", f"there is no total in {number}"))
+
+    (found,) = events.misses()
+
+    assert found.to_json() == {
+        "trigger": "a.b/placed",
+        "entry_id": "1700000000002-0",
+        "at": "2023-11-14T22:13:20.002Z",
+        "error": "there is no total in 2",
+    }
+
+
+def test_events_are_read_back_from_the_newest(events: RedisExternalEvents) -> None:
+    """Page by page, none twice."""
+    events.emit_many([{"type": "t", "id": str(number)} for number in range(5)])
+
+    first = events.before("", 3)
+    second = events.before(first[-1].entry_id, 3)
+
+    assert [one.event and one.event.id for one in (*first, *second)] == ["4", "3", "2", "1", "0"]

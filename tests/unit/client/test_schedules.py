@@ -322,3 +322,20 @@ def test_a_schedule_that_fails_does_not_keep_the_others(
     beat.keep()
 
     assert (counts(around), counts(around, "tock")) == ({}, {"started": 1})
+
+
+def test_a_range_is_looked_at_before_it_is_filled_up(around: Surroundings, beat: ScheduleKeeper) -> None:
+    """All its slots are counted, the first are named, and those that have their runs say so."""
+    schedules = around.client.schedules
+    around.clock.move(1_000)
+    beat.keep()
+    around.clock.move(60)
+    (run,) = around.client.runs()
+
+    found = schedules.slots(WORKFLOW, "tick", "3s", limit=2)
+    last = schedules.slots(WORKFLOW, "tick", "500ms")
+
+    assert (found.count, [one.run_id for one in found.slots]) == (3, [None, None])
+    assert [(one.slot, one.run_id) for one in last.slots] == [("2023-11-14T22:13:21.000Z", run.run_id)]
+    with pytest.raises(InvalidRequest, match="range that is past"):
+        schedules.slots(WORKFLOW, "tick", "1s", "2s")

@@ -67,6 +67,9 @@ SURFACES = [
 OF_REDIS = {"of", "attached_to", "acting_for", "find", "masked", "reconcile", "since", "last", "dead_after"} | {
     "list_seen",
     "get_seen",
+    "page",
+    "asked",
+    "before",
 }
 """What only those use that speak to Redis themselves."""
 
