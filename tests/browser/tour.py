@@ -19,7 +19,6 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from orchestrator.cli.demo import STORIES, WORKFLOW
 from orchestrator.client.audit import Actor
-from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.dashboard.pages import PAGES
 from orchestrator.local import LocalRedis
 from tests.browser.browsing import ARGUMENTS, CHROMIUM, NARROW, Person, new_person
@@ -94,7 +93,7 @@ SCENES: Final[Mapping[str, tuple[Scene, ...]]] = {
         Scene(
             "run-history",
             "/runs/trip-to-atlantis",
-            "Its history, in the words of `orchestrator history`.",
+            "Its history, in the words of `orchestrator show`.",
             before=_to("#history"),
             dark=True,
         ),
@@ -115,9 +114,9 @@ SCENES: Final[Mapping[str, tuple[Scene, ...]]] = {
 """By the path of their page; a page that has none here is shown as it opens."""
 
 
-def start_runs(client: RedisOrchestrator) -> None:
+def start_runs(system: System) -> None:
     """The demo's three payments, and one run of each pattern that the tour tells of."""
-    ada = client.acting_for(Actor("ada"))
+    ada = system.client.acting_for(Actor("ada"))
     for number, story in enumerate(STORIES, start=1):
         given = {"amount": 1250, "payment_method_id": story.method}
         mail = {"user_id": "u-1", "user_email": story.mail}
@@ -133,6 +132,9 @@ def start_runs(client: RedisOrchestrator) -> None:
         ended(run, 60)
     claim = ada.start("expense.claim", {"amount": 1200, "manager": "grace"}, run_id="claim-17")
     until(lambda: happened(claim, "step_waiting", "manager"), "the claim waits for its manager")
+    ada.start("order.follow", {"order": "17"}, run_id="order-17")
+    system.emit("order.shipped", {"order": "17", "tracking": "DE-1704"}, id="shipped-17")
+    system.emit("order.returned", {"order": "16"}, id="returned-16")
     paused = ada.start("expense.claim", {"amount": 80, "manager": "cleo"}, run_id="claim-18")
     paused.pause("the budget is being looked at", "olga")
 
@@ -149,7 +151,7 @@ def toured(folder: Path) -> Iterator[Person]:
             system.start_listener()
             base = system.start_api().replace("/api/v1", "/dashboard")
             system.ready()
-            start_runs(system.client)
+            start_runs(system)
             with sync_playwright() as playwright:
                 browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
                 yield new_person(browser, base).log_in(token(system, "admin", user="grace"))
