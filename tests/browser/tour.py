@@ -132,9 +132,9 @@ def start_runs(system: System) -> None:
         ended(run, 60)
     claim = ada.start("expense.claim", {"amount": 1200, "manager": "grace"}, run_id="claim-17")
     until(lambda: happened(claim, "step_waiting", "manager"), "the claim waits for its manager")
-    ada.start("order.follow", {"order": "17"}, run_id="order-17")
-    system.emit("order.shipped", {"order": "17", "tracking": "DE-1704"}, id="shipped-17")
-    system.emit("order.returned", {"order": "16"}, id="returned-16")
+    ada.start("order.follow", {"order": "17@shop.example"}, run_id="order-17")
+    system.emit("order.shipped", {"order": "17@shop.example", "tracking": "DE-1704"}, id="shipped-17")
+    system.emit("order.returned", {"order": "16@shop.example"}, id="returned-16")
     paused = ada.start("expense.claim", {"amount": 80, "manager": "cleo"}, run_id="claim-18")
     paused.pause("the budget is being looked at", "olga")
 
@@ -162,8 +162,8 @@ def toured(folder: Path) -> Iterator[Person]:
 
 def take(person: Person, scene: Scene) -> None:
     """Take a picture."""
-    person.resize(scene.size)
     page = person.page
+    person.resize(scene.size)
     page.emulate_media(color_scheme="dark" if scene.dark else "light", reduced_motion="reduce")
     person.visit(scene.path)
     if scene.before is not None:
@@ -230,7 +230,7 @@ def write_tour() -> None:
             for scene in scenes:
                 take(person, scene)
                 said = f"{scene.says}\n\n" if scene.says else ""
-                written.append(f"{said}![{page.title}](tour/{scene.name}.png)\n")
+                written.append(f"{said}![{page.title}: {scene.name.replace('-', ' ')}](tour/{scene.name}.png)\n")
     (DOCS / "tour.md").write_text("\n".join(written))
 
 

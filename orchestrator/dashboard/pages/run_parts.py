@@ -9,6 +9,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from orchestrator.client.reasons import Why
+from orchestrator.client.redaction import MASK
 from orchestrator.client.shown import RunDescription, SlaDescription
 from orchestrator.client.telling import Told, narrated
 from orchestrator.dashboard.look.json_view import json_view
@@ -26,6 +27,8 @@ NEWEST: Final = 100
 """Events in the table; the timeline has them all."""
 SHORT: Final = 30
 """A longer history is folded up."""
+LONGEST_WORD: Final = 40
+"""What is longer is folded away."""
 _TONES: Final[Mapping[str, str]] = {"": "plain", "note": "note", "held": "held", "bad": "bad", "quiet": "quiet"}
 """Of what is no state."""
 
@@ -138,11 +141,28 @@ def _event(entry: HistoryEntry, told: Told) -> Sequence[Child]:
 
 
 def _details(rest: Mapping[str, Any]) -> Child:
-    """What else an event holds, folded away."""
-    if not rest:
-        return ""
-    shown = tag("div", json_view(rest, unfolded=1), class_="json")
-    return tag("details", tag("summary", ", ".join(name.replace("_", " ") for name in rest)), shown)
+    """What else an event holds: short values as they are, others folded away."""
+    short = {name: value for name, value in rest.items() if _is_short(value)}
+    folded = {name: value for name, value in rest.items() if name not in short}
+    said = ", ".join(_short(name, value) for name, value in short.items())
+    if not folded:
+        return tag("span", said, class_="hint")
+    named = ", ".join(name.replace("_", " ") for name in folded)
+    shown = tag("div", json_view(folded, unfolded=1), class_="json")
+    return joined([said and tag("div", said, class_="hint"), tag("details", tag("summary", named), shown)])
+
+
+def _is_short(value: Any) -> bool:
+    if isinstance(value, str):
+        return value != MASK and len(value) <= LONGEST_WORD
+    return isinstance(value, int | float)
+
+
+def _short(name: str, value: Any) -> str:
+    """`attempt 2`, `took 98 ms`."""
+    if name.endswith("_ms") and not isinstance(value, str):
+        return f"{name.removesuffix('_ms').replace('_', ' ')} {in_words(value)}"
+    return f"{name.replace('_', ' ')} {str(value).lower() if isinstance(value, bool) else value}"
 
 
 def _rfc3339(at_ms: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.client.redaction import MASK
 from orchestrator.client.shown import StepDescription
 from orchestrator.dashboard.drawing.progress import Progress, progress_of
 from orchestrator.dashboard.pages.run_actions import actions_of
@@ -99,4 +100,15 @@ def test_a_history_is_told_in_words_the_newest_first() -> None:
     assert shown.index("run failed; what was done is undone") < shown.index("ship[*]/pack completed")
     assert "20 times by now" in shown
     assert "ship[12]/pack" not in shown
-    assert "<summary>compensation</summary>" in shown
+    assert "compensation completed" in shown
+
+
+def test_what_an_event_holds_besides_is_short_or_folded_away() -> None:
+    """A duration has its unit; what is masked is marked as such, in either case."""
+    event = {"type": "step_completed", "step": "pay", "took_ms": 98, "output": {"card": MASK}, "note": MASK}
+
+    shown = history_table([HistoryEntry("0-0", 0, event)], more=False)
+
+    assert "took 98 ms" in shown
+    assert "<summary>output, note</summary>" in shown
+    assert shown.count('class="redacted"') == 2
