@@ -12,7 +12,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Most tests wait for other processes, so more files run beside each other than there are cores.
-PYTEST := $(BIN)/pytest -q --numprocesses 3 --dist loadfile
+# In their order, so that the browser's tests come one after the other, and share one system a process.
+PYTEST := $(BIN)/pytest -q --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 AXE := tests/browser/node_modules/axe-core/axe.min.js
 

@@ -32,21 +32,21 @@ async def confirm(
     says: Markup | str = "",
     fields: Markup = NOTHING,
     dangerous: bool = False,
-    reason: tuple[str, str] = AUDITED,
+    reason: tuple[str, str] | None = AUDITED,
     within: Within | None = None,
 ) -> None:
     """Open a dialog; `decided` gets the values of its fields, `reason` among them, if it is confirmed by `word`.
 
-    `reason` is that field's label and hint, where it is for something else than the audit log. With `within`, the
-    dialog stays open until `decided` is through, and longer if that says False: something was not filled in right.
+    `reason` is that field's label and hint, where it is for something else than the audit log; None: none is asked for.
+    With `within`, the dialog stays open until `decided` is through, and longer if that says False: something was not
+    filled in right.
     """
     dialog = ui.element("dialog")
-    label, hint = reason
-    why = tag(
+    why = reason and tag(
         "div",
-        tag("label", label, for_=f"reason-{dialog.id}"),
+        tag("label", reason[0], for_=f"reason-{dialog.id}"),
         tag("input", id=f"reason-{dialog.id}", name="reason", maxlength=500, autocomplete="off"),
-        tag("small", hint),
+        tag("small", reason[1]),
         class_="field",
     )
     buttons = tag(
@@ -71,7 +71,7 @@ async def confirm(
         if within is not None:
             form.props("data-stays novalidate")
             within()
-        _piece([why, buttons])
+        _piece([why or NOTHING, buttons])
     dialog.on("close" if within else "cancel", dialog.delete)
     ui.run_javascript(f"orchestrator.open({json.dumps(dialog.html_id)})")
 

@@ -67,6 +67,7 @@ SURFACES = [
 OF_REDIS = {"of", "attached_to", "acting_for", "find", "masked", "reconcile", "since", "last", "dead_after"} | {
     "list_seen",
     "get_seen",
+    "overall_seen",
     "page",
     "asked",
     "before",
