@@ -86,6 +86,10 @@ bench-dashboard: $(READY) ## Measure the dashboard's pages with 100,000 runs tha
 docs: $(READY) ## Draw the diagrams of the documentation anew
 	@$(BIN)/python -m orchestrator.engine.diagrams docs/lifecycle.md
 
+.PHONY: tour
+tour: $(READY) ## Take the pictures of the dashboard's tour anew, in Chromium
+	@$(BIN)/python -m tests.browser.tour
+
 .PHONY: digests
 digests: $(READY) ## Note the digests of specs/ anew, after a version was added
 	@$(BIN)/orchestrator validate --digests specs > specs/digests.txt
