@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -96,7 +97,11 @@ def main() -> None:
         browser = stack.enter_context(_chromium())
         lines = [one.row for one in _measured(browser, base, token, client, pid)]
         text = _PAGE.format(
-            machine=machine(server_version(url)), rows="\n".join(lines), loads=LOADS, **_counts(options.runs)
+            machine=machine(server_version(url)),
+            rows="\n".join(lines),
+            loads=LOADS,
+            load=os.getloadavg()[0],
+            **_counts(options.runs),
         )
     print(text)
     if not options.dry:
@@ -219,7 +224,8 @@ def p95(times: Sequence[float]) -> float:
 
 
 _PAGE: Final = """
-By `make bench-dashboard`, on {machine}.
+By `make bench-dashboard`, on {machine}. The load average was {load:.1f}
+at the end: what is waited for grows with it, CPU hardly does.
 
 {runs} runs are over, of {versions} versions of 60 workflows; besides there are {beside} audit entries, {beside} alerts,
 {beside} events that were given up and {approvals} runs that wait for a decision. Redis, worker, beat, API and Chromium
