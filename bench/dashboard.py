@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -68,6 +69,7 @@ class Timed:
         cells = [
             median(self.server),
             p95(self.server),
+            self.cpu,
             self.first,
             median(self.paint),
             p95(self.paint),
@@ -81,17 +83,25 @@ def main() -> None:
     """Seed, measure every list and page, and put the table into bench/RESULTS.md."""
     parser = argparse.ArgumentParser(prog="python -m bench.dashboard", description=__doc__)
     parser.add_argument("--runs", type=int, default=RUNS, help=f"how many runs are over ({RUNS:,})")
+    parser.add_argument("--redis", metavar="URL", help="what was seeded before, instead of seeding")
     parser.add_argument("--dry", action="store_true", help="print the page, and do not write it")
     options = parser.parse_args()
     with ExitStack() as stack:
-        server = stack.enter_context(LocalRedis())
-        client = _seeded(server, options.runs)
-        base, pid = stack.enter_context(_served(server, client))
+        if options.redis:
+            client = Orchestrator.connect(settings=Settings(redis_url=options.redis, operations=_OPERATIONS))
+        else:
+            client = _seeded(stack.enter_context(LocalRedis()), options.runs)
+        url = client.settings.redis_url
+        base, pid = stack.enter_context(_served(url, client))
         token = create_key(client.access, client.audit, user="ada", role="admin").token
         browser = stack.enter_context(_chromium())
         lines = [one.row for one in _measured(browser, base, token, client, pid)]
         text = _PAGE.format(
-            machine=machine(server_version(server.url())), rows="\n".join(lines), loads=LOADS, **_counts(options.runs)
+            machine=machine(server_version(url)),
+            rows="\n".join(lines),
+            loads=LOADS,
+            load=os.getloadavg()[0],
+            **_counts(options.runs),
         )
     print(text)
     if not options.dry:
@@ -119,12 +129,12 @@ def _seeded(server: LocalRedis, runs: int) -> RedisOrchestrator:
 
 
 @contextmanager
-def _served(server: LocalRedis, client: RedisOrchestrator) -> Iterator[tuple[str, int]]:
+def _served(url: str, client: RedisOrchestrator) -> Iterator[tuple[str, int]]:
     """Worker, beat and API; the dashboard's address, and the process that serves it."""
     port = free_port()
     with (
         tempfile.TemporaryDirectory() as folder,
-        Fleet(env=environment(server.url(), operations=_OPERATIONS), logs=Path(folder)) as fleet,
+        Fleet(env=environment(url, operations=_OPERATIONS), logs=Path(folder)) as fleet,
     ):
         fleet.start("beat", beat_command()).wait_for_line("beat: Starting")
         queues = ("default", *(f"bench-{line}" for line in seed.LINES[:-1]))
@@ -214,7 +224,8 @@ def p95(times: Sequence[float]) -> float:
 
 
 _PAGE: Final = """
-By `make bench-dashboard`, on {machine}.
+By `make bench-dashboard`, on {machine}. The load average was {load:.1f}
+at the end: what is waited for grows with it, CPU hardly does.
 
 {runs} runs are over, of {versions} versions of 60 workflows; besides there are {beside} audit entries, {beside} alerts,
 {beside} events that were given up and {approvals} runs that wait for a decision. Redis, worker, beat, API and Chromium

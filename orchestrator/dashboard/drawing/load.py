@@ -13,6 +13,7 @@ from orchestrator.dashboard.look.amounts import rate
 from orchestrator.dashboard.look.markup import NOTHING, tag
 
 HOUR_MS: Final = 3_600_000
+_MINUTE_MS: Final = 60_000
 GAP_MS: Final = 45_000
 """Samples are ten seconds apart; over a longer gap nobody took any, and no line is drawn."""
 _WIDTH, _HEIGHT = 600, 100
@@ -30,7 +31,7 @@ def spark(samples: Sequence[QueueSample], now_ms: int) -> Markup:
         return tag("span", "–", class_="none")
     most = max(value for _, value in points)
     said = f"In the last hour {most:,.0f} waited at most, {points[-1][1]:,.0f} at last"
-    return _svg([_area(points, now_ms, most or 1)], "spark", said)
+    return _svg([_area(points, now_ms, most or 1, every_ms=_MINUTE_MS)], "spark", said)
 
 
 def load_chart(title: str, samples: Sequence[QueueSample], now_ms: int) -> Markup:
@@ -88,10 +89,10 @@ def _svg(shapes: Sequence[Markup], class_: str, said: str) -> Markup:
     )
 
 
-def _area(points: Sequence[Point], now_ms: int, most: float) -> Markup:
-    """A line, and what is below it."""
+def _area(points: Sequence[Point], now_ms: int, most: float, every_ms: int = 1) -> Markup:
+    """A line, and what is below it; of each `every_ms` the highest point."""
     shapes = []
-    for part in _parts(points, now_ms):
+    for part in (_highest(one, every_ms) for one in _parts(points, now_ms)):
         placed = _placed(part, now_ms, most)
         line = " ".join(f"{x:.1f},{y:.1f}" for x, y in placed)
         below = f"{placed[0][0]:.1f},{_HEIGHT} {line} {placed[-1][0]:.1f},{_HEIGHT}"
@@ -117,12 +118,20 @@ def _parts(points: Sequence[Point], now_ms: int) -> list[list[Point]]:
     return parts
 
 
+def _highest(points: Sequence[Point], every_ms: int) -> list[Point]:
+    found: dict[int, Point] = {}
+    for at_ms, value in points:
+        first, most = found.get(at_ms // every_ms, (at_ms, value))
+        found[at_ms // every_ms] = first, max(most, value)
+    return list(found.values())
+
+
 def _placed(points: Sequence[Point], now_ms: int, most: float) -> list[tuple[float, float]]:
-    room = _HEIGHT - 2 * _MARGIN
+    room = _HEIGHT - _MARGIN - 1
     placed = [
         (
             min(_WIDTH, _WIDTH * (1 - (now_ms - at_ms) / HOUR_MS)),
-            _HEIGHT - _MARGIN - room * value / most,
+            _HEIGHT - 1 - room * value / most,
         )
         for at_ms, value in points
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -225,3 +225,55 @@ def test_runs_are_found_by_how_they_do_by_their_sla(around: Surroundings) -> Non
     }
     with pytest.raises(InvalidRequest, match="no SLA is 'late'"):
         around.client.search(sla="late")
+
+
+class Reads:
+    """The store, and how many runs and fields were read of it at a time; `meanwhile` happens before the third read."""
+
+    def __init__(self, around: Surroundings, meanwhile: Callable[[], object] = lambda: None) -> None:
+        self._store = around.client.store
+        self._meanwhile = meanwhile
+        self.sizes: list[tuple[int, int]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def read_many(self, run_ids: Sequence[str], wanted: Sequence[str]) -> list[dict[str, str | None]]:
+        """As the store does."""
+        if len(self.sizes) == len(("whole", "apart")):
+            self._meanwhile()
+        self.sizes.append((len(run_ids), len(wanted)))
+        return self._store.read_many(run_ids, wanted)
+
+
+def test_where_little_matches_only_that_is_read_as_a_whole(
+    around: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the first runs everything is read at once; of those behind them what tells them apart."""
+    monkeypatch.setattr(searching, "BATCH", 10)
+    for name in ("needle-1", *(f"hay-{n}" for n in range(12))):
+        start(around, name)
+    reads = Reads(around)
+
+    seen = searching.look(reads, searching.Query(text="needle"), around.clock.now_ms, limit=2)
+
+    assert [run.run_id for _, run in seen.runs] == ["needle-1"]
+    whole, apart = len(searching._FIELDS), len(searching._APART)
+    assert reads.sizes[1:] == [(3, whole), (10, apart), (1, whole)]
+
+
+def test_a_run_that_changes_between_two_reads_is_judged_by_the_second(
+    around: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page never shows a run as something that was not asked for."""
+    monkeypatch.setattr(searching, "BATCH", 10)
+    start(around, "old", version="1.0.0")
+    for number in range(3):
+        start(around, f"new-{number}")
+    query = searching.Query(version="1.0.0", status="running")
+
+    reads = Reads(around, lambda: around.work(around.client.get("old"), "a"))
+    seen = searching.look(reads, query, around.clock.now_ms, limit=1)
+
+    assert len(reads.sizes) == len(("whole", "apart", "whole"))
+    assert seen.runs == ()

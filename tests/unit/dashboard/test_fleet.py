@@ -47,7 +47,9 @@ def sample(before_ms: int, waiting: int) -> QueueSample:
 
 def test_an_hour_is_as_wide_as_the_picture_whatever_is_known_of_it() -> None:
     """Half an hour ago stands in the middle; what is older than an hour is left out."""
-    shown = spark([sample(HOUR_MS * 2, 9), sample(HOUR_MS // 2, 4), sample(HOUR_MS // 2 - 10_000, 0)], NOW_MS)
+    samples = [sample(HOUR_MS * 2, 9), sample(HOUR_MS // 2, 4), sample(HOUR_MS // 2 - 10_000, 0)]
+
+    shown = load_chart("Waiting", samples, NOW_MS)
 
     assert '<polyline points="300.0,' in shown
     assert shown.count("<polyline") == 1
@@ -58,6 +60,17 @@ def test_no_line_is_drawn_where_nobody_took_samples() -> None:
     shown = spark([sample(900_000, 1), sample(890_000, 1), sample(20_000, 5), sample(10_000, 5)], NOW_MS)
 
     assert shown.count("<polyline") == 2
+
+
+def test_small_pictures_have_a_point_a_minute() -> None:
+    """The highest of it, so that no peak is lost and a list of queues stays small."""
+    samples = [sample(HOUR_MS - number * 10_000, 80 if number == 100 else 1) for number in range(360)]
+
+    shown = spark(samples, NOW_MS)
+
+    assert ",4.0 " in shown
+    assert len(shown) < 3_000
+    assert len(load_chart("Waiting", samples, NOW_MS)) > 3 * len(shown)
 
 
 def test_charts_say_in_words_what_they_show() -> None:
