@@ -12,7 +12,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Most tests wait for other processes, so more files run beside each other than there are cores.
-PYTEST := $(BIN)/pytest -q --numprocesses 3 --dist loadfile
+# In their order, so that the browser's tests come one after the other, and share one system a process.
+PYTEST := $(BIN)/pytest -q --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 AXE := tests/browser/node_modules/axe-core/axe.min.js
 
@@ -84,6 +85,10 @@ bench-dashboard: $(READY) ## Measure the dashboard's pages with 100,000 runs tha
 .PHONY: docs
 docs: $(READY) ## Draw the diagrams of the documentation anew
 	@$(BIN)/python -m orchestrator.engine.diagrams docs/lifecycle.md
+
+.PHONY: tour
+tour: $(READY) ## Take the pictures of the dashboard's tour anew, in Chromium
+	@$(BIN)/python -m tests.browser.tour
 
 .PHONY: digests
 digests: $(READY) ## Note the digests of specs/ anew, after a version was added

@@ -1,13 +1,17 @@
-"""What holds for all tests: none leaves the logs set as it needed them."""
+"""What holds for all tests: none is timed, and none leaves the logs set as it needed them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import structlog
 
 from orchestrator import logs
+
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -379,13 +379,18 @@ def stats(
     by: Annotated[str | None, typer.Option("--by", help="version or step: each by itself.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Show runs by status, queues, workers, beats and listeners; or what the runs of a workflow did."""
+    """Show runs by status, queues, workers, beats and listeners; or what the runs of a workflow did.
+
+    With `--since` or `--until` and no workflow: what those of all workflows did.
+    """
     from orchestrator.cli import fleet, measured
     from orchestrator.cli.output import answering
 
     with answering(as_json) as output:
-        if workflow is None:
+        if workflow is None and since is until is None:
             fleet.stats(output)
+        elif workflow is None:
+            measured.overall(output, since, until)
         else:
             measured.stats(output, workflow, since, until, by)
 

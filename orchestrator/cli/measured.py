@@ -1,8 +1,8 @@
-"""What the runs of a workflow did: numbers, rates and times, side by side."""
+"""What the runs of a workflow, or of all, did: numbers, rates and times, side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from rich.table import Table
@@ -11,12 +11,14 @@ from rich.text import Text
 from orchestrator.cli.output import Output
 from orchestrator.cli.session import connect
 from orchestrator.cli.views import headed, moment
-from orchestrator.client.measures import Hour, Measures, Spread, StepMeasures, WorkflowStats
+from orchestrator.client.measures import Hour, Measures, Spread, StepMeasures
 from orchestrator.errors import InvalidRequest
 
 _BARS: Final = " ▁▂▃▄▅▆▇█"
 _SECOND_MS: Final = 1_000
 _MINUTE_MS: Final = 60_000
+_BESIDE: Final = 4
+"""So many workflows stand side by side."""
 _Row = tuple[str, Callable[[Measures], str]]
 
 _RUNS: Final[Sequence[_Row]] = (
@@ -50,18 +52,30 @@ def stats(output: Output, workflow: str, since: str | None, until: str | None, b
     if by == "step":
         output.say(_steps(found.steps) if found.steps else Text("nothing yet", style="dim"))
         return
-    output.say(_columns(found.versions if by == "version" else (found.total,)))
+    columns = {one.version or "": one for one in (found.versions if by == "version" else (found.total,))}
+    output.say(_columns(columns))
     if by is None:
-        output.say(headed("Runs started and p95, hour by hour", _hours(found)))
+        output.say(headed("Runs started and p95, hour by hour", _hours(found.hours)))
 
 
-def _columns(measures: Sequence[Measures]) -> Table:
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim", show_header=any(one.version for one in measures))
+def overall(output: Output, since: str | None, until: str | None) -> None:
+    """Show what all workflows did."""
+    found = connect().overall(since=since, until=until)
+    if output.as_json:
+        output.document(found.to_json())
+    output.say(Text.assemble(("all workflows", "bold"), f"  {moment(found.since)} to {moment(found.until)} UTC"))
+    output.say(_columns({"": found.total}), headed("Runs started and p95, hour by hour", _hours(found.hours)))
+    for place in range(0, len(found.workflows), _BESIDE):
+        output.say(_columns(dict([*found.workflows.items()][place : place + _BESIDE])))
+
+
+def _columns(measures: Mapping[str, Measures]) -> Table:
+    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim", show_header=any(measures))
     table.add_column("")
-    for one in measures:
-        table.add_column(one.version or "", justify="right")
+    for title in measures:
+        table.add_column(title, justify="right", overflow="fold")
     for title, cell in _RUNS:
-        table.add_row(Text(title, style="dim"), *(cell(one) for one in measures))
+        table.add_row(Text(title, style="dim"), *map(cell, measures.values()))
     return table
 
 
@@ -76,14 +90,14 @@ def _steps(steps: Sequence[StepMeasures]) -> Table:
     return table
 
 
-def _hours(found: WorkflowStats) -> Text:
-    started = [float(hour.started) for hour in found.hours]
-    slowest = [hour.p95_ms or 0.0 for hour in found.hours]
+def _hours(hours: Sequence[Hour]) -> Text:
+    started = [float(hour.started) for hour in hours]
+    slowest = [hour.p95_ms or 0.0 for hour in hours]
     return Text("\n").join(
         (
             Text(f"{_bars(started)}  most {max(started):,.0f} an hour"),
             Text(f"{_bars(slowest)}  slowest {_time(max(slowest))}"),
-            Text(_span(found.hours), style="dim"),
+            Text(_span(hours), style="dim"),
         )
     )
 

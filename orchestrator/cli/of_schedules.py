@@ -10,9 +10,10 @@ from rich.text import Text
 
 from orchestrator.cli.output import Output
 from orchestrator.cli.session import connect
-from orchestrator.cli.views import error_text, headed, moment
+from orchestrator.cli.views import headed, moment
 from orchestrator.client.shown import ScheduleDescription
 from orchestrator.client.sync import user_name
+from orchestrator.client.wording import error_text
 from orchestrator.spec.durations import format_duration
 
 _STATES: Final[Mapping[str, str]] = {"active": "green", "paused": "yellow", "retired": "dim"}

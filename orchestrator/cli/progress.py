@@ -9,10 +9,11 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 
 from orchestrator.cli.output import Output
-from orchestrator.cli.timeline import Narrator
+from orchestrator.cli.timeline import line
 from orchestrator.cli.views import status_line, steps_table
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.shown import RunDescription
+from orchestrator.client.telling import Narrator
 from orchestrator.clock import elapsed_s
 from orchestrator.errors import Unreachable
 
@@ -66,9 +67,9 @@ def show_progress(
     first = handle.history(limit=1)
     narrator = Narrator(first[0].at_ms if first else 0, whole=whole)
     for entry in handle.follow(after, timeout_s):
-        line = narrator.line(entry)
-        if line is not None:
-            output.say(line)
+        told = narrator.tell(entry)
+        if told is not None:
+            output.say(line(entry, told))
     run = handle.describe()
     output.say(status_line(run))
     return run

@@ -1,175 +1,37 @@
-"""A run's history in words, one line an event."""
+"""A run's history in a terminal, one line an event."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 from rich.text import Text
 
-from orchestrator.cli.crowds import FEW, is_told, kind_of
-from orchestrator.cli.views import error_text, several, style_of, took
-from orchestrator.client.awaited import people, signals, waited_for
-from orchestrator.engine.address import is_lane, is_undo, undone_by
-from orchestrator.plan.graph import REST, SINK
+from orchestrator.cli.views import style_of
+from orchestrator.client.telling import Told, narrated
 from orchestrator.store.port import HistoryEntry
 
-Event = Mapping[str, Any]
-NAMED: Final = 5
-"""So many steps are named in one line."""
-
-_TELLERS: Final[Mapping[str, Callable[[Event], tuple[str, str]]]] = {
-    "run_started": lambda event: (f"run of {event['workflow']} {event['version']} started", "bold"),
-    "run_stopping": lambda event: (f"run stops: {_reason(event)}", "yellow"),
-    "run_repaired": lambda event: (f"run repaired: {', '.join(event['steps']) or 'the run'} had no entry", "yellow"),
-    "run_paused": lambda event: (f"run paused{_wish(event)}", "yellow"),
-    "run_resumed": lambda event: (f"run goes on{_wish(event)}", "bold"),
-    "run_retried": lambda event: (f"run begun again at {_named(event['steps'])}{_wish(event)}", "bold"),
-    "compensation_started": lambda event: (
-        f"undo {f'of {_step(event)} ' if 'step' in event else ''}begins: {_named(event['undo'])}{_wish(event)}",
-        "yellow",
-    ),
-    "undo_waived": lambda event: (f"{_step(event)} waived: it was done by hand{_wish(event)}", "yellow"),
-    "run_completed": lambda _: ("run completed", "bold green"),
-    "run_failed": lambda event: (f"run failed{_undone(event)}", "bold red"),
-    "run_cancelled": lambda event: (f"run cancelled{_undone(event)}", "bold magenta"),
-    "step_started": lambda event: (f"{_step(event)} started{_attempt(event)}", style_of("running")),
-    "step_waiting": lambda event: (f"{_step(event)} waits {_what_for(event)}", style_of("waiting")),
-    "event_received": lambda event: (f"{_step(event)} takes event {event['id']} from {event['source']}", "bold"),
-    "signal_received": lambda event: (f"signal {event['signal']} has come{_wish(event)}", "bold"),
-    "approval_decision": lambda event: (f"{_step(event)}: {event['by']} has {_decided(event)}", "bold"),
-    "approval_delegated": lambda event: (f"{_step(event)}: {event['by']} has {event['to']} decide", "bold"),
-    "approval_reminder": lambda event: (f"{_step(event)} still waits for {people(event)}", "yellow"),
-    "approval_escalated": lambda event: (f"{_step(event)} asks {people(event)} as well", "yellow"),
-    "step_limited": lambda event: (f"{_step(event)} waits for its turn at a limit", style_of("waiting")),
-    "child_started": lambda event: (
-        f"{_step(event)} starts {event['workflow']} {event['version']}: run {event['child_run']}",
-        style_of("waiting"),
-    ),
-    "child_stopping": lambda event: (f"{_step(event)} stops run {event['child_run']}: {event['reason']}", "yellow"),
-    "child_undoing": lambda event: (f"{_step(event)} has run {event['child_run']} undone", style_of("waiting")),
-    "flows_started": lambda event: (f"{_step(event)} begins {several(event['number'], 'flow')}", style_of("waiting")),
-    "items_completed": lambda event: (
-        f"{several(len(event['items']), 'item')} of {_step(event)} completed",
-        style_of("completed"),
-    ),
-    "scope_stopping": lambda event: (f"nothing new starts in {_step(event)}", "yellow"),
-    "step_completed": lambda event: (f"{_step(event)} completed", style_of("completed")),
-    "step_failed": lambda event: (f"{_step(event)} failed: {_error(event)}", style_of("failed")),
-    "step_lost": lambda event: (f"{_step(event)} lost: {_error(event)}", style_of("lost")),
-    "step_skipped": lambda event: (f"{_step(event)} skipped", style_of("skipped")),
-    "step_skipped_by_hand": lambda event: (f"{_step(event)} is left out{_wish(event)}", "yellow"),
-    "step_cancelled": lambda event: (f"{_step(event)} cancelled", style_of("cancelled")),
-    "attempt_failed": lambda event: (
-        f"{_step(event)} failed at attempt {event['attempt']}: {_error(event)}; again in {took(event['retry_in_ms'])}",
-        style_of("waiting"),
-    ),
-    "attempt_lost": lambda event: (f"{_step(event)} lost its worker; it is taken up again", style_of("lost")),
-    "late_result": lambda event: (f"{_step(event)} came late: {event['outcome']}", "dim"),
-    "sla_warned": lambda event: (f"{_whose(event)} takes long: {took(event['after_ms'])} by now", "yellow"),
-    "sla_breached": lambda event: (f"{_whose(event)} is late: its SLA is {took(event['after_ms'])}", "bold red"),
-    "sla_escalated": lambda event: (f"{_whose(event)} is still late: {event['to']} is told", "bold red"),
-    "sla_met": lambda event: (f"{_whose(event)} kept its SLA", "dim"),
-    "attention": lambda event: (f"attention: {_step(event)}: {event['reason']}", "bold red"),
+_STYLES: Final[Mapping[str, str]] = {
+    "": "",
+    "note": "bold",
+    "held": "yellow",
+    "bad": "bold red",
+    "quiet": "dim",
+    "run_completed": "bold green",
+    "run_failed": "bold red",
+    "run_cancelled": "bold magenta",
 }
 
 
-def tell(event: Event) -> Text:
-    """What happened, in words; an event that this release has no words for is shown by its type."""
-    teller = _TELLERS.get(event["type"])
-    if teller is None:
-        return Text(f"{event['type']} {event.get('step', '')}".rstrip())
-    return Text(*teller(event))
-
-
-class Narrator:
-    """Tells a history event by event; what happens to many items or visits is soon only counted."""
-
-    def __init__(self, began_ms: int, *, whole: bool = False) -> None:
-        self._began_ms = began_ms
-        self._whole = whole
-        self._counted: Counter[tuple[str, str]] = Counter()
-
-    def line(self, entry: HistoryEntry) -> Text | None:
-        """An event, behind the time since the run began; None if it is not told."""
-        told = self._told(entry.event)
-        since = f"+{(entry.at_ms - self._began_ms) / 1000:.3f} s"
-        return None if told is None else Text.assemble((f"{since:>10}  ", "dim"), told)
-
-    def _told(self, event: Event) -> Text | None:
-        step = event.get("step", "")
-        if is_lane(step) or step.rpartition("/")[2] in (SINK, REST):  # the engine's own, of which nobody has heard
-            return None
-        kind = kind_of(step)
-        self._counted[event["type"], kind] += 1
-        number = self._counted[event["type"], kind]
-        if self._whole or not step or number <= FEW:
-            return tell(event)
-        return tell({**event, "step": kind}).append(f", {number:,} times by now", "dim") if is_told(number) else None
+def line(entry: HistoryEntry, told: Told) -> Text:
+    """An event, behind the time since the run began."""
+    tone = entry.event["type"] if entry.event["type"] in _STYLES else told.tone
+    style = _STYLES[tone] if tone in _STYLES else style_of(tone)
+    since = f"+{told.after_ms / 1000:.3f} s"
+    aside = (f", {told.aside}" if told.aside else "", "dim")
+    return Text.assemble((f"{since:>10}  ", "dim"), (told.words, style), aside)
 
 
 def timeline(entries: Iterable[HistoryEntry], *, whole: bool = False) -> Text:
     """A history from its beginning."""
-    listed = list(entries)
-    narrator = Narrator(listed[0].at_ms if listed else 0, whole=whole)
-    return Text("\n").join(line for line in map(narrator.line, listed) if line is not None)
-
-
-def _named(addresses: Sequence[str]) -> str:
-    named = ", ".join(map(_name, addresses[:NAMED]))
-    return named if len(addresses) <= NAMED else f"{named} and {several(len(addresses) - NAMED, 'step')} more"
-
-
-def _wish(event: Event) -> str:
-    """Who wanted it, and why."""
-    by, reason = event.get("by"), event.get("reason")
-    return f"{f' by {by}' if by else ''}{f': {reason}' if reason else ''}"
-
-
-def _name(address: str) -> str:
-    return undone_by(address) if is_undo(address) else address
-
-
-def _step(event: Event) -> str:
-    address = event.get("step", "")
-    return f"undo of {undone_by(address)}" if is_undo(address) else address
-
-
-def _whose(event: Event) -> str:
-    """What an SLA is of."""
-    return str(event.get("step", "run"))
-
-
-def _attempt(event: Event) -> str:
-    return "" if event["attempt"] == 1 else f", attempt {event['attempt']}"
-
-
-def _what_for(event: Event) -> str:
-    if "for_ms" in event:
-        return took(event["for_ms"])
-    if "users" in event:
-        return f"for a decision by {people(event)}"
-    return f"for {signals(event['signals']) if 'signals' in event else waited_for(event)}"
-
-
-def _decided(event: Event) -> str:
-    said = str(event["decision"]).replace("changes_requested", "asked for changes")
-    return f"{said}: {event['comment']}" if event.get("comment") else said
-
-
-def _error(event: Event) -> str:
-    return error_text(event["error"])
-
-
-def _reason(event: Event) -> str:
-    """What stopped the run; the message of a step's error stands in the step's own line."""
-    error = event["error"]
-    return str(error["code"]) if error.get("step") else error_text(error)
-
-
-def _undone(event: Event) -> str:
-    return {
-        "completed": "; what was done is undone",
-        "failed": "; not all that was done could be undone",
-    }.get(event["compensation"], "")
+    return Text("\n").join(line(entry, told) for entry, told in narrated(entries, whole=whole))

@@ -10,9 +10,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.crowds import Crowd, with_crowds
 from orchestrator.client.awaited import missed, waited_for
+from orchestrator.client.crowds import Crowd, with_crowds
 from orchestrator.client.shown import RunDescription, RunSummary, SlaDescription, StepDescription
+from orchestrator.client.wording import error_text, took
 from orchestrator.engine.undoing import Kept, PlannedUndo
 from orchestrator.errors import Problem
 
@@ -39,9 +40,6 @@ LONG: Final = 2_000
 _GAP: Final = 2
 _NARROWEST: Final = 12
 _NUMBERS: Final = frozenset({"attempt", "took"})
-_SECOND_MS: Final = 1_000
-_MINUTE_MS: Final = 60_000
-_HOUR_MS: Final = 3_600_000
 
 
 def style_of(state: str) -> str:
@@ -55,28 +53,9 @@ def state_text(state: str) -> Text:
     return Text(f"{sign} {state}", style=style)
 
 
-def took(duration_ms: int | None) -> str:
-    """A duration as short as it can be read: `63 ms`, `1.2 s`, `3 m 20 s`."""
-    if duration_ms is None:
-        return ""
-    if duration_ms < _SECOND_MS:
-        return f"{duration_ms} ms"
-    if duration_ms < _MINUTE_MS:
-        return f"{duration_ms / 1000:.1f} s"
-    if duration_ms < _HOUR_MS:
-        return f"{duration_ms // _MINUTE_MS} m {duration_ms % _MINUTE_MS // 1000} s"
-    return f"{duration_ms // _HOUR_MS} h {duration_ms % _HOUR_MS // _MINUTE_MS} m"
-
-
 def moment(rfc3339: str) -> str:
     """`2026-01-31 12:00:00`, as it is in UTC."""
     return rfc3339[:19].replace("T", " ")
-
-
-def error_text(error: Mapping[str, Any]) -> str:
-    """`code: message`; the code alone if the message says nothing else."""
-    code, message = error.get("code", ""), error.get("message", "")
-    return code if message in {"", code} else f"{code}: {message}"
 
 
 def compact(value: Any) -> str:
@@ -88,11 +67,6 @@ def shortened(value: Any) -> str:
     """JSON on one line; of what is very long, the beginning and how long it is."""
     text = compact(value)
     return text if len(text) <= LONG else f"{text[:LONG]}… ({len(text):,} characters; --json has them all)"
-
-
-def several(number: int, one: str) -> str:
-    """`1 flow`, `2,000 flows`."""
-    return f"{number:,} {one}{'' if number == 1 else 's'}"
 
 
 def problem_line(problem: Problem) -> Text:

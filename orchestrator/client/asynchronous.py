@@ -251,6 +251,7 @@ class AsyncOrchestrator:
     search = _awaited(Orchestrator.search)
     stats = _awaited(Orchestrator.stats)
     metrics = _awaited(Orchestrator.metrics)
+    overall = _awaited(Orchestrator.overall)
     doctor = _awaited(Orchestrator.doctor)
 
     def handle(self, run_id: str) -> AsyncRunHandle:

@@ -111,6 +111,16 @@ def run_counts(store: Store, archived: Mapping[str, int] | None = None) -> dict[
     return {status: sizes[name] + (archived or {}).get(status, 0) for status, name in names.items()}
 
 
+def live_counts(store: Store, workflows: Sequence[str] | None = None) -> dict[str, int]:
+    """Runs that are not over, by status; of these workflows, or of all, and then those that are paused as well."""
+    going_on = [status for status in RunStatus if status not in OVER]
+    keys = [None] if workflows is None else workflows
+    paused = [PAUSED_RUNS] if workflows is None else []
+    sizes = store.index_sizes([*(status_index(status, key) for status in going_on for key in keys), *paused])
+    counts = {status.value: sum(sizes[status_index(status, key)] for key in keys) for status in going_on}
+    return counts if workflows is not None else {**counts, PAUSED: sizes[PAUSED_RUNS]}
+
+
 def _consumers(workers: Sequence[WorkerRecord], queue: str) -> tuple[str, ...]:
     return tuple(worker.name for worker in workers if queue in worker.queues)
 

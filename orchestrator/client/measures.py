@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -89,7 +90,7 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """One hour of a workflow, by its first moment."""
+    """One hour of a workflow, or of all, by its first moment."""
 
     at: str
     started: int
@@ -98,6 +99,28 @@ class Hour:
     cancelled: int
     p50_ms: float | None
     p95_ms: float | None
+    p99_ms: float | None
+    sla_met: int
+    sla_breached: int
+
+
+@dataclass(frozen=True, slots=True)
+class OverallStats:
+    """What all workflows did from one moment to another, in whole hours, and the runs that are under way now."""
+
+    since: str
+    until: str
+    live: Mapping[str, int]
+    """Runs that are not over, by status. Those that are paused are counted under the status that they go on with,
+    and as such as well; but not for a key of some workflows only."""
+    total: Measures
+    workflows: Mapping[str, Measures]
+    """Of each workflow that did something."""
+    hours: tuple[Hour, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
-"""What a workflow did in a span of time, out of the sums that the reader of the feed keeps by the hour."""
+"""What workflows did in a span of time, out of the sums that the reader of the feed keeps by the hour."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from orchestrator.client.measures import Hour, Measures, Spread, StepMeasures, WorkflowStats
+from orchestrator.client.measures import Hour, Measures, OverallStats, Spread, StepMeasures, WorkflowStats
 from orchestrator.client.search import moment_ms
 from orchestrator.client.surface import Moment
 from orchestrator.engine.roots import rfc3339
@@ -66,26 +66,56 @@ def workflow_stats(
     metrics: Metrics, workflow: str, now_ms: int, since: Moment | None, until: Moment | None
 ) -> WorkflowStats:
     """What a workflow did: in the last 24 hours, unless it is said since when and until when."""
-    until_ms = now_ms if until is None else moment_ms(until, now_ms, "until")
-    since_ms = until_ms - DAY_MS if since is None else moment_ms(since, now_ms, "since")
-    if since_ms >= until_ms:
-        raise InvalidRequest("since must be before until")
-    first = since_ms - since_ms % HOUR_MS
-    hours = range(first, until_ms, HOUR_MS)
-    if len(hours) > LONGEST_HOURS:
-        raise InvalidRequest(f"at most {LONGEST_HOURS} hours at once, not {len(hours)}")
+    hours = _hours(now_ms, since, until)
     found = metrics.read([(workflow, hour) for hour in hours])
     whole = Tally(found)
     steps = sorted({step for _, step in whole.places if step})
     return WorkflowStats(
         workflow=workflow,
-        since=rfc3339(first),
+        since=rfc3339(hours[0]),
         until=rfc3339(hours[-1] + HOUR_MS),
         total=_measures(whole, None),
         versions=tuple(_measures(whole, version) for version in whole.versions),
         steps=tuple(_step(whole, step) for step in steps),
         hours=tuple(_hour(hour, Tally([sums])) for hour, sums in zip(hours, found, strict=True)),
     )
+
+
+def overall_stats(
+    metrics: Metrics,
+    live: Mapping[str, int],
+    workflows: Sequence[str],
+    now_ms: int,
+    since: Moment | None,
+    until: Moment | None,
+) -> OverallStats:
+    """What these workflows did together, and each of them: the sums are read once."""
+    hours = _hours(now_ms, since, until)
+    found = metrics.read([(workflow, hour) for workflow in workflows for hour in hours])
+    by_workflow = {
+        workflow: found[place * len(hours) : (place + 1) * len(hours)] for place, workflow in enumerate(workflows)
+    }
+    by_hour = (Tally(one[place] for one in by_workflow.values()) for place in range(len(hours)))
+    return OverallStats(
+        since=rfc3339(hours[0]),
+        until=rfc3339(hours[-1] + HOUR_MS),
+        live=live,
+        total=_measures(Tally(found), None),
+        workflows={key: _measures(Tally(sums), None) for key, sums in by_workflow.items() if any(sums)},
+        hours=tuple(map(_hour, hours, by_hour)),
+    )
+
+
+def _hours(now_ms: int, since: Moment | None, until: Moment | None) -> range:
+    """The first moments of the hours of a span; the last 24 hours, unless it is said."""
+    until_ms = now_ms if until is None else moment_ms(until, now_ms, "until")
+    since_ms = until_ms - DAY_MS if since is None else moment_ms(since, now_ms, "since")
+    if since_ms >= until_ms:
+        raise InvalidRequest("since must be before until")
+    hours = range(since_ms - since_ms % HOUR_MS, until_ms, HOUR_MS)
+    if len(hours) > LONGEST_HOURS:
+        raise InvalidRequest(f"at most {LONGEST_HOURS} hours at once, not {len(hours)}")
+    return hours
 
 
 def _is_of(place: tuple[str, str], *, version: str | None, step: str | None) -> bool:
@@ -163,6 +193,9 @@ def _hour(hour: int, tally: Tally) -> Hour:
         cancelled=tally.count("cancelled"),
         p50_ms=_rounded(durations.quantile(0.5)),
         p95_ms=_rounded(durations.quantile(0.95)),
+        p99_ms=_rounded(durations.quantile(0.99)),
+        sla_met=tally.count("sla_met"),
+        sla_breached=tally.count("sla_breached"),
     )
 
 

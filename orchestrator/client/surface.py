@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, overload
 
 from orchestrator.client.fleet_surface import Fleet
-from orchestrator.client.measures import WorkflowStats
+from orchestrator.client.measures import OverallStats, WorkflowStats
 from orchestrator.client.reasons import Why
 from orchestrator.client.shown import (
     AlertDescription,
@@ -523,6 +523,10 @@ class Orchestrator(ABC):
     @abstractmethod
     def metrics(self, workflow: str, *, since: Moment | None = None, until: Moment | None = None) -> WorkflowStats:
         """What the runs of a workflow did: how many, how well, how fast; by whole hours, of the last 24 by default."""
+
+    @abstractmethod
+    def overall(self, *, since: Moment | None = None, until: Moment | None = None) -> OverallStats:
+        """The same of all workflows, together and each by itself, and how many runs are under way."""
 
     @abstractmethod
     def doctor(self) -> list[Finding]:

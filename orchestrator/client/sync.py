@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from orchestrator.broker.app import attach, make_app
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.access import may_see
 from orchestrator.client.alerts import RedisAlertDesk
 from orchestrator.client.approvals import RedisApprovals
 from orchestrator.client.audit import Actor, Audit
@@ -21,10 +22,10 @@ from orchestrator.client.doctor import examine
 from orchestrator.client.events import RedisExternalEvents
 from orchestrator.client.finding import Finder
 from orchestrator.client.firing import Fire
-from orchestrator.client.fleet import stats
+from orchestrator.client.fleet import live_counts, stats
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.masking import redaction_of
-from orchestrator.client.measures import WorkflowStats
+from orchestrator.client.measures import OverallStats, WorkflowStats
 from orchestrator.client.queues import QueueLook
 from orchestrator.client.receiving import correlations_of
 from orchestrator.client.schedules import RedisSchedules
@@ -305,6 +306,20 @@ class RedisOrchestrator(Orchestrator):
 
         self.catalogue.offer(workflow)
         return workflow_stats(self.sums, workflow, self.store.time_ms(), since, until)
+
+    @override
+    def overall(self, *, since: Moment | None = None, until: Moment | None = None) -> OverallStats:
+        return self.overall_seen((), since, until)
+
+    def overall_seen(
+        self, workflows: Sequence[str], since: Moment | None = None, until: Moment | None = None
+    ) -> OverallStats:
+        """The same, of the workflows that a key with such patterns may see."""
+        from orchestrator.client.metrics import overall_stats  # noqa: PLC0415  # workers need nothing of it
+
+        keys = [key for key in self.registry.workflows() if may_see(workflows, key)]
+        live = live_counts(self.hot, keys if workflows else None)
+        return overall_stats(self.sums, live, keys, self.store.time_ms(), since, until)
 
     @override
     def doctor(self) -> list[Finding]:

@@ -62,7 +62,8 @@ class Frame:
 
     def _begin(self, request: Request, client: Client, page: Page | None) -> Visit:
         state = request.state
-        visit = Visit(request, client, self.sessions, self.live, self.jobs, state.session, state.caller)
+        paths = frozenset(one.path for one in self.pages if state.caller.role.allows(one.needed))
+        visit = Visit(request, client, self.sessions, self.live, self.jobs, state.session, state.caller, paths)
         items = [NavItem(one.title, one.path, one.keys) for one in self.pages if one.keys and visit.allows(one.needed)]
         token = state.session.token if state.session is not None else None
         ui.add_head_html(str(head_links()))

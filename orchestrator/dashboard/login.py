@@ -47,11 +47,13 @@ class Login:
         return response
 
     async def log_out(self, request: Request) -> Response:
-        """End the session of this browser."""
+        """End the session, here and wherever else it is used."""
         form = await _read(request)
         session = request.state.session
         if session is not None and form.get("token") != session.token:
             return HTMLResponse("this form is no longer good", HTTPStatus.FORBIDDEN)
+        if session is not None:
+            await run_in_threadpool(self.sessions.end, session)
         response = RedirectResponse(to(LOGIN), 303)
         response.delete_cookie(COOKIE, path=BASE)
         return response

@@ -69,3 +69,8 @@ def queue_path(name: str) -> str:
 def worker_path(name: str) -> str:
     """The address of a worker's page."""
     return to(f"/workers/{quote(name, safe='@')}")
+
+
+def alert_path(alert_id: str) -> str:
+    """The address of an alert's page."""
+    return to(f"/alerts/{quote(alert_id, safe='')}")

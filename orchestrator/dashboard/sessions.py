@@ -1,7 +1,8 @@
 """Sessions: a signed cookie that names the API key someone logged in with, and that is of no use without it.
 
 The cookie holds the key's id and the hash of its secret, never the secret. Every page, action and refresh asks for the
-key anew, as every request to the API does: a revoked or expired key ends its sessions there and then.
+key anew, as every request to the API does: a revoked or expired key ends its sessions there and then. A log-out ends
+one session for good: copies of its cookie are of no use either.
 """
 
 from __future__ import annotations
@@ -67,8 +68,14 @@ class Sessions:
             return Caller.of_this_machine(self.client, source, agent)
         if session is None:
             raise Unauthenticated("log in with an API key")
+        if self.client.access.has_ended(session.token):
+            raise Unauthenticated("this session was logged out")
         record = admit_hash(self.client.access, self.client.settings, session.key_id, session.key_hash)
         return Caller.of_key(self.client, record, source, agent)
+
+    def end(self, session: Session) -> None:
+        """The session is over, whoever still has its cookie or a page of it open."""
+        self.client.access.end_session(session.token, self.lifetime_s)
 
     def form_token(self) -> str:
         """The token of one log-in form; its cookie holds the same."""

@@ -38,6 +38,8 @@ class Visit:
     session: Session | None
     first: Caller
     """Who opened it; `caller` asks whether they still may."""
+    pages: frozenset[str] = frozenset()
+    """The paths of the pages that there are, for links to others."""
     _later: list[asyncio.Task[Any]] = field(default_factory=list)
 
     @property

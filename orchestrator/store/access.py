@@ -91,6 +91,12 @@ class Access(Protocol):
     def session_secret(self) -> str:
         """What sessions are signed with: drawn once, and the same for every process."""
 
+    def end_session(self, token: str, lifetime_s: int) -> None:
+        """The session with this token is over; that is remembered for so long."""
+
+    def has_ended(self, token: str) -> bool:
+        """Whether the session with this token was ended."""
+
     def write(self, entry: AuditEntry) -> None:
         """Add an entry to the audit log."""
 
@@ -151,6 +157,14 @@ class RedisAccess:
         self._connection.execute("SET", key, secrets.token_hex(32), "NX")
         return str(self._connection.execute("GET", key))
 
+    def end_session(self, token: str, lifetime_s: int) -> None:
+        """The session with this token is over; that is remembered for so long."""
+        self._connection.execute("SET", self._keys.ended_session(token), "1", "EX", max(1, lifetime_s))
+
+    def has_ended(self, token: str) -> bool:
+        """Whether the session with this token was ended."""
+        return bool(self._connection.execute("EXISTS", self._keys.ended_session(token)))
+
     def write(self, entry: AuditEntry) -> None:
         """Add an entry to the audit log."""
         text = json.dumps(_written(entry))
@@ -177,6 +191,7 @@ class MemoryAccess:
         self._buckets: dict[str, tuple[float, int]] = {}
         self._entries: list[AuditEntry] = []
         self._session_secret = secrets.token_hex(32)
+        self._ended: dict[str, int] = {}
 
     def add(self, record: KeyRecord) -> KeyRecord:
         """Keep a new key; as it is kept."""
@@ -221,6 +236,14 @@ class MemoryAccess:
     def session_secret(self) -> str:
         """What sessions are signed with: drawn once."""
         return self._session_secret
+
+    def end_session(self, token: str, lifetime_s: int) -> None:
+        """The session with this token is over; that is remembered for so long."""
+        self._ended[token] = self._clock() + lifetime_s * 1000
+
+    def has_ended(self, token: str) -> bool:
+        """Whether the session with this token was ended."""
+        return self._ended.get(token, 0) > self._clock()
 
     def write(self, entry: AuditEntry) -> None:
         """Add an entry to the audit log."""

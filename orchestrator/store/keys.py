@@ -120,6 +120,10 @@ class Keys:
         """STRING: what the dashboard's sessions are signed with. For ever; deleting it ends them all."""
         return f"{self.namespace}:{{access}}:session-secret"
 
+    def ended_session(self, token: str) -> str:
+        """STRING: this session was ended by a log-out. As long as its cookie would be good."""
+        return f"{self.namespace}:{{access}}:ended:{token}"
+
     def bucket(self, key_id: str) -> str:
         """HASH, `tokens` and `at`: what is left of an API key's rate. Until it would be full again."""
         return f"{self.namespace}:{{access}}:bucket:{key_id}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -10,6 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 from orchestrator.local import LocalRedis
 from tests.browser.browsing import ARGUMENTS, AXE, CHROMIUM, Person, new_person
 from tests.integration.system import System, token
+from tests.receiver import Receiver, receiving
 
 AsRole = Callable[..., Person]
 
@@ -22,9 +25,28 @@ def shared_server() -> Iterator[LocalRedis]:
 
 
 @pytest.fixture(scope="package")
-def shared_system(shared_server: LocalRedis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The system that the pages are about; `base` is where they are."""
-    system = System(shared_server, tmp_path_factory.mktemp("browsed"), broker_url=shared_server.url(1))
+def receivers() -> Iterator[dict[str, Receiver]]:
+    """Two places that alerts go to: channel → what takes its webhooks."""
+    with receiving() as ops, receiving() as pager:
+        yield {"ops": ops, "pager": pager}
+
+
+def alert_settings(receivers: Mapping[str, Receiver]) -> dict[str, Any]:
+    """Channels at these, with little patience."""
+    secret = b64encode(b"b" * 32).decode()
+    channels = {
+        name: {"url": f"webhook+{one.url()}", "secret": secret, "on": ["failed"]} for name, one in receivers.items()
+    }
+    return {"alerts": channels, "alert_group_ms": 0, "alert_retry_ms": [50], "alert_timeout_ms": 2_000}
+
+
+@pytest.fixture(scope="package")
+def shared_system(
+    shared_server: LocalRedis, receivers: dict[str, Receiver], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[System]:
+    """The system that the pages are about; `base` is where they are. Failed runs are told to the two receivers."""
+    folder = tmp_path_factory.mktemp("browsed")
+    system = System(shared_server, folder, broker_url=shared_server.url(1), **alert_settings(receivers))
     system.publish()
     system.start_worker()
     system.start_beat()

@@ -36,7 +36,7 @@ def test_a_wrong_key_is_refused_with_its_code(visitor: Person) -> None:
 
 
 def test_logging_in_leads_on_and_logging_out_ends_it(visitor: Person, system: System) -> None:
-    """The session's cookie is out of scripts' reach, and gone afterwards."""
+    """The session's cookie is out of scripts' reach, gone afterwards, and a copy of it opens nothing."""
     visitor.page.goto(f"{visitor.base}/runs?status=failed")
     visitor.page.get_by_label("API key").fill(token(system, "viewer"))
     visitor.page.get_by_role("button", name="Log in").click()
@@ -48,6 +48,8 @@ def test_logging_in_leads_on_and_logging_out_ends_it(visitor: Person, system: Sy
     assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Lax", "/dashboard")
     expect(visitor.page.get_by_role("heading", name="Log in")).to_be_visible()
     assert [one["name"] for one in visitor.page.context.cookies()] == ["orchestrator_login"]
+    copied = httpx.get(f"{visitor.base}/runs", headers={"Cookie": f"{cookie['name']}={cookie['value']}"})
+    assert (copied.status_code, copied.headers["location"][:16]) == (303, "/dashboard/login")
 
 
 def test_a_revoked_key_ends_its_sessions(as_role: AsRole, system: System) -> None:

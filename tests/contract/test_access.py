@@ -76,3 +76,10 @@ def test_the_audit_log_is_read_newest_first_in_pages(access: Access) -> None:
     assert [entry.target for entry in (*first, *rest)] == [f"runs/{number}" for number in reversed(range(7))]
     assert first[0].at_ms > 0
     assert (first[0].user, first[0].reason, first[0].outcome) == ("ada", "why", "done")
+
+
+def test_a_session_that_was_ended_stays_so(access: Access) -> None:
+    """And no other with it."""
+    access.end_session("one", 60)
+
+    assert (access.has_ended("one"), access.has_ended("other")) == (True, False)

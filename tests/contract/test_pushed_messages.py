@@ -19,7 +19,7 @@ from orchestrator.store.redis import RedisStore
 from tests.contract.arena import start
 
 DB = 7
-IDS = ("id", "root_id", "task_id", "correlation_id", "delivery_tag")
+IDS = ("id", "root_id", "task_id", "correlation_id", "delivery_tag", "sent_ms")
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def waiting(redis_server: LocalRedis) -> list[Any]:
 
 
 def without_ids(value: Any, run_id: str) -> Any:
-    """The value without the ids that are drawn for each task, and without the run's."""
+    """The value without the ids that are drawn for each task, its moment, and the run's id."""
     if isinstance(value, dict):
         return {name: without_ids(part, run_id) for name, part in value.items() if name not in IDS}
     if isinstance(value, list):

@@ -198,6 +198,7 @@ class HttpOrchestrator(Orchestrator):
     search = _driven(ClientVerbs.search)
     stats = _driven(ClientVerbs.stats)
     metrics = _driven(ClientVerbs.metrics)
+    overall = _driven(ClientVerbs.overall)
     doctor = _driven(ClientVerbs.doctor)
 
     @override

@@ -18,7 +18,7 @@ from orchestrator.client.http.fleet import FleetVerbs
 from orchestrator.client.http.outside import EventVerbs, ScheduleVerbs
 from orchestrator.client.http.run_verbs import RunVerbs, check_acts_itself
 from orchestrator.client.http.words import duration_text, moment_text, value_text
-from orchestrator.client.measures import WorkflowStats
+from orchestrator.client.measures import OverallStats, WorkflowStats
 from orchestrator.client.shown import Finding, OpenApproval, Page, Published, Stats, VersionStatus
 from orchestrator.client.surface import Moment, Start
 from orchestrator.errors import InvalidRequest
@@ -269,6 +269,11 @@ class ClientVerbs:
         """GET the workflow's `/stats`."""
         params: dict[str, Value | Sequence[str]] = {"since": moment_text(since), "until": moment_text(until)}
         return (yield from ask(Request("GET", f"{_workflow(workflow)}/stats", params=params), WorkflowStats))
+
+    def overall(self, *, since: Moment | None = None, until: Moment | None = None) -> Steps[OverallStats]:
+        """GET `/stats/workflows`."""
+        params: dict[str, Value | Sequence[str]] = {"since": moment_text(since), "until": moment_text(until)}
+        return (yield from ask(Request("GET", f"{PREFIX}/stats/workflows", params=params), OverallStats))
 
     def doctor(self) -> Steps[list[Finding]]:
         """GET `/doctor`."""

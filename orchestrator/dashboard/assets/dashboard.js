@@ -67,9 +67,14 @@
     if (className) made.className = className;
     return made;
   };
+  let region = null;
+  let home = null;
   const say = ({ tone, text, code, places }) => {
-    const region = document.getElementById("notices");
+    region = region || document.getElementById("notices");
     if (!region) return;
+    home = home || region.parentNode;
+    const asking = document.querySelector("dialog[open]");
+    if (asking) asking.append(region); // behind a dialog nobody sees or hears it
     const same = [...region.children].find((one) => one.dataset.text === text);
     if (same) same.remove();
     const box = element("div", "", `notice ${tone}`);
@@ -98,10 +103,18 @@
       return;
     }
     opener = document.activeElement;
-    dialog.addEventListener("close", () => opener && opener.focus());
+    dialog.addEventListener("close", () => {
+      if (home) home.append(region);
+      if (opener) opener.focus();
+    });
     dialog.showModal();
     const first = dialog.querySelector("input:not([type=hidden]), select, textarea, button");
     if (first) first.focus();
+  };
+
+  const close = (id) => {
+    const dialog = document.getElementById(id);
+    if (dialog) dialog.close();
   };
 
   const showKeys = () => {
@@ -199,5 +212,5 @@
       .observe(document.body, { childList: true, subtree: true });
   });
 
-  window.orchestrator = { say, open };
+  window.orchestrator = { say, open, close };
 })();

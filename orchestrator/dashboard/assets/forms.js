@@ -17,7 +17,7 @@
     group.querySelector(":scope > [data-add-item]").focus();
   };
   const toProblem = (tries = 40) => {
-    const first = document.querySelector('.start-form [aria-invalid="true"], .start-form .wrong');
+    const first = document.querySelector('.schema-form [aria-invalid="true"], .schema-form .wrong');
     if (!first) {
       if (tries) setTimeout(toProblem, 25, tries - 1);
       return;

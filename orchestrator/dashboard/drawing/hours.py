@@ -30,7 +30,13 @@ def draw_hours(hours: Sequence[Hour]) -> Markup:
     total = {name: sum(one[name] for one in counts) for name, _ in _OUTCOMES}
     said = ", ".join(f"{count:,} {name}" for name, count in total.items())
     chart = tag("svg", *bars, class_="hours", width="100%", height=HEIGHT, role="img", aria_label=f"In all {said}")
-    axis = tag("span", _at(hours[0].at), tag("span", f"highest bar: {most:,}"), _at(hours[-1].at), class_="axis")
+    axis = tag(
+        "span",
+        _at(hours[0].at),
+        tag("span", f"highest bar: {most:,}" if any(total.values()) else ""),
+        _at(hours[-1].at),
+        class_="axis",
+    )
     legend = [
         tag("span", tag("i", class_=f"dot {tone}", aria_hidden="true"), f" {total[name]:,} {name}", class_="key")
         for name, tone in _OUTCOMES

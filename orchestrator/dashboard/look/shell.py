@@ -20,6 +20,7 @@ STYLES: Final = (
     "workflows.css",
     "ways.css",
     "fleet.css",
+    "over.css",
 )
 SCRIPTS: Final = ("dashboard.js", "forms.js")
 

@@ -3,10 +3,15 @@
 from typing import Final
 
 from orchestrator.dashboard.pages import (
+    alert,
+    alert_channels,
+    alerts,
     approval,
     approvals,
+    audit,
     event_emit,
     events,
+    overview,
     queue,
     queues,
     run,
@@ -23,6 +28,7 @@ from orchestrator.dashboard.pages import (
 from orchestrator.dashboard.pages.page import Page
 
 PAGES: Final[tuple[Page, ...]] = (
+    overview.PAGE,
     runs.PAGE,
     run.PAGE,
     workflows.PAGE,
@@ -39,4 +45,8 @@ PAGES: Final[tuple[Page, ...]] = (
     schedule.PAGE,
     events.PAGE,
     event_emit.PAGE,
+    alerts.PAGE,
+    alert_channels.PAGE,
+    alert.PAGE,
+    audit.PAGE,
 )

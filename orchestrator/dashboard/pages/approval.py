@@ -161,7 +161,7 @@ class _ApprovalPage:
             return True
 
         if await self.visit.act(Role.STARTER, choice, self._target, work, _DONE[choice]):
-            await self._again()
+            await self.visit.again(self.refresh)
             return
         self._show([] if not refused else refused[0].details.get("problems", []))
 
@@ -182,17 +182,11 @@ class _ApprovalPage:
                 return True
 
             if await self.visit.act(Role.STARTER, "delegate", self._target, work, f"{to_whom} is asked now."):
-                await self._again()
+                await self.visit.again(self.refresh)
 
         says = "A user who delegates is asked no more; a group still is, besides whom you name."
         told = ("Who is to decide", "The name of a user, as their key has it. Noted in the audit log.")
         await confirm("Have another decide", "Delegate", decided, says=says, reason=told)
-
-    async def _again(self) -> None:
-        try:
-            await self.refresh(await self.visit.caller())
-        except OrchestratorError as error:
-            self.visit.tell(error)
 
     @property
     def _target(self) -> str:

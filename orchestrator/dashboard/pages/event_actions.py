@@ -15,7 +15,6 @@ from orchestrator.dashboard.look.dialog import confirm
 from orchestrator.dashboard.look.markup import NOTHING, tag
 from orchestrator.dashboard.look.parts import button, html
 from orchestrator.dashboard.visit import Visit
-from orchestrator.errors import OrchestratorError
 
 Verb = Literal["replay", "discard"]
 
@@ -78,9 +77,5 @@ class LetterActions:
             return f"{count} event{'' if count == 1 else 's'} {_DONE[verb]}"
 
         target = f"events/dead/{letters[0]}" if len(letters) == 1 else f"events/dead ({len(letters)})"
-        if await self.visit.act(Role.OPERATOR, f"{verb}_event", target, work, told) is None:
-            return
-        try:
-            await self.again(await self.visit.caller())
-        except OrchestratorError as error:
-            self.visit.tell(error)
+        if await self.visit.act(Role.OPERATOR, f"{verb}_event", target, work, told) is not None:
+            await self.visit.again(self.again)

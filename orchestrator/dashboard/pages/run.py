@@ -68,7 +68,7 @@ class _RunPage:
         new = handle.history(after, EVENTS - len(self.entries)) if len(self.entries) < EVENTS else []
         plan = caller.client.catalogue.plan(run.workflow, run.version)
         entries = (*self.entries, *new)
-        return Seen(run, entries, _parts(run, plan, why, entries), DrawnSteps.of(run, self.actions.offer))
+        return Seen(run, entries, _parts(run, plan, why, entries), DrawnSteps.of(run, self.actions.offer_of(run)))
 
     def build(self, seen: Seen) -> None:
         """Put the page there."""

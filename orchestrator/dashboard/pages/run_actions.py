@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, cast
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar, cast
 
 from markupsafe import Markup
 from nicegui import ui
@@ -13,18 +14,25 @@ from orchestrator.client.access import Role
 from orchestrator.client.callers import Caller
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.shown import RunDescription, StepDescription
-from orchestrator.dashboard.look.dialog import confirm
+from orchestrator.dashboard.forms.part import SchemaForm
+from orchestrator.dashboard.forms.shape import MISSING, Schema
+from orchestrator.dashboard.look.dialog import AUDITED, confirm
 from orchestrator.dashboard.look.json_view import json_view
 from orchestrator.dashboard.look.markup import NOTHING, joined, tag
 from orchestrator.dashboard.look.parts import area_field, button, choice_field, text_field
+from orchestrator.dashboard.pages.run_steps import Offer
+from orchestrator.dashboard.pages.workflow_start import unmasked
 from orchestrator.dashboard.visit import Visit
-from orchestrator.engine.approvals import Choice
+from orchestrator.engine.address import undone_by
+from orchestrator.engine.approvals import Choice, approval_at
 from orchestrator.engine.state import OVER
 from orchestrator.engine.undoing import UndoPreview
-from orchestrator.errors import InvalidRequest, OrchestratorError
+from orchestrator.errors import InvalidInput, InvalidRequest, OrchestratorError
 
 Do = Callable[[RedisRunHandle, Caller, dict[str, str]], None]
+DoWith = Callable[[RedisRunHandle, Caller, dict[str, str], Any], None]
 Asked = Callable[[], Awaitable[None]]
+T = TypeVar("T")
 
 _WORDS: Final[Mapping[str, str]] = {
     "pause": "Pause",
@@ -44,7 +52,18 @@ _CHOICES: Final[Mapping[str, str]] = {
     "reject": "Reject",
     "request_changes": "Ask for changes",
 }
+ARCHIVED: Final = "This run is in the archive: it can be read, not acted on."
 _COMMENT: Final = ("Comment", "Kept with the decision.")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A form of a dialog: of which schema, and what it is filled in with."""
+
+    title: str
+    schema: Schema | None
+    name: str
+    value: Any = MISSING
 
 
 class RunActions:
@@ -53,7 +72,7 @@ class RunActions:
     def __init__(self, visit: Visit, run_id: str) -> None:
         self.visit = visit
         self.run_id = run_id
-        self._offered: tuple[str, ...] = ()
+        self._offered: tuple[bool, tuple[str, ...]] = (False, ())
         self._steps: tuple[StepDescription, ...] = ()
 
     def build(self) -> None:
@@ -64,17 +83,21 @@ class RunActions:
         """Offer what the run's state allows."""
         self._steps = run.steps
         offered = actions_of(run)
-        if offered == self._offered:
+        if (run.archived, offered) == self._offered:
             return
-        self._offered = offered
+        self._offered = run.archived, offered
         self.bar.clear()
         with self.bar:
             for verb in offered:
-                button(_WORDS[verb], self._asking(verb), why_not=self._why_not(verb))
+                button(_WORDS[verb], self._asking(verb), why_not=self._why_not(verb, run))
 
-    def offer(self, step: StepDescription) -> list[tuple[str, str, str]]:
-        """What can be done about a step now: verb, word, and why not for whoever looks."""
-        return [(verb, _WORDS[verb], self._why_not(verb)) for verb in actions_of_step(step)]
+    def offer_of(self, run: RunDescription) -> Offer:
+        """Tells what can be done about a step of the run now: verb, word, and why not for whoever looks."""
+
+        def offer(step: StepDescription) -> list[tuple[str, str, str]]:
+            return [(verb, _WORDS[verb], self._why_not(verb, run)) for verb in actions_of_step(step)]
+
+        return offer
 
     async def act(self, verb: str, address: str) -> None:
         """Ask about a step, if what was pressed is still to be had."""
@@ -82,7 +105,9 @@ class RunActions:
         if step is not None and verb in actions_of_step(step):
             await self._asking(verb, step)()
 
-    def _why_not(self, verb: str) -> str:
+    def _why_not(self, verb: str, run: RunDescription) -> str:
+        if run.archived:
+            return ARCHIVED
         needed = _needed(verb)
         return "" if self.visit.allows(needed) else f"This needs the role {needed}."
 
@@ -105,23 +130,31 @@ class RunActions:
         await self._confirm(verb, f"{_WORDS[verb]} this run?", do, says=says, dangerous=verb == "cancel")
 
     async def _retry(self, _: StepDescription | None) -> None:
-        says = "It goes on where it failed. Steps that were undone run again first, with new idempotency keys."
-        fields = area_field("Input", "input", hint="JSON. Empty: as it is.", placeholder="{…}")
+        def read(caller: Caller) -> tuple[Schema | None, Any]:
+            run = caller.run(self.run_id).describe()
+            return caller.client.catalogue.plan(run.workflow, run.version).input_schema, unmasked(run.input)
 
-        def do(run: RedisRunHandle, caller: Caller, values: dict[str, str]) -> None:
-            given = _json(values.get("input", ""), "input")
-            run.retry(values.get("reason", ""), caller.user, input=given)
+        found = await self._read(read)
+        if found is None:
+            return
+        schema, before = found
+        says = (
+            "It goes on where it failed. Steps that were undone run again first, with new idempotency keys."
+            " Left as it is, the input is the same, with what is masked in it."
+        )
 
-        await self._confirm("retry", "Retry this run?", do, says=says, fields=fields)
+        def do(run: RedisRunHandle, caller: Caller, values: dict[str, str], given: Any) -> None:
+            same = given is MISSING or given == before
+            run.retry(values.get("reason", ""), caller.user, input=None if same else given)
+
+        await self._fill_in("retry", "Retry this run?", Part("Input", schema, "input", before), do, says=says)
 
     async def _undo(self, _: StepDescription | None) -> None:
         def read(caller: Caller) -> UndoPreview:
             return caller.run(self.run_id).undo_preview()
 
-        try:
-            preview = await self.visit.ask(read, await self.visit.caller())
-        except OrchestratorError as error:
-            self.visit.tell(error)
+        preview = await self._read(read)
+        if preview is None:
             return
 
         def do(run: RedisRunHandle, caller: Caller, values: dict[str, str]) -> None:
@@ -169,22 +202,74 @@ class RunActions:
 
     async def _decide(self, step: StepDescription | None) -> None:
         address = step.address if step else ""
-        fields = joined(
-            [
-                choice_field("Decision", "choice", _CHOICES),
-                area_field("Form", "form", hint="JSON, if the approval asks for one."),
-            ]
-        )
 
-        def do(run: RedisRunHandle, caller: Caller, values: dict[str, str]) -> None:
+        def read(caller: Caller) -> tuple[Schema | None]:
+            run = caller.run(self.run_id).describe()
+            return (approval_at(caller.client.catalogue.plan(run.workflow, run.version), address).form,)
+
+        def do(run: RedisRunHandle, caller: Caller, values: dict[str, str], given: Any) -> None:
             choice = cast("Choice", values.get("choice", "reject"))
-            form, comment = _json(values.get("form", ""), "form"), values.get("reason", "")
+            form, comment = None if given is MISSING else given, values.get("reason", "")
             approvals = caller.client.approvals
             approvals.decide(
                 run.run_id, address, choice, by=caller.user, groups=caller.groups, comment=comment, form=form
             )
 
-        await self._confirm("decide", f"Decide {address}", do, fields=fields, reason=_COMMENT)
+        found = await self._read(read)
+        if found is None:
+            return
+        part = Part("Form", found[0], "form") if found[0] is not None else None
+        fields = choice_field("Decision", "choice", _CHOICES)
+        await self._fill_in("decide", f"Decide {address}", part, do, fields=fields, reason=_COMMENT)
+
+    async def _read(self, read: Callable[[Caller], T]) -> T | None:
+        """What a dialog needs to know first; None if it is not to be had, which has been said then."""
+        try:
+            return await self.visit.ask(read, await self.visit.caller())
+        except OrchestratorError as error:
+            self.visit.tell(error)
+            return None
+
+    async def _fill_in(
+        self,
+        verb: str,
+        title: str,
+        part: Part | None,
+        do: DoWith,
+        *,
+        says: Markup | str = "",
+        fields: Markup = NOTHING,
+        reason: tuple[str, str] = AUDITED,
+    ) -> None:
+        """Ask with a form made from a schema; the dialog stays until it is filled in right."""
+        forms: list[SchemaForm] = []
+
+        def build() -> None:
+            if part is not None:
+                forms.append(SchemaForm(part.title, part.schema, part.name, part.value))
+
+        async def decided(values: dict[str, str]) -> bool:
+            given, problems = forms[0].read(values) if forms else (MISSING, [])
+            refused: list[OrchestratorError] = []
+
+            def work(caller: Caller) -> bool:
+                try:
+                    do(caller.run(self.run_id), caller, values, given)
+                except InvalidInput as error:
+                    refused.append(error)
+                    raise
+                return True
+
+            done = None
+            if not problems:
+                done = await self.visit.act(_needed(verb), verb, f"runs/{self.run_id}", work, f"{_WORDS[verb]}: done")
+                problems = [one for error in refused for one in error.details.get("problems", ())]
+            if problems and forms:
+                forms[0].put(problems)
+                ui.run_javascript("orchestrator.toProblem()")
+            return done is not None
+
+        await confirm(title, _WORDS[verb], decided, says=says, fields=fields, within=build, reason=reason)
 
     async def _confirm(
         self,
@@ -195,7 +280,7 @@ class RunActions:
         says: Markup | str = "",
         fields: Markup = NOTHING,
         dangerous: bool = False,
-        reason: tuple[str, str] | None = None,
+        reason: tuple[str, str] = AUDITED,
     ) -> None:
         async def decided(values: dict[str, str]) -> None:
             def work(caller: Caller) -> bool:
@@ -204,8 +289,7 @@ class RunActions:
 
             await self.visit.act(_needed(verb), verb, f"runs/{self.run_id}", work, f"{_WORDS[verb]}: done")
 
-        told = {"reason": reason} if reason else {}
-        await confirm(title, _WORDS[verb], decided, says=says, fields=fields, dangerous=dangerous, **told)
+        await confirm(title, _WORDS[verb], decided, says=says, fields=fields, dangerous=dangerous, reason=reason)
 
 
 def _cancel(run: RedisRunHandle, caller: Caller, values: dict[str, str]) -> None:
@@ -232,9 +316,7 @@ def _needed(verb: str) -> Role:
 
 
 def actions_of(run: RunDescription) -> tuple[str, ...]:
-    """What the run's state allows."""
-    if run.archived:
-        return ()
+    """What the run's state allows; of an archived run, what it would allow if it could still be acted on."""
     if run.status not in OVER:
         return ("resume" if run.status == "paused" else "pause", "cancel", "signal")
     verbs: list[str] = []
@@ -271,7 +353,7 @@ def _previewed(preview: UndoPreview) -> Markup:
     undos = [
         tag(
             "li",
-            tag("b", one.address, class_="mono"),
+            tag("b", undone_by(one.address), class_="mono"),
             f" by {one.operation}",
             tag("div", json_view(one.inputs), class_="json"),
         )

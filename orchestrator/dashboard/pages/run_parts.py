@@ -9,11 +9,13 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from orchestrator.client.reasons import Why
+from orchestrator.client.redaction import MASK
 from orchestrator.client.shown import RunDescription, SlaDescription
+from orchestrator.client.telling import Told, narrated
 from orchestrator.dashboard.look.json_view import json_view
 from orchestrator.dashboard.look.markup import Child, joined, tag
 from orchestrator.dashboard.look.parts import key_values
-from orchestrator.dashboard.look.status import badge
+from orchestrator.dashboard.look.status import badge, tone
 from orchestrator.dashboard.look.table import Column, static_table
 from orchestrator.dashboard.look.times import in_words, lasted, moment
 from orchestrator.dashboard.pages.run_filters import Filters
@@ -25,6 +27,10 @@ NEWEST: Final = 100
 """Events in the table; the timeline has them all."""
 SHORT: Final = 30
 """A longer history is folded up."""
+LONGEST_WORD: Final = 40
+"""What is longer is folded away."""
+_TONES: Final[Mapping[str, str]] = {"": "plain", "note": "note", "held": "held", "bad": "bad", "quiet": "quiet"}
+"""Of what is no state."""
 
 
 def badges(run: RunDescription) -> Markup:
@@ -103,16 +109,16 @@ def error_box(error: Mapping[str, Any]) -> Markup:
 
 
 def history_table(entries: Sequence[HistoryEntry], *, more: bool) -> Markup:
-    """The newest events, newest first."""
-    shown = [*reversed(entries)][:NEWEST]
-    columns = (Column("At", "number"), Column("Event"), Column("Step"), Column("Details"))
-    rows = [_event(entry) for entry in shown]
-    left = len(entries) - len(shown)
+    """The newest events in words, newest first; what happens to many items is soon only counted."""
+    told = [*narrated(entries)]
+    shown = told[: -NEWEST - 1 : -1]
+    columns = (Column("At", "number"), Column("After", "number wide"), Column("What happened"), Column("Details"))
+    rows = [_event(entry, words) for entry, words in shown]
     said = []
     if more:
         said.append(f"The first {len(entries):,} events of a longer history.")
-    if left:
-        said.append(f"The newest {len(shown)} of {len(entries):,} are listed.")
+    if len(told) > len(shown):
+        said.append(f"The newest {len(shown)} of {len(told):,} lines are listed.")
     hint = tag("p", " ".join(said), class_="hint") if said else None
     count = tag("span", f"{len(entries):,} events", class_="count")
     summary = tag("summary", tag("h2", "History"), count)
@@ -120,19 +126,43 @@ def history_table(entries: Sequence[HistoryEntry], *, more: bool) -> Markup:
     return tag("details", summary, hint, table, id="history", open=len(entries) <= SHORT, class_="fold")
 
 
-def _event(entry: HistoryEntry) -> Sequence[Child]:
+def _event(entry: HistoryEntry, told: Told) -> Sequence[Child]:
     event = entry.event
     rest = {name: value for name, value in event.items() if name not in ("type", "step", "ready_at")}
     if isinstance(ready_ms := event.get("ready_at"), int):
         rest["queued"] = in_words(max(0, entry.at_ms - ready_ms))
-    name = str(event["type"]).replace("_", " ")
-    step = tag("span", event["step"], class_="mono") if event.get("step") else ""
+    words = tag("span", told.words, class_=f"told {_TONES.get(told.tone) or tone(told.tone)}", title=event["type"])
     return (
         moment(_rfc3339(entry.at_ms)),
-        name,
-        step,
-        tag("div", json_view(rest, unfolded=1), class_="json") if rest else "",
+        tag("span", f"+{in_words(told.after_ms)}", title=f"{told.after_ms:,} ms after the run began"),
+        joined([words, told.aside and tag("span", f", {told.aside}", class_="hint")]),
+        _details(rest),
     )
+
+
+def _details(rest: Mapping[str, Any]) -> Child:
+    """What else an event holds: short values as they are, others folded away."""
+    short = {name: value for name, value in rest.items() if _is_short(value)}
+    folded = {name: value for name, value in rest.items() if name not in short}
+    said = ", ".join(_short(name, value) for name, value in short.items())
+    if not folded:
+        return tag("span", said, class_="hint")
+    named = ", ".join(name.replace("_", " ") for name in folded)
+    shown = tag("div", json_view(folded, unfolded=1), class_="json")
+    return joined([said and tag("div", said, class_="hint"), tag("details", tag("summary", named), shown)])
+
+
+def _is_short(value: Any) -> bool:
+    if isinstance(value, str):
+        return value != MASK and len(value) <= LONGEST_WORD
+    return isinstance(value, int | float)
+
+
+def _short(name: str, value: Any) -> str:
+    """`attempt 2`, `took 98 ms`."""
+    if name.endswith("_ms") and not isinstance(value, str):
+        return f"{name.removesuffix('_ms').replace('_', ' ')} {in_words(value)}"
+    return f"{name.replace('_', ' ')} {str(value).lower() if isinstance(value, bool) else value}"
 
 
 def _rfc3339(at_ms: int) -> str:

@@ -149,10 +149,10 @@ class _SchedulePage:
             button("Start a run now…", self._trigger, why_not=gone)
         self.fill.clear()
         left = _left(seen.slots)
-        if seen.slots is not None and seen.slots.count:
+        if left:
             with self.fill:
                 word = f"Start {left:,} {'run' if left == 1 else 'runs'}…"
-                button(word, self._backfill, kind="primary", why_not=gone or ("" if left else "All have their runs."))
+                button(word, self._backfill, kind="primary", why_not=gone)
 
     async def _pause(self) -> None:
         says = "No slot starts a run until it is resumed; the slots until then are neither fired nor missed."
@@ -218,10 +218,7 @@ class _SchedulePage:
 
             target = f"schedules/{self.key}/{self.name}"
             if await self.visit.act(Role.OPERATOR, f"{verb}_schedule", target, work, told) is not None:
-                try:
-                    await self.refresh(await self.visit.caller())
-                except OrchestratorError as error:
-                    self.visit.tell(error)
+                await self.visit.again(self.refresh)
 
         await confirm(title, word, decided, says=says, fields=fields)
 

@@ -180,7 +180,9 @@ def _asked(spec: WorkflowSpec, input_schema: Mapping[str, Any] | None) -> Markup
 
 def _definition(spec: WorkflowSpec) -> Markup:
     text = tag("pre", tag("code", as_written(spec)), tabindex=0, class_="source")
-    return tag("details", tag("summary", f"Definition of {spec.meta.version}"), text, id="definition", class_="fold")
+    return tag(
+        "details", tag("summary", tag("h2", f"Definition of {spec.meta.version}")), text, id="definition", class_="fold"
+    )
 
 
 PAGE = Page("/workflows/{key}", "Workflow", show, parent=WORKFLOWS)

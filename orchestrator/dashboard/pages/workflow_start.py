@@ -121,7 +121,7 @@ class _StartPage:
         with ui.element("details").classes("fold") as fold:
             if reads:
                 fold.props("open")
-            html(joined(["Context"]), name="summary")
+            html(tag("h2", "Context"), name="summary")
             return SchemaForm("Context", seen.spec.ctx, "ctx", given, hint=hint)
 
     def _choice(self, versions: Sequence[VersionStatus]) -> Markup:

@@ -148,6 +148,24 @@ def test_a_run_belongs_to_the_user_of_the_key(receive: Receive) -> None:
     assert (entry.action, entry.target) == ("start", f"runs/{shown.run_id}")
 
 
+def test_the_audit_log_is_narrowed_down(receive: Receive) -> None:
+    """By outcome and by what it was done to; `before` is where to go on, while there is more."""
+    reception = receive()
+    reception.around.publish()
+    run = reception.around.start()
+    reception.as_role("viewer").post(f"runs/{run.run_id}/pause")
+    reception.as_role("operator").post(f"runs/{run.run_id}/pause")
+    admin = reception.as_role("admin")
+
+    denied = admin.get("audit", params={"outcome": "denied"}).json()
+    paused = admin.get("audit", params={"target": run.run_id, "limit": 1}).json()
+
+    assert [one["user"] for one in denied["entries"]] == ["viewer-user"]
+    assert denied["before"] is None
+    assert [one["user"] for one in paused["entries"]] == ["operator-user"]
+    assert paused["before"] == paused["entries"][0]["id"]
+
+
 def test_a_key_for_some_workflows_gets_no_further(receive: Receive) -> None:
     """It can make no other keys and read no audit log, whatever its role; and takes no hidden run's id for its own."""
     reception = receive()
@@ -157,6 +175,7 @@ def test_a_key_for_some_workflows_gets_no_further(receive: Receive) -> None:
 
     assert admin.get("workflows").json() == {"workflows": []}
     assert [admin.get(path).status_code for path in ("keys", "audit", "stats")] == [403] * 3
+    assert sum(admin.get("stats/workflows").json()["live"].values()) == 0
     assert admin.post("keys", json={"user": "x", "role": "admin"}).status_code == 403
     assert admin.post(f"workflows/{WORKFLOW}/runs", json={}).status_code == 404
     assert admin.post("runs/taken/cancel").json()["code"] == "unknown_run"

@@ -11,14 +11,12 @@ from rich.console import Console, RenderableType
 from orchestrator.cli.views import (
     LISTED,
     LONG,
-    error_text,
     kept_table,
     run_facts,
     runs_table,
     state_text,
     status_line,
     steps_table,
-    took,
     undos_table,
 )
 from orchestrator.client.shown import RunDescription, RunSummary, StepDescription
@@ -83,25 +81,10 @@ def shown(renderable: RenderableType, width: int = 80) -> list[str]:
     return captured.get().splitlines()
 
 
-@pytest.mark.parametrize(
-    ("duration_ms", "text"),
-    [(None, ""), (63, "63 ms"), (1_240, "1.2 s"), (200_000, "3 m 20 s"), (7_500_000, "2 h 5 m")],
-)
-def test_a_duration_is_as_short_as_it_can_be_read(duration_ms: int | None, text: str) -> None:
-    """Two units at most."""
-    assert took(duration_ms) == text
-
-
 @pytest.mark.parametrize("state", [*StepState, *RunStatus, "paused"])
 def test_every_state_has_a_look(state: str) -> None:
     """A state that is new must not break the command line."""
     assert state in state_text(state).plain
-
-
-def test_an_error_without_a_message_of_its_own_is_its_code() -> None:
-    """The code said twice helps nobody."""
-    assert error_text({"code": "declined", "message": "declined"}) == "declined"
-    assert error_text({"code": "declined", "message": "No money."}) == "declined: No money."
 
 
 @pytest.mark.parametrize("width", [80, 120])

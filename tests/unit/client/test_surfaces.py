@@ -67,6 +67,8 @@ SURFACES = [
 OF_REDIS = {"of", "attached_to", "acting_for", "find", "masked", "reconcile", "since", "last", "dead_after"} | {
     "list_seen",
     "get_seen",
+    "overall_seen",
+    "samples_of",
     "page",
     "asked",
     "before",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from orchestrator.client.redaction import MASK
 from orchestrator.client.shown import StepDescription
 from orchestrator.dashboard.drawing.progress import Progress, progress_of
 from orchestrator.dashboard.pages.run_actions import actions_of
 from orchestrator.dashboard.pages.run_filters import Filters
-from orchestrator.dashboard.pages.run_parts import error_box
+from orchestrator.dashboard.pages.run_parts import error_box, history_table
+from orchestrator.store.port import HistoryEntry
 from tests.unit.dashboard.runs import described
 
 
@@ -73,7 +75,7 @@ def test_filters_survive_their_address() -> None:
 
 
 def test_what_is_offered_follows_the_runs_state() -> None:
-    """Nothing that would be refused, and of an archived run nothing at all."""
+    """Nothing that would be refused by it; an archived run has the same, switched off."""
     offered = {
         (status, compensation): actions_of(described(status=status, compensation=compensation))
         for status in ("running", "paused", "failed", "completed")
@@ -85,4 +87,28 @@ def test_what_is_offered_follows_the_runs_state() -> None:
     assert offered["failed", "none"] == ("retry",)
     assert offered["failed", "pending"] == ("undo",)
     assert offered["completed", "none"] == ()
-    assert actions_of(described(status="failed", archived=True)) == ()
+    assert actions_of(described(status="failed", archived=True)) == ("retry",)
+
+
+def test_a_history_is_told_in_words_the_newest_first() -> None:
+    """As the command line tells it; items are soon only counted, and what else an event holds is folded away."""
+    items = [{"type": "step_completed", "step": f"ship[{number}]/pack"} for number in range(20)]
+    events = [*items, {"type": "run_failed", "compensation": "completed"}]
+
+    shown = history_table([HistoryEntry(f"{at}-0", at, event) for at, event in enumerate(events)], more=False)
+
+    assert shown.index("run failed; what was done is undone") < shown.index("ship[*]/pack completed")
+    assert "20 times by now" in shown
+    assert "ship[12]/pack" not in shown
+    assert "compensation completed" in shown
+
+
+def test_what_an_event_holds_besides_is_short_or_folded_away() -> None:
+    """A duration has its unit; what is masked is marked as such, in either case."""
+    event = {"type": "step_completed", "step": "pay", "took_ms": 98, "output": {"card": MASK}, "note": MASK}
+
+    shown = history_table([HistoryEntry("0-0", 0, event)], more=False)
+
+    assert "took 98 ms" in shown
+    assert "<summary>output, note</summary>" in shown
+    assert shown.count('class="redacted"') == 2

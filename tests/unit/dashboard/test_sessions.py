@@ -56,6 +56,21 @@ def test_a_revoked_key_ends_its_sessions() -> None:
         sessions.caller(sessions.read(cookie), "", "")
 
 
+def test_a_log_out_ends_the_session_and_no_other() -> None:
+    """A copy of its cookie is of no use; another log-in with the same key goes on."""
+    client = Client()
+    key = create_key(client.access, client.audit, user="ada", role="viewer")
+    sessions = Sessions(client)  # type: ignore[arg-type]
+    ended, other = (sessions.read(sessions.open(key.token)) for _ in range(2))
+    assert ended is not None
+
+    sessions.end(ended)
+
+    assert sessions.caller(other, "", "").user == "ada"
+    with pytest.raises(Unauthenticated):
+        sessions.caller(ended, "", "")
+
+
 def test_cookies_that_we_did_not_sign_open_nothing() -> None:
     """Changed ones, another system's, none."""
     sessions, cookie, _ = opened(Client())

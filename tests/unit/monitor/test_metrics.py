@@ -194,6 +194,20 @@ def test_versions_and_steps_stand_side_by_side(around: Counted) -> None:
     assert [hour.started for hour in found.hours] == [0, 0, 2, 0, 1]
 
 
+def test_all_workflows_together_and_each_by_itself(around: Counted) -> None:
+    """Of those that one may see, with the runs that are under way."""
+    around.run(2)
+    around.start()
+    around.read()
+
+    found, other = around.client.overall(), around.client.overall_seen(("other.*",))
+
+    assert (found.total.completed, found.live["running"] + found.live["pending"]) == (2, 1)
+    assert {key: one.completed for key, one in found.workflows.items()} == {WORKFLOW: 2}
+    assert found.hours[-1].p99_ms is not None
+    assert (other.total.started, sum(other.live.values()), dict(other.workflows)) == (0, 0, {})
+
+
 def test_a_span_that_is_none_is_refused(around: Counted) -> None:
     """As is one that nobody could read, and a workflow that there is not."""
     refused: list[Callable[[], WorkflowStats]] = [
@@ -225,3 +239,6 @@ def test_the_command_shows_what_a_workflow_did(around: Counted, monkeypatch: pyt
     assert "completed" in shown("--by", "step", "--since", "24h")
     assert json.loads(shown("--json"))["total"]["completed"] == 3
     assert CliRunner().invoke(app, ["stats", WORKFLOW, "--by", "day"]).exit_code != 0
+    everything = CliRunner().invoke(app, ["stats", "--since", "24h"])
+    assert "all workflows" in everything.stdout
+    assert WORKFLOW in everything.stdout

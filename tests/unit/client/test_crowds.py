@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.cli.crowds import FEW, Crowd, is_told, kind_of, with_crowds
+from orchestrator.client.crowds import FEW, Crowd, is_told, kind_of, with_crowds
 from orchestrator.client.shown import StepDescription
 from tests.unit.cli.test_views import step
 
