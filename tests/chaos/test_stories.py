@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.property.awaiting import NUMBERS, stories_from_outside, waiting_workflows
 from tests.property.behaviours import Behaviour
 from tests.property.faults import Act, live_through, stories
+from tests.property.measured import measured_workflows
 from tests.property.nested import habits, nested_workflows
 from tests.property.specs import only_reading, workflows
 
@@ -56,3 +57,18 @@ def test_every_run_whose_steps_share_commits_ends_as_promised_after_a_long_story
 ) -> None:
     """The laws of tests/property, where steps without effect are kept back and written together."""
     live_through(workflow, acts, flag=flag, fuses=True, shares=True)
+
+
+@settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    workflow=measured_workflows(st.one_of(workflows(), nested_workflows())),
+    acts=stories(20, 90),
+    flag=st.booleans(),
+    shares=st.booleans(),
+    habits=habits(),
+)
+def test_every_run_that_is_measured_ends_as_promised_after_a_long_story(
+    workflow: dict[str, Any], acts: list[Act], flag: bool, shares: bool, habits: dict[str, Behaviour]
+) -> None:
+    """The laws of tests/property, where steps and runs have SLAs."""
+    live_through(workflow, acts, flag=flag, fuses=True, shares=shares, habits=habits)

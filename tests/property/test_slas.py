@@ -13,6 +13,7 @@ from tests.property.awaiting import NUMBERS, stories_from_outside, waiting_workf
 from tests.property.behaviours import Behaviour
 from tests.property.faults import Act, live_through, stories
 from tests.property.laws_of_slas import VERDICTS, measured_in
+from tests.property.measured import measured_workflows
 from tests.property.nested import habits, nested_workflows
 from tests.property.specs import workflows
 from tests.property.test_incarnations import World as Lives
@@ -20,39 +21,8 @@ from tests.property.test_incarnations import live_many_lives
 
 pytestmark = pytest.mark.property
 
-_RUNG = {"to": "ops"}
-_SLAS = st.sampled_from(
-    [
-        None,
-        {"max_duration": "1ms"},
-        {"max_duration": "4s", "warn_at": "50%"},
-        {"max_duration": "20s", "warn_at": "3s", "escalate": [{"after": "0s", **_RUNG}, {"after": "9s", **_RUNG}]},
-        {"max_duration": "2m", "warn_at": "16s", "alert_on_breach": False},
-    ]
-)
 
-
-def with_slas(workflow: Any, draw: st.DrawFn) -> Any:
-    """The same workflow, with SLAs drawn for its steps, those within others included."""
-    if isinstance(workflow, list):
-        return [with_slas(one, draw) for one in workflow]
-    if not isinstance(workflow, dict):
-        return workflow
-    inner = {name: with_slas(one, draw) for name, one in workflow.items()}
-    is_step = "id" in inner and "transitions" not in inner and not str(inner.get("operation", "")).startswith("undo.")
-    sla = draw(_SLAS) if is_step else None
-    return inner if sla is None else {**inner, "sla": sla}
-
-
-@st.composite
-def measured_workflows(draw: st.DrawFn, of: st.SearchStrategy[dict[str, Any]]) -> dict[str, Any]:
-    """A workflow with SLAs of its steps and, mostly, one of the run."""
-    workflow = with_slas(draw(of), draw)
-    sla = draw(_SLAS)
-    return workflow if sla is None else {**workflow, "sla": sla}
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     workflow=measured_workflows(st.one_of(workflows(), nested_workflows())),
     acts=stories(),
@@ -68,7 +38,7 @@ def test_every_run_that_is_measured_ends_as_promised(
     live_through(workflow, acts, flag=flag, fuses=fuses, shares=shares, habits=habits)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     workflow=measured_workflows(waiting_workflows()),
     acts=stories_from_outside(),

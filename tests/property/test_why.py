@@ -103,7 +103,7 @@ def _live(
     asker.ask(world.store, {world.plan.key: world.plan}, "run", world.limits)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     workflow=st.one_of(workflows(), nested_workflows()),
     acts=stories(),
@@ -117,7 +117,7 @@ def test_every_live_step_has_an_answer_whatever_happens(
     _live(workflow, acts, Asker(fleet), habits=habits)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(workflow=waiting_workflows(), acts=stories_from_outside(), fleet=_FLEETS, habits=habits(), n=NUMBERS)
 def test_every_step_that_waits_for_something_from_outside_has_an_answer(
     workflow: dict[str, Any], acts: list[Act], fleet: _Fleet, habits: dict[str, Behaviour], n: float | str
@@ -126,7 +126,7 @@ def test_every_step_that_waits_for_something_from_outside_has_an_answer(
     _live(workflow, acts, Asker(fleet), habits=habits, n=n)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(family=families(), acts=st.lists(ACTS, max_size=60), fleet=_FLEETS)
 def test_every_run_of_a_tree_has_an_answer(family: dict[str, Any], acts: list[tuple[Any, ...]], fleet: _Fleet) -> None:
     """Those of parents tell their children's."""

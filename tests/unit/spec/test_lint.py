@@ -206,7 +206,7 @@ steps:
 
 
 @given(specs | specs.map(connected))
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_no_spec_that_loads_makes_the_lint_raise(written: dict[str, Any]) -> None:
     """However little sense it makes, with and without operations."""
     spec = WorkflowSpec.model_validate(written)
