@@ -46,7 +46,7 @@ def shared_system(
 ) -> Iterator[System]:
     """The system that the pages are about; `base` is where they are. Failed runs are told to the two receivers."""
     folder = tmp_path_factory.mktemp("browsed")
-    system = System(shared_server, folder, broker_url=shared_server.url(1), **alert_settings(receivers))
+    system = System(shared_server, folder, broker_url=shared_server.url(1), dashboard=True, **alert_settings(receivers))
     system.publish()
     system.start_worker()
     system.start_beat()

@@ -239,7 +239,8 @@ def test_an_archived_run_is_read_not_acted_on(
     """It is marked as such, and what could be done to it is off, with the reason; the list marks it too."""
     del axe
     archive = f"sqlite:///{tmp_path / 'archive.sqlite'}"
-    system = System(shared_server, tmp_path, broker_url=shared_server.url(2), retention_ms=1_000, archive_url=archive)
+    kept = {"retention_ms": 1_000, "archive_url": archive}
+    system = System(shared_server, tmp_path, broker_url=shared_server.url(2), dashboard=True, **kept)
     try:
         assert system.client.archive is not None
         system.client.archive.upgrade()

@@ -143,7 +143,7 @@ def start_runs(system: System) -> None:
 def toured(folder: Path) -> Iterator[Person]:
     """A whole system with those runs, and an administrator in front of it."""
     with LocalRedis() as redis:
-        system = System(redis, folder, broker_url=redis.url(1), namespace="tour")
+        system = System(redis, folder, broker_url=redis.url(1), dashboard=True, namespace="tour")
         try:
             system.publish()
             system.start_worker()

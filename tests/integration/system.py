@@ -84,6 +84,7 @@ class System:
             "namespace": f"test-{secrets.token_hex(4)}",
             "operations": list(OPERATIONS),
             "broker_url": broker_url,
+            "dashboard": False,
             **SHORT,
             **settings,
         }
