@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Most tests wait for other processes, so more files run beside each other than there are cores.
-# In their order, so that the browser's tests come one after the other, and share one system a process.
+# In their order, so that the browser's tests come last (tests/conftest.py).
 PYTEST := $(BIN)/pytest -q --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 AXE := tests/browser/node_modules/axe-core/axe.min.js

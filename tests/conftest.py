@@ -1,8 +1,9 @@
-"""What holds for all tests: none is timed, and none leaves the logs set as it needed them."""
+"""What holds for all tests: none is timed, none leaves the logs set as it needed them, and browsers come last."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -12,6 +13,14 @@ from orchestrator import logs
 
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+
+
+_BROWSER = Path(__file__).parent / "browser"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Playwright leaves an event loop running in its thread, in which nobody else can start one."""
+    items.sort(key=lambda item: _BROWSER in item.path.parents)
 
 
 @pytest.fixture(autouse=True)

@@ -189,6 +189,8 @@ class RedisEvents:
 
     def newest(self, count: int, before: str = "") -> list[Delivery]:
         """The newest entries, or the newest of those that came before one; oldest of them first."""
+        if before and not before.strip("0-"):
+            return []  # nothing comes before the lowest id, and Redis refuses to look
         end = f"({before}" if before else "+"
         found = self._connection.execute("XREVRANGE", self._keys.events(), end, "-", "COUNT", count)
         return [_delivery(*entry) for entry in reversed(found)]

@@ -17,14 +17,14 @@ from tests.receiver import Receiver, receiving
 AsRole = Callable[..., Person]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def shared_server() -> Iterator[LocalRedis]:
     """One Redis for all systems."""
     with LocalRedis() as redis:
         yield redis
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def receivers() -> Iterator[dict[str, Receiver]]:
     """Two places that alerts go to: channel → what takes its webhooks."""
     with receiving() as ops, receiving() as pager:
@@ -40,7 +40,7 @@ def alert_settings(receivers: Mapping[str, Receiver]) -> dict[str, Any]:
     return {"alerts": channels, "alert_group_ms": 0, "alert_retry_ms": [50], "alert_timeout_ms": 2_000}
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def shared_system(
     shared_server: LocalRedis, receivers: dict[str, Receiver], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[System]:
@@ -55,7 +55,7 @@ def shared_system(
     system.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def base(shared_system: System) -> str:
     """The dashboard's address."""
     url = shared_system.start_api()
@@ -71,7 +71,7 @@ def system(shared_system: System, base: str) -> Iterator[System]:
     shared_system.release()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """One Chromium for all; everybody has a context of their own in it."""
     if CHROMIUM is None:

@@ -40,7 +40,11 @@ def notes(request: pytest.FixtureRequest, settings: Settings) -> Notes:
 
 def test_each_process_says_what_it_holds(notes: Notes) -> None:
     """All of a worker's together, the oldest first; of others nothing."""
-    old, young, other = notes.held("a", 60_000, -9), notes.held("b", 60_000, -5), notes.held("c", 60_000, -7)
+    old, young, other = (
+        notes.held("a", 60_000, -9_000),
+        notes.held("b", 60_000, -5_000),
+        notes.held("c", 60_000, -7_000),
+    )
     notes.watch.hold("w1", 1, [young])
     notes.watch.hold("w1", 2, [other, old])
     notes.watch.hold("w2", 1, [old])

@@ -23,7 +23,7 @@ router = APIRouter(tags=["approvals"], responses=documented())
 _ONE = f"{RUN}/approvals/{{step:path}}"
 
 
-@router.get("/approvals", summary="List open approvals")
+@router.get("/approvals", summary="List open approvals", responses=documented(422))
 def list_approvals(
     caller: Starter,
     all: Annotated[bool, Query(description="Those of everybody; for operators.")] = False,  # noqa: A002

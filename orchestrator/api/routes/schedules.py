@@ -58,7 +58,7 @@ def show_schedule_history(
     return History(events=events, after=entries[-1].id if len(entries) == limit else None)
 
 
-@router.get(f"{_ONE}/slots", summary="The slots of a range that is past", responses=documented(404))
+@router.get(f"{_ONE}/slots", summary="The slots of a range that is past", responses=documented(404, 422))
 def show_slots(
     caller: Viewer,
     key: WorkflowKey,

@@ -124,7 +124,7 @@ def test_a_worker_says_how_it_is(shown: Shown, written: io.StringIO) -> None:
     of_fleet.workers(output(written), watch=False)
 
     found = lines(written)
-    assert ["w@h", "●", "online", "prefork", "1/4", "3", "12", "100", "MB", "12", "%", "0.50", "default"] in found
+    assert ["w@h", "●", "online", "prefork", "1/4", "3", "12", "100", "MB", "12", "%", "default"] in found
     assert ["x@h", "✗", "lost", "since", "2026-01-31", "12:00:00", "prefork", "12", "default"] in found
 
 
