@@ -28,12 +28,16 @@ class Live:
         self._settings = settings
         self._watchers: dict[OnNews, str | None] = {}
         self._task: asyncio.Task[None] | None = None
+        self._stands = asyncio.Event()
+        """Whether the reader knows where the feed ended; it tells of all that comes behind."""
 
-    def watch(self, on_news: OnNews, run_id: str | None = None) -> Callable[[], None]:
-        """Be called after each change of the run, or of any; what is returned ends that."""
+    async def watch(self, on_news: OnNews, run_id: str | None = None) -> Callable[[], None]:
+        """Be called after each change of the run, or of any, from when this returns; what it returns ends that."""
         self._watchers[on_news] = run_id
-        if self._task is None or self._task.done():
+        if self._task is None:
+            self._stands.clear()
             self._task = asyncio.get_running_loop().create_task(self._follow(), name="dashboard-live")
+        await self._stands.wait()
 
         def end() -> None:
             self._watchers.pop(on_news, None)
@@ -49,19 +53,24 @@ class Live:
                 await self._task
 
     async def _follow(self) -> None:
-        tail = FeedTail(self._settings.redis_url, self._settings)
+        tail, missed = FeedTail(self._settings.redis_url, self._settings), False
         try:
             while self._watchers:
                 try:
                     news = await tail.wait()
                 except Unreachable as error:
                     log.warning("live_interrupted", error=error.message)
+                    missed = True
+                    self._stands.set()  # whoever waits is told by their own reading that Redis is away
                     await asyncio.sleep(RETRY_S)
                     continue
-                if news.runs or news.more:
-                    self._tell(None if news.more else news.runs)
+                self._stands.set()
+                if missed or news.runs or news.more:
+                    self._tell(None if missed or news.more else news.runs)
+                    missed = False
                     await asyncio.sleep(PAUSE_S)
         finally:
+            self._task = None
             await tail.close()
 
     def _tell(self, runs: frozenset[str] | None) -> None:

@@ -91,24 +91,25 @@ class Visit:
         """Have the browser show another page; NiceGUI puts the base before the address itself."""
         ui.navigate.to(address.removeprefix(BASE))
 
-    def follow(self, refresh: Callable[[Caller], Awaitable[None]], run_id: str | None = None) -> None:
-        """Refresh the page whenever something happens in the run, or in any, for as long as it is open.
+    async def news(self, run_id: str | None = None) -> asyncio.Event:
+        """Set whenever something happens in the run, or in any; to be asked for before the page reads what it shows."""
+        happened = asyncio.Event()
+        self.client.on_delete(await self.live.watch(happened.set, run_id))
+        return happened
+
+    def follow(self, refresh: Callable[[Caller], Awaitable[None]], news: asyncio.Event) -> None:
+        """Refresh the page whenever there are news, for as long as it is open.
 
         One refresh at a time: what happens meanwhile makes one more.
         """
-        news = asyncio.Event()
 
         async def keep_up() -> None:
             with suppress(ClientConnectionTimeout):
                 await self.client.connected()
-            end = self.live.watch(news.set, run_id)
-            try:
-                while not self.client.is_deleted:
-                    await news.wait()
-                    news.clear()
-                    await self.again(refresh)
-            finally:
-                end()
+            while not self.client.is_deleted:
+                await news.wait()
+                news.clear()
+                await self.again(refresh)
 
         task = asyncio.get_running_loop().create_task(keep_up(), name="dashboard-follow")
         self._later.append(task)

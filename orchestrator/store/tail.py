@@ -70,10 +70,11 @@ class FeedTail:
         )
 
     async def wait(self) -> News:
-        """What happened since the last call, as soon as something does; nothing if it takes long."""
+        """What happened since the last call, as soon as something does; nothing if it takes long, or at first."""
         try:
             if not self._after:
                 await self._begin()
+                return News(frozenset())
             found = await self._client.xread(self._after, count=_PAGE, block=BLOCK_MS)
             if more := any(len(entries) == _PAGE for _, entries in found):
                 await self._begin()

@@ -51,9 +51,9 @@ def run_for_a_day(system: System) -> None:
 
 
 def test_it_is_the_first_page_and_leads_on(as_role: AsRole, system: System) -> None:
-    """After log-in; runs that fail are told of by themselves, and each need leads to where it is seen to."""
+    """Runs that fail are told of by themselves, and each need leads to where it is seen to."""
     person = as_role("operator", user="grace")
-    page = person.page
+    page = person.visit("/")
     expect(page).to_have_url(f"{person.base}/overview")
 
     failed, asked = system.pay("pm_declined"), system.client.start("expense.claim", CLAIM)

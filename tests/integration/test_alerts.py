@@ -78,8 +78,8 @@ def test_a_late_run_is_told_once_and_acknowledged(make_system: MakeSystem, recei
         ("critical", "open", ["boss"]),
     ]
     signed = [one for one in receiver.received if one.path == "/hook"]
-    told = [Webhook(SECRET).verify(one.body, one.headers)["data"]["alerts"][0]["title"] for one in signed]
-    assert told == ["tests.late: takes long", "tests.late: SLA breached"]
+    told = {Webhook(SECRET).verify(one.body, one.headers)["data"]["alerts"][0]["title"] for one in signed}
+    assert (len(signed), told) == (2, {"tests.late: takes long", "tests.late: SLA breached"})
     assert [one.path for one in receiver.received].count("/boss") == 1
 
     acknowledged = system.client.alerts.acknowledge(found[1].id, "on it", by="ada")

@@ -116,7 +116,7 @@ def test_listeners_that_are_killed_in_mid_batch_start_each_run_once(make_system:
         until(partial(has_come_to, intake, left), f"some events have been taken in, seed {seed}")
         victim = system.fleet[chance.choice(["listener-1", "listener-2"])]
         until(partial(kill_in_mid_batch, intake, victim), f"a listener is caught with events in hand, seed {seed}")
-    until(intake.is_done, f"all events have been handled, seed {seed}", timeout_s=90)
+    until(intake.is_done, f"all events have been handled, seed {seed}", timeout_s=200)
 
     found = inputs(system)
     assert len(found) == DISTINCT, seed

@@ -1,4 +1,4 @@
-"""Pages of a list that is read whole because it is small: which rows, and links to the others."""
+"""Links to the other pages of a list: of one that is read whole because it is small, and of one read by a cursor."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TypeVar
 from markupsafe import Markup
 
 from orchestrator.dashboard.look.markup import NOTHING, tag
+from orchestrator.dashboard.look.status import sign
 
 T = TypeVar("T")
 
@@ -33,3 +34,12 @@ def page_links(count: int, number: int, size: int, what: str, address: Callable[
         tag("a", "Next page", href=address(str(number + 1)), class_="button", rel="next") if after else None,
     ]
     return tag("div", *links, tag("span", f"{count:,} {what}{'' if count == 1 else 's'}", class_="hint"), class_="bar")
+
+
+def cursor_links(first: str | None, more: str | None, words: tuple[str, str] = ("First page", "Next page")) -> Markup:
+    """Links to the beginning and to what comes behind, by their addresses; None: one is there, or there is none."""
+    links = [
+        tag("a", words[0], href=first, class_="button") if first else None,
+        tag("a", words[1], sign("skip"), href=more, class_="button", rel="next") if more else None,
+    ]
+    return tag("div", *links, class_="bar") if first or more else NOTHING

@@ -25,6 +25,14 @@ def html(content: Markup, *, name: str = "div", class_: str = "") -> ui.html:
     return made.classes(class_) if class_ else made
 
 
+def show_if(element: Element, wanted: object) -> None:
+    """Show the element if there is anything, else take it out of sight and out of reach."""
+    if wanted:
+        element.classes(remove="gone")
+    else:
+        element.classes("gone")
+
+
 def button(word: str, act: Act, *, kind: str = "", why_not: str = "") -> Element:
     """A button; with `why_not` it is off, and says why."""
     made = ui.element("button").props("type=button").classes(kind)

@@ -13,7 +13,7 @@ from orchestrator.client.callers import Caller
 from orchestrator.client.shown import AlertDescription
 from orchestrator.dashboard.look.dialog import confirm
 from orchestrator.dashboard.look.markup import NOTHING, joined, tag
-from orchestrator.dashboard.look.parts import button, heading, html, key_values
+from orchestrator.dashboard.look.parts import button, heading, html, key_values, show_if
 from orchestrator.dashboard.look.status import badge
 from orchestrator.dashboard.look.times import moment
 from orchestrator.dashboard.pages.alert_parts import Filters, deliveries_table, note_of, run_link
@@ -80,7 +80,7 @@ class _AlertPage:
         self.told.set_content(_told(alert))
         offered = {"acknowledge": alert.state == "open", "resolve": alert.state != _OVER}
         for verb, one in self.buttons.items():
-            one.classes(remove="gone") if offered[verb] else one.classes("gone")
+            show_if(one, offered[verb])
 
     def _asking(self, verb: Verb) -> Callable[[], Awaitable[None]]:
         word, says = WORDS[verb]

@@ -16,7 +16,7 @@ from orchestrator.client.surface import ALL
 from orchestrator.dashboard.look.dialog import confirm
 from orchestrator.dashboard.look.empty import empty_state
 from orchestrator.dashboard.look.markup import NOTHING, joined, tag
-from orchestrator.dashboard.look.parts import button, heading, html
+from orchestrator.dashboard.look.parts import button, heading, html, show_if
 from orchestrator.dashboard.look.status import badge
 from orchestrator.dashboard.look.table import Column, Table
 from orchestrator.dashboard.pages.alert_parts import delivery_row
@@ -95,7 +95,7 @@ class _Channels:
     def _put(self, dead: Sequence[DeliveryDescription]) -> None:
         self.table.show({one.id: (*delivery_row(one), _about(one)) for one in dead})
         for part in (self.box, self.bar):
-            part.classes(remove="gone") if dead else part.classes("gone")
+            show_if(part, dead)
         nothing = empty_state("No message was given up.", hint="One is after all its tries; here it can be sent again.")
         self.empty.set_content(NOTHING if dead else nothing)
 
@@ -145,7 +145,7 @@ class _Channels:
 
     def _selected(self, names: frozenset[str]) -> None:
         self.count.set_content(tag("span", f"{len(names)} selected" if names else "Select messages to send them again"))
-        self.chosen.classes(remove="gone") if names else self.chosen.classes("gone")
+        show_if(self.chosen, names)
 
     async def _replay_selected(self) -> None:
         await self._ask_replay(sorted(self.table.selected), f"{len(self.table.selected)} selected")

@@ -10,8 +10,10 @@ from markupsafe import Markup
 
 from orchestrator.client.shown import AlertDescription, DeliveryDescription
 from orchestrator.dashboard.look.markup import Child, joined, tag
+from orchestrator.dashboard.look.paging import cursor_links
 from orchestrator.dashboard.look.parts import choice_field, text_field
-from orchestrator.dashboard.look.status import badge, sign
+from orchestrator.dashboard.look.search import chips, choices, filter_form
+from orchestrator.dashboard.look.status import badge
 from orchestrator.dashboard.look.table import Column, static_table
 from orchestrator.dashboard.look.times import moment
 from orchestrator.dashboard.pages.needs import ALERTS, CHANNELS, KINDS
@@ -73,50 +75,30 @@ class Filters:
         return replace(self, cursor="", **changes)
 
 
-def filter_form(filters: Filters, workflows: Sequence[str]) -> Markup:
+def alerts_form(filters: Filters, workflows: Sequence[str]) -> Markup:
     """The form; it is sent by the browser itself, so that the address always says what is shown."""
     levels = {"": "any", **{one: one for one in get_args(AlertLevel)}}
-    keys = workflows if not filters.workflow or filters.workflow in workflows else [filters.workflow, *workflows]
     inputs = [
         text_field("Run", "run", filters.run, placeholder="The id of a run", data_search=True, autocomplete="off"),
         choice_field("About", "kind", {"": "anything", **KINDS}, filters.kind),
         choice_field("Level", "level", levels, filters.level),
-        choice_field("Workflow", "workflow", {"": "all", **{one: one for one in keys}}, filters.workflow),
-        tag("input", type="hidden", name="state", value=filters.state) if filters.state else None,
-        tag(
-            "div",
-            tag("button", "Filter", type="submit"),
-            tag("a", "Clear", href=to(ALERTS, {"state": filters.state}), class_="button plain")
-            if filters.narrowed
-            else None,
-            class_="actions",
-        ),
+        choice_field("Workflow", "workflow", choices("all", workflows, filters.workflow), filters.workflow),
     ]
-    return joined([tag("form", *inputs, method="get", action=to(ALERTS), class_="filters", data_filters=True)])
+    clear = to(ALERTS, {"state": filters.state}) if filters.narrowed else None
+    return filter_form(ALERTS, inputs, kept={"state": filters.state}, clear=clear, button="Filter")
 
 
 def state_chips(filters: Filters) -> Markup:
     """A link for each state."""
     chosen = filters.state or _OPEN
-    chips = [
-        tag(
-            "li",
-            tag("a", state, href=filters.having(state=state).address, aria_current="true" if state == chosen else None),
-        )
-        for state in (*STATES, EVERY)
-    ]
-    return tag("nav", tag("ul", *chips, class_="chips"), aria_label="States")
+    words = {state: state for state in (*STATES, EVERY)}
+    return chips(words, chosen, lambda state: filters.having(state=state).address, "States")
 
 
 def pages(filters: Filters, cursor: str | None) -> Markup:
     """Where to go on, and back to the beginning."""
-    links = [
-        tag("a", "First page", href=filters.having().address, class_="button") if filters.cursor else None,
-        tag("a", "Next page", sign("skip"), href=replace(filters, cursor=cursor).address, class_="button", rel="next")
-        if cursor
-        else None,
-    ]
-    return tag("div", *links, class_="bar")
+    first = filters.having().address if filters.cursor else None
+    return cursor_links(first, replace(filters, cursor=cursor).address if cursor else None)
 
 
 def row(alert: AlertDescription) -> Sequence[Child]:

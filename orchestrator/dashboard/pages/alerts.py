@@ -15,13 +15,13 @@ from orchestrator.client.shown import AlertPage
 from orchestrator.dashboard.look.dialog import confirm
 from orchestrator.dashboard.look.empty import empty_state
 from orchestrator.dashboard.look.markup import NOTHING, tag
-from orchestrator.dashboard.look.parts import button, heading, html
+from orchestrator.dashboard.look.parts import button, heading, html, show_if
 from orchestrator.dashboard.look.table import Column, Table
 from orchestrator.dashboard.pages.alert_parts import (
     EVERY,
     Filters,
+    alerts_form,
     channels_link,
-    filter_form,
     note_of,
     pages,
     row,
@@ -57,7 +57,7 @@ async def show(visit: Visit) -> None:
     """The page."""
     filters = Filters.read(visit.query)
     html(heading("Alerts", channels_link()))
-    html(filter_form(filters, await visit.ask(_workflows, visit.first)))
+    html(alerts_form(filters, await visit.ask(_workflows, visit.first)))
     html(state_chips(filters))
     listed = _List(visit, filters)
     await listed.build()
@@ -107,7 +107,7 @@ class _List:
     def _put(self, found: AlertPage) -> None:
         self.table.show({one.id: row(one) for one in found.alerts})
         for part in (self.box, self.bar):
-            part.classes(remove="gone") if found.alerts else part.classes("gone")
+            show_if(part, found.alerts)
         self.empty.set_content(NOTHING if found.alerts else _nothing(self.filters, more=found.cursor is not None))
         self.pages.set_content(pages(self.filters, found.cursor))
 
@@ -115,7 +115,7 @@ class _List:
         said = f"{len(names)} selected" if names else "Select alerts to see to them"
         self.count.set_content(tag("span", said))
         for one in self.buttons:
-            one.classes(remove="gone") if names else one.classes("gone")
+            show_if(one, names)
 
     def _asking(self, verb: Verb) -> Callable[[], Awaitable[None]]:
         word, says = WORDS[verb]

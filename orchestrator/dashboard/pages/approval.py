@@ -44,9 +44,9 @@ class Seen:
 async def show(visit: Visit) -> None:
     """The page."""
     run_id, step = (str(visit.request.path_params[name]) for name in ("run_id", "step"))
-    page = _ApprovalPage(visit, run_id, step)
+    page, news = _ApprovalPage(visit, run_id, step), await visit.news(run_id)
     page.build(await visit.ask(page.read, visit.first))
-    visit.follow(page.refresh, run_id)
+    visit.follow(page.refresh, news)
 
 
 class _ApprovalPage:

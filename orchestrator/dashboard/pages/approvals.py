@@ -14,8 +14,10 @@ from orchestrator.client.callers import Caller
 from orchestrator.client.shown import ApprovalPage, OpenApproval
 from orchestrator.dashboard.look.empty import empty_state
 from orchestrator.dashboard.look.markup import NOTHING, Child, joined, tag
-from orchestrator.dashboard.look.parts import choice_field, heading, html
-from orchestrator.dashboard.look.status import badge, sign
+from orchestrator.dashboard.look.paging import cursor_links
+from orchestrator.dashboard.look.parts import choice_field, heading, html, show_if
+from orchestrator.dashboard.look.search import choices
+from orchestrator.dashboard.look.status import badge
 from orchestrator.dashboard.look.table import Column, Table
 from orchestrator.dashboard.look.times import moment
 from orchestrator.dashboard.pages.page import Page
@@ -44,9 +46,10 @@ MODES: Final = {
 async def show(visit: Visit) -> None:
     """The page."""
     listed = _Inbox(visit)
+    news = None if listed.asked.cursor else await visit.news()
     await listed.build()
-    if not listed.asked.cursor:
-        visit.follow(listed.refresh)
+    if news:
+        visit.follow(listed.refresh, news)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +110,11 @@ class _Inbox:
     def _put(self, found: ApprovalPage) -> None:
         self.table.show({f"{one.run_id} {one.step}": cells(one) for one in found.approvals})
         shown = bool(found.approvals)
-        self.box.classes(remove="gone") if shown else self.box.classes("gone")
+        show_if(self.box, shown)
         self.empty.set_content(NOTHING if shown else self._nothing(more=found.cursor is not None))
-        first = tag("a", "First page", href=self.asked.address(), class_="button") if self.asked.cursor else None
-        more = found.cursor and tag(
-            "a", "Next page", sign("skip"), href=self.asked.address(found.cursor), class_="button", rel="next"
-        )
-        self.pages.set_content(tag("div", first, more, class_="bar") if first or more else NOTHING)
+        first = self.asked.address() if self.asked.cursor else None
+        more = self.asked.address(found.cursor) if found.cursor else None
+        self.pages.set_content(cursor_links(first, more))
 
     def _whose(self) -> Markup:
         everybodys: Markup
@@ -131,9 +132,8 @@ class _Inbox:
 
     def _form(self, workflows: list[str]) -> Markup:
         chosen = self.asked.workflow
-        known = workflows if not chosen or chosen in workflows else [chosen, *workflows]
         fields = (
-            choice_field("Workflow", "workflow", {"": "all", **{one: one for one in known}}, chosen),
+            choice_field("Workflow", "workflow", choices("all", workflows, chosen), chosen),
             tag("input", type="hidden", name="of", value="all") if self.asked.everybody else None,
             tag("noscript", tag("button", "Show")),
         )

@@ -15,8 +15,10 @@ from orchestrator.client.auditing import DENIED, OUTCOMES, AuditFilter, audit_pa
 from orchestrator.client.callers import Caller
 from orchestrator.dashboard.look.empty import empty_state
 from orchestrator.dashboard.look.markup import NOTHING, Child, joined, tag
-from orchestrator.dashboard.look.parts import heading, html, text_field
-from orchestrator.dashboard.look.status import badge, sign
+from orchestrator.dashboard.look.paging import cursor_links
+from orchestrator.dashboard.look.parts import heading, html, show_if, text_field
+from orchestrator.dashboard.look.search import chips, choices, filter_form
+from orchestrator.dashboard.look.status import badge
 from orchestrator.dashboard.look.table import Column, Table
 from orchestrator.dashboard.look.times import moment
 from orchestrator.dashboard.pages.page import Page
@@ -107,7 +109,7 @@ class _Log:
 
     def _put(self, entries: Sequence[AuditEntry], before: str | None) -> None:
         self.table.show({one.id: row(one, self.asked) for one in entries})
-        self.box.classes(remove="gone") if entries else self.box.classes("gone")
+        show_if(self.box, entries)
         self.empty.set_content(NOTHING if entries else _nothing(self.asked, more=before is not None))
         self.pages.set_content(_pages(self.asked, before))
 
@@ -151,35 +153,20 @@ def _form(wanted: AuditFilter) -> Markup:
         text_field("What", "action", wanted.action, placeholder="cancel", autocomplete="off"),
         tag("div", text_field("Key", "key", wanted.key, autocomplete="off"), class_="wide"),
         tag("div", text_field("From", "source", wanted.source, placeholder="10.0.", autocomplete="off"), class_="wide"),
-        tag("input", type="hidden", name=_OUTCOME, value=wanted.outcome) if wanted.outcome else None,
-        tag(
-            "div",
-            tag("button", "Filter", type="submit"),
-            tag("a", "Clear", href=to(PATH), class_="button plain") if wanted != AuditFilter() else None,
-            class_="actions",
-        ),
     ]
-    return joined([tag("form", *inputs, method="get", action=to(PATH), class_="filters", data_filters=True)])
+    clear = to(PATH) if wanted != AuditFilter() else None
+    return filter_form(PATH, inputs, kept={_OUTCOME: wanted.outcome}, clear=clear, button="Filter")
 
 
 def _chips(asked: Asked) -> Markup:
-    chosen = asked.wanted.outcome
-    further = [chosen] if chosen and chosen not in OUTCOMES else []
-    chips = [
-        tag("li", tag("a", word, href=asked.having(outcome=one), aria_current="true" if one == chosen else None))
-        for one, word in (("", "all"), *((one, one) for one in (*OUTCOMES, *further)))
-    ]
-    return tag("nav", tag("ul", *chips, class_="chips"), aria_label="Outcomes")
+    words = choices("all", OUTCOMES, asked.wanted.outcome)
+    return chips(words, asked.wanted.outcome, lambda one: asked.having(outcome=one), "Outcomes")
 
 
 def _pages(asked: Asked, before: str | None) -> Markup:
     newest = Asked(asked.wanted).address if asked.before else None
     older = Asked(asked.wanted, before).address if before else None
-    links = [
-        newest and tag("a", "Newest", href=newest, class_="button"),
-        older and tag("a", "Older", sign("skip"), href=older, class_="button", rel="next"),
-    ]
-    return tag("div", *links, class_="bar")
+    return cursor_links(newest, older, ("Newest", "Older"))
 
 
 def _nothing(asked: Asked, *, more: bool) -> Markup:

@@ -13,7 +13,7 @@ from orchestrator.client.callers import Caller
 from orchestrator.client.surface import ALL
 from orchestrator.dashboard.look.dialog import confirm
 from orchestrator.dashboard.look.markup import NOTHING, tag
-from orchestrator.dashboard.look.parts import button, html
+from orchestrator.dashboard.look.parts import button, html, show_if
 from orchestrator.dashboard.visit import Visit
 
 Verb = Literal["replay", "discard"]
@@ -50,7 +50,7 @@ class LetterActions:
         self.chosen = names
         self.count.set_content(tag("span", f"{len(names)} selected" if names else "Select events to act on them"))
         for one in self.buttons:
-            one.classes(remove="gone") if names else one.classes("gone")
+            show_if(one, names)
 
     def _asking(self, verb: Verb, *, every: bool) -> Callable[[], Awaitable[None]]:
         async def ask() -> None:

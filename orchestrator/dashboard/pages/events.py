@@ -17,8 +17,10 @@ from orchestrator.client.shown import DeadEvent, TakenIn, TriggerMiss
 from orchestrator.dashboard.look.empty import empty_state
 from orchestrator.dashboard.look.json_view import json_view
 from orchestrator.dashboard.look.markup import NOTHING, Child, joined, tag
-from orchestrator.dashboard.look.parts import field, heading, html, text_field
-from orchestrator.dashboard.look.status import badge, sign
+from orchestrator.dashboard.look.paging import cursor_links
+from orchestrator.dashboard.look.parts import heading, html, show_if, text_field
+from orchestrator.dashboard.look.search import chips, filter_form, search_box
+from orchestrator.dashboard.look.status import badge
 from orchestrator.dashboard.look.table import Column, Table, static_table
 from orchestrator.dashboard.look.times import moment
 from orchestrator.dashboard.pages.event_actions import LetterActions
@@ -116,11 +118,7 @@ async def show(visit: Visit) -> None:
 
 
 def _views(filters: Filters) -> Markup:
-    links = [
-        tag("a", word, href=to(PATH, {"view": view}), aria_current="true" if view == filters.view else None)
-        for view, word in VIEWS.items()
-    ]
-    return tag("nav", tag("ul", *(tag("li", link) for link in links), class_="chips"), aria_label="Views")
+    return chips(VIEWS, filters.view, lambda view: to(PATH, {"view": view}), "Views")
 
 
 class _Tail:
@@ -168,13 +166,11 @@ class _Tail:
     def _put(self, found: Tail) -> None:
         self.table.show({entry.entry_id: tail_cells(entry) for entry in found.entries})
         shown = bool(found.entries)
-        self.box.classes(remove="gone") if shown else self.box.classes("gone")
+        show_if(self.box, shown)
         self.empty.set_content(NOTHING if shown else _none_came(self.filters, more=found.before is not None))
-        first = self.filters.before and tag("a", "Newest", href=self.filters.address(), class_="button")
-        older = found.before and tag(
-            "a", "Older", sign("skip"), href=self.filters.address(before=found.before), class_="button", rel="next"
-        )
-        self.pages.set_content(tag("div", first or None, older or None, class_="bar") if first or older else NOTHING)
+        first = self.filters.address() if self.filters.before else None
+        older = self.filters.address(before=found.before) if found.before else None
+        self.pages.set_content(cursor_links(first, older, ("Newest", "Older")))
 
 
 def tail_cells(entry: TakenIn) -> Sequence[Child]:
@@ -253,13 +249,11 @@ class _Dead:
     def _put(self, found: Sequence[DeadEvent]) -> None:
         shown, more = found[:ROWS], len(found) > ROWS
         self.table.show({one.id: dead_cells(one) for one in shown})
-        self.box.classes(remove="gone") if shown else self.box.classes("gone")
+        show_if(self.box, shown)
         self.empty.set_content(NOTHING if shown else _none_dead(self.filters))
-        first = self.filters.after and tag("a", "First page", href=self.filters.address(), class_="button")
-        after = more and tag(
-            "a", "Next page", sign("skip"), href=self.filters.address(after=shown[-1].id), class_="button", rel="next"
-        )
-        self.pages.set_content(tag("div", first or None, after or None, class_="bar") if first or after else NOTHING)
+        first = self.filters.address() if self.filters.after else None
+        behind = self.filters.address(after=shown[-1].id) if more else None
+        self.pages.set_content(cursor_links(first, behind))
 
 
 def dead_cells(one: DeadEvent) -> Sequence[Child]:
@@ -331,29 +325,12 @@ def _from(entry_id: str) -> str:
 
 
 def _tail_form(filters: Filters) -> Markup:
-    search = tag(
-        "input",
-        id="text",
-        name="text",
-        type="search",
-        value=filters.text,
-        placeholder="Anything in the event",
-        data_search=True,
-        autocomplete="off",
-        spellcheck="false",
-    )
     inputs = (
-        field("Search", search, name="text"),
+        search_box(filters.text, "Anything in the event"),
         text_field("Type", "type", filters.type, placeholder="order.created", autocomplete="off"),
         text_field("Source", "source", filters.source, placeholder="/shop", autocomplete="off"),
-        tag(
-            "div",
-            tag("button", "Search", type="submit"),
-            tag("a", "Clear", href=to(PATH), class_="button plain") if filters.asked else None,
-            class_="actions",
-        ),
     )
-    return tag("form", *inputs, method="get", action=to(PATH), class_="filters", data_filters=True, role="search")
+    return filter_form(PATH, inputs, clear=to(PATH) if filters.asked else None)
 
 
 def _none_came(filters: Filters, *, more: bool) -> Markup:

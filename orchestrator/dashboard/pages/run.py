@@ -45,9 +45,9 @@ class Seen:
 async def show(visit: Visit) -> None:
     """The page."""
     run_id = str(visit.request.path_params["run_id"])
-    page = _RunPage(visit, run_id)
+    page, news = _RunPage(visit, run_id), await visit.news(run_id)
     page.build(await visit.ask(page.read, visit.first))
-    visit.follow(page.refresh, run_id)
+    visit.follow(page.refresh, news)
 
 
 class _RunPage:

@@ -10,8 +10,9 @@ from markupsafe import Markup
 
 from orchestrator.client.search import STATUSES, Query
 from orchestrator.dashboard.look.markup import tag
-from orchestrator.dashboard.look.parts import choice_field, field, text_field
-from orchestrator.dashboard.look.status import sign
+from orchestrator.dashboard.look.paging import cursor_links
+from orchestrator.dashboard.look.parts import choice_field, text_field
+from orchestrator.dashboard.look.search import chips, choices, filter_form, search_box
 from orchestrator.dashboard.paths import to
 from orchestrator.engine.sla import SlaState
 
@@ -87,38 +88,19 @@ class Filters:
         )
 
 
-def filter_form(filters: Filters, workflows: Sequence[str], versions: Sequence[str]) -> Markup:
+def runs_form(filters: Filters, workflows: Sequence[str], versions: Sequence[str]) -> Markup:
     """The form; it is sent by the browser itself, so that the address always says what is shown."""
-    search = tag(
-        "input",
-        id="text",
-        name="text",
-        type="search",
-        value=filters.text,
-        placeholder="Run id, or part of an id, a workflow or a tag",
-        data_search=True,
-        autocomplete="off",
-        spellcheck="false",
-    )
     spans = SPANS if filters.since in SPANS else {**SPANS, filters.since: f"since {filters.since}"}
     inputs = [
-        field("Search", search, name="text"),
-        choice_field("Workflow", "workflow", _choices("all", workflows, filters.workflow), filters.workflow),
-        choice_field("Version", "version", _choices("all", versions, filters.version), filters.version)
+        search_box(filters.text, "Run id, or part of an id, a workflow or a tag"),
+        choice_field("Workflow", "workflow", choices("all", workflows, filters.workflow), filters.workflow),
+        choice_field("Version", "version", choices("all", versions, filters.version), filters.version)
         if filters.workflow
         else None,
         choice_field("Started", "since", spans, filters.since),
         *_rare(filters),
-        tag("input", type="hidden", name="status", value=filters.status) if filters.status else None,
-        tag(
-            "div",
-            tag("button", "Search", type="submit"),
-            tag("a", "Clear", href=to(PATH), class_="button plain") if filters.asked else None,
-            class_="actions",
-        ),
     ]
-    form = tag("form", *inputs, method="get", action=to(PATH), class_="filters", data_filters=True, role="search")
-    return Markup("").join([form])
+    return filter_form(PATH, inputs, kept={"status": filters.status}, clear=to(PATH) if filters.asked else None)
 
 
 def _rare(filters: Filters) -> list[Markup]:
@@ -126,7 +108,7 @@ def _rare(filters: Filters) -> list[Markup]:
     shown = (
         (filters.tag, text_field("Tag", "tag", filters.tag, autocomplete="off")),
         (filters.where, text_field("Field", "where", filters.where, placeholder="name=value", autocomplete="off")),
-        (filters.sla, choice_field("SLA", "sla", _choices("any", [*SlaState], filters.sla), filters.sla)),
+        (filters.sla, choice_field("SLA", "sla", choices("any", [*SlaState], filters.sla), filters.sla)),
         (filters.sort, choice_field("Order", "sort", ORDERS, filters.sort)),
     )
     return [tag("div", one, class_=None if value else "wide") for value, one in shown]
@@ -135,33 +117,12 @@ def _rare(filters: Filters) -> list[Markup]:
 def status_chips(filters: Filters) -> Markup:
     """A link for each status."""
     rest = [one for one in STATUSES if one not in _SHOWN]
-    links = [("", "all"), *((one, one) for one in (*_SHOWN, *rest))]
-    chips = [
-        tag(
-            "li",
-            tag(
-                "a",
-                word,
-                href=filters.having(status=status).address,
-                aria_current="true" if status == filters.status else None,
-            ),
-        )
-        for status, word in links
-    ]
-    return tag("nav", tag("ul", *chips, class_="chips"), aria_label="Statuses")
+    words = {"": "all", **{one: one for one in (*_SHOWN, *rest)}}
+    return chips(words, filters.status, lambda status: filters.having(status=status).address, "Statuses")
 
 
 def pages(filters: Filters, cursor: str | None) -> Markup:
     """Where to go on, and back to the beginning."""
     first = filters.having().address if filters.cursor else None
     more = replace(filters, cursor=cursor).address if cursor else None
-    links = [
-        first and tag("a", "First page", href=first, class_="button"),
-        more and tag("a", "Next page", sign("skip"), href=more, class_="button", rel="next"),
-    ]
-    return tag("div", *links, class_="bar")
-
-
-def _choices(every: str, values: Sequence[str], chosen: str) -> dict[str, str]:
-    known = [*values] if not chosen or chosen in values else [chosen, *values]
-    return {"": every, **{one: one for one in known}}
+    return cursor_links(first, more)

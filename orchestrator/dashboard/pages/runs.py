@@ -19,12 +19,12 @@ from orchestrator.client.shown import RunSummary
 from orchestrator.dashboard.look.dialog import confirm
 from orchestrator.dashboard.look.empty import empty_state
 from orchestrator.dashboard.look.markup import NOTHING, Child, joined, tag
-from orchestrator.dashboard.look.parts import button, heading, html
+from orchestrator.dashboard.look.parts import button, heading, html, show_if
 from orchestrator.dashboard.look.status import badge
 from orchestrator.dashboard.look.table import Column, Table
 from orchestrator.dashboard.look.times import lasted, moment
 from orchestrator.dashboard.pages.page import Page
-from orchestrator.dashboard.pages.run_filters import PATH, Filters, filter_form, pages, status_chips
+from orchestrator.dashboard.pages.run_filters import PATH, Filters, pages, runs_form, status_chips
 from orchestrator.dashboard.paths import WORKFLOWS, run_path, to
 from orchestrator.dashboard.visit import Visit
 from orchestrator.engine.state import OVER
@@ -49,12 +49,13 @@ async def show(visit: Visit) -> None:
     filters = Filters.read(visit.query)
     workflows, versions = await visit.ask(_known, visit.first, filters.workflow)
     html(heading("Runs", tag("a", "Start a run", href=to(WORKFLOWS), class_="button push")))
-    html(filter_form(filters, workflows, versions))
+    html(runs_form(filters, workflows, versions))
     html(status_chips(filters))
     listed = _List(visit, filters)
+    news = None if filters.cursor and not filters.sort else await visit.news()
     await listed.build()
-    if not filters.cursor or filters.sort:
-        visit.follow(listed.refresh)
+    if news:
+        visit.follow(listed.refresh, news)
 
 
 @dataclass
@@ -87,7 +88,7 @@ class _List:
     def _put(self, found: Found) -> None:
         self.table.show({run.run_id: cells(run) for run in found.runs})
         shown = bool(found.runs)
-        self.box.classes(remove="gone") if shown else self.box.classes("gone")
+        show_if(self.box, shown)
         self.empty.set_content(NOTHING if shown else _nothing(self.filters, more=found.cursor is not None))
         self.pages.set_content(pages(self.filters, found.cursor))
 
@@ -145,7 +146,7 @@ class _Bulk:
         self.chosen = names
         self.count.set_content(tag("span", f"{len(names)} selected" if names else "Select runs to act on them"))
         for one in self.buttons:
-            one.classes(remove="gone") if names else one.classes("gone")
+            show_if(one, names)
 
     async def _ask_selected(self, verb: Verb) -> None:
         count = len(self.chosen)

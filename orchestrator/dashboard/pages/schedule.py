@@ -14,7 +14,7 @@ from orchestrator.client.callers import Caller
 from orchestrator.client.shown import ScheduleDescription, Slots
 from orchestrator.dashboard.look.dialog import confirm
 from orchestrator.dashboard.look.markup import NOTHING, Child, joined, tag
-from orchestrator.dashboard.look.parts import button, choice_field, heading, html, key_values, text_field
+from orchestrator.dashboard.look.parts import button, choice_field, heading, html, key_values, show_if, text_field
 from orchestrator.dashboard.look.status import badge
 from orchestrator.dashboard.look.table import Column, Table, static_table
 from orchestrator.dashboard.look.times import moment
@@ -128,7 +128,7 @@ class _SchedulePage:
         self.held.set_content(_held(one))
         self.facts.set_content(tag("div", _facts(one), class_="panel"))
         self.recent.show({f"{slot['slot']} {slot['kind']} {slot['result']}": _slot(slot) for slot in one.recent})
-        self.box.classes(remove="gone") if one.recent else self.box.classes("gone")
+        show_if(self.box, one.recent)
         self.none.set_content(NOTHING if one.recent else tag("p", "None has come yet.", class_="hint"))
         self.fires.set_content(_fires(one))
         self.preview.set_content(_previewed(seen))

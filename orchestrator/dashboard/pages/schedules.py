@@ -14,7 +14,9 @@ from orchestrator.client.callers import Caller
 from orchestrator.client.shown import ScheduleDescription
 from orchestrator.dashboard.look.empty import empty_state
 from orchestrator.dashboard.look.markup import NOTHING, Child, joined, tag
-from orchestrator.dashboard.look.parts import choice_field, field, heading, html
+from orchestrator.dashboard.look.paging import page_links
+from orchestrator.dashboard.look.parts import choice_field, heading, html, show_if
+from orchestrator.dashboard.look.search import chips, choices, filter_form, search_box
 from orchestrator.dashboard.look.status import badge, sign_in, tone
 from orchestrator.dashboard.look.table import Column, Table
 from orchestrator.dashboard.look.times import moment
@@ -117,22 +119,13 @@ class _List:
     def _put(self, found: _Found) -> None:
         self.table.show({f"{one.workflow} {one.name}": cells(one) for one in found.rows})
         shown = bool(found.rows)
-        self.box.classes(remove="gone") if shown else self.box.classes("gone")
+        show_if(self.box, shown)
         self.empty.set_content(NOTHING if shown else _nothing(found))
         self.pages.set_content(self._pages(found))
 
     def _pages(self, found: _Found) -> Markup:
-        if not found.rows:
-            return NOTHING
         number = self.filters.number
-        before = number > 1 and tag(
-            "a", "Page before", href=self.filters.address(page=str(number - 1)), class_="button", rel="prev"
-        )
-        after = found.matching > number * ROWS and tag(
-            "a", "Next page", href=self.filters.address(page=str(number + 1)), class_="button", rel="next"
-        )
-        counted = f"{found.matching} schedule{'' if found.matching == 1 else 's'}"
-        return tag("div", before or None, after or None, tag("span", counted, class_="hint"), class_="bar")
+        return page_links(found.matching, number, ROWS, "schedule", lambda page: self.filters.address(page=page))
 
 
 def cells(one: ScheduleDescription) -> Sequence[Child]:
@@ -190,47 +183,17 @@ def _one_slot(one: Mapping[str, Any]) -> Markup:
 
 
 def _form(filters: _Filters, workflows: Sequence[str]) -> Markup:
-    search = tag(
-        "input",
-        id="text",
-        name="text",
-        type="search",
-        value=filters.text,
-        placeholder="Part of a schedule's or workflow's name",
-        data_search=True,
-        autocomplete="off",
-        spellcheck="false",
-    )
-    known = [*workflows] if not filters.workflow or filters.workflow in workflows else [filters.workflow, *workflows]
-    chosen = {"": "all", **{one: one for one in known}}
     inputs = (
-        field("Search", search, name="text"),
-        choice_field("Workflow", "workflow", chosen, filters.workflow),
-        tag("input", type="hidden", name="state", value=filters.state) if filters.state else None,
-        tag(
-            "div",
-            tag("button", "Search", type="submit"),
-            tag("a", "Clear", href=to(PATH), class_="button plain") if filters != _Filters() else None,
-            class_="actions",
-        ),
+        search_box(filters.text, "Part of a schedule's or workflow's name"),
+        choice_field("Workflow", "workflow", choices("all", workflows, filters.workflow), filters.workflow),
     )
-    return tag("form", *inputs, method="get", action=to(PATH), class_="filters", data_filters=True, role="search")
+    clear = to(PATH) if filters != _Filters() else None
+    return filter_form(PATH, inputs, kept={"state": filters.state}, clear=clear)
 
 
 def _chips(filters: _Filters) -> Markup:
-    links = [
-        tag(
-            "li",
-            tag(
-                "a",
-                state or "all",
-                href=filters.address(state=state),
-                aria_current="true" if state == filters.state else None,
-            ),
-        )
-        for state in STATES
-    ]
-    return tag("nav", tag("ul", *links, class_="chips"), aria_label="States")
+    words = {state: state or "all" for state in STATES}
+    return chips(words, filters.state, lambda state: filters.address(state=state), "States")
 
 
 def _nothing(found: _Found) -> Markup:

@@ -7,7 +7,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from orchestrator.dashboard.look.markup import tag
+from orchestrator.dashboard.look.search import chips
 
 SPANS: Final[Mapping[str, str]] = {"24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 DAY: Final = "24h"
@@ -21,11 +21,7 @@ def span_of(query: Mapping[str, str]) -> str:
 
 def span_chips(span: str, address: Mapping[str, str]) -> Markup:
     """A link for each span; `address` has them."""
-    chips = [
-        tag("li", tag("a", word, href=address[one], aria_current="true" if one == span else None))
-        for one, word in SPANS.items()
-    ]
-    return tag("nav", tag("ul", *chips, class_="chips"), aria_label="Span of the figures")
+    return chips(SPANS, span, address.__getitem__, "Span of the figures")
 
 
 def percent(share: float | None) -> str:

@@ -20,7 +20,7 @@ from orchestrator.dashboard.look.amounts import size
 from orchestrator.dashboard.look.empty import empty_state
 from orchestrator.dashboard.look.markup import NOTHING, Child, joined, tag
 from orchestrator.dashboard.look.paging import of_page, page_links, page_number
-from orchestrator.dashboard.look.parts import heading, html
+from orchestrator.dashboard.look.parts import heading, html, show_if
 from orchestrator.dashboard.look.search import chips, search_form
 from orchestrator.dashboard.look.status import badge
 from orchestrator.dashboard.look.table import Column, Table, static_table
@@ -118,7 +118,7 @@ class _List:
 
     def _put(self, found: Found) -> None:
         self.table.show({one.name: cells(one, found.now_ms) for one in found.workers})
-        self.box.classes(remove="gone") if found.workers else self.box.classes("gone")
+        show_if(self.box, found.workers)
         self.empty.set_content(NOTHING if found.workers else self._nothing(found))
         links = page_links(found.matching, self.number, ROWS, "worker", lambda page: self._address(page=page))
         self.pages.set_content(links)

@@ -57,9 +57,9 @@ class Seen:
 
 async def show(visit: Visit) -> None:
     """The page."""
-    page = _WorkflowPage(visit, str(visit.request.path_params["key"]))
+    page, news = _WorkflowPage(visit, str(visit.request.path_params["key"])), await visit.news()
     page.build(await visit.ask(page.read, visit.first, whole=True))
-    visit.follow(page.refresh)
+    visit.follow(page.refresh, news)
 
 
 class _WorkflowPage:

@@ -18,7 +18,7 @@ from orchestrator.client.measures import Measures
 from orchestrator.client.shown import VersionStatus
 from orchestrator.dashboard.look.empty import empty_state
 from orchestrator.dashboard.look.markup import NOTHING, Child, joined, tag
-from orchestrator.dashboard.look.parts import field, heading, html
+from orchestrator.dashboard.look.parts import field, heading, html, show_if
 from orchestrator.dashboard.look.status import badge
 from orchestrator.dashboard.look.table import Column, Table
 from orchestrator.dashboard.look.times import in_words, moment
@@ -73,9 +73,9 @@ class Found:
 
 async def show(visit: Visit) -> None:
     """The page."""
-    listed = _List(visit)
+    listed, news = _List(visit), await visit.news()
     await listed.build()
-    visit.follow(listed.refresh)
+    visit.follow(listed.refresh, news)
 
 
 class _List:
@@ -122,7 +122,7 @@ class _List:
 
     def _put(self, found: Found) -> None:
         self.table.show({row.key: _cells(row) for row in found.rows})
-        self.box.classes(remove="gone") if found.rows else self.box.classes("gone")
+        show_if(self.box, found.rows)
         self.empty.set_content(NOTHING if found.rows else _nothing(found))
         self.pages.set_content(self._pages(found))
 
