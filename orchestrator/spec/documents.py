@@ -15,7 +15,7 @@ from orchestrator.errors import Problem
 from orchestrator.spec.fields import snake_case
 from orchestrator.spec.problems import Path, Positions, path_text
 
-MAX_NODES: Final = 1_000_000
+MAX_NODES: Final = 200_000
 
 _TAG: Final = "tag:yaml.org,2002:"
 

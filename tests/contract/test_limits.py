@@ -326,7 +326,7 @@ def test_groups_and_quotas_are_apart(gate: Gate) -> None:
 
 
 @given(acts=st.lists(st.tuples(st.sampled_from("aarn"), st.integers(0, 6), st.sampled_from(WISHES)), max_size=40))
-@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_both_give_the_same_answers(redis_server: LocalRedis, acts: list[tuple[str, int, tuple[Quota, ...]]]) -> None:
     """Whatever is asked in whatever order; priorities included."""
     patience = Patience(call_ms=100_000, place_ms=100_000, longest_wait_ms=100_000)

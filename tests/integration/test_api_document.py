@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-SECONDS = 25
+SECONDS = 15
 
 
 def test_schemathesis_finds_nothing(make_system: MakeSystem, tmp_path: Path) -> None:
@@ -33,4 +33,4 @@ def test_schemathesis_finds_nothing(make_system: MakeSystem, tmp_path: Path) -> 
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout[-8_000:]
-    assert int((re.findall(r"(\d+) passed, \d+ skipped", done.stdout) or ["0"])[-1]) > 100, done.stdout[-2_000:]
+    assert int((re.findall(r"(\d+) passed, \d+ skipped", done.stdout) or ["0"])[-1]) > 50, done.stdout[-2_000:]

@@ -209,4 +209,4 @@ class LimitsInUse(RuleBasedStateMachine):
 
 
 TestLimits = LimitsInUse.TestCase
-TestLimits.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+TestLimits.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
