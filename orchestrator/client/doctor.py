@@ -129,7 +129,7 @@ def check_listeners(used: Iterable[InUse], listeners: Sequence[WorkerRecord]) ->
 def check_events(dead: int, misses: Sequence[Miss]) -> Iterator[Finding]:
     """Nothing was given up, and every filter had an answer."""
     if dead:
-        message = f"{dead} external events were given up"
+        message = f"external events that were given up: {dead}"
         yield Finding(
             Level.WARNING, "dead_events", message, "look why: `orchestrator events dead`, then replay or discard"
         )
@@ -148,7 +148,7 @@ def check_alerts(channels: Collection[str], dead: int, listeners: Sequence[Worke
         message = f"no listener has been seen in 20 s: no alert is raised, nor sent to {', '.join(channels)}"
         yield Finding(Level.WARNING, "alerts_not_sent", message, "start one: `orchestrator listen`")
     if dead:
-        message = f"{dead} messages about alerts were given up"
+        message = f"messages about alerts that were given up: {dead}"
         yield Finding(Level.WARNING, "dead_alerts", message, "look why: `orchestrator alerts dead`, then replay")
     if not dead and (listeners or not channels):
         yield Finding(Level.OK, "alerts", "no message about an alert was given up")
