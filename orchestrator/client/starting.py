@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from hashlib import blake2b
 from typing import Any
@@ -25,7 +25,7 @@ from orchestrator.plan.graph import Plan
 from orchestrator.settings import Settings
 from orchestrator.spec.durations import milliseconds, parse_duration
 from orchestrator.store.port import Store
-from orchestrator.store.redis import RedisStore
+from orchestrator.store.redis import Push, RedisStore
 from orchestrator.telemetry import current_traceparent, is_traceparent
 
 log = logs.get("client")
@@ -38,6 +38,8 @@ Offers = dict[str, Offer]
 """What new runs of each workflow may take; one look at the registry for all that is started together."""
 Prepared = tuple[Plan, Commit]
 Refusal = InvalidRequest | NotFound
+Kept = tuple[Sequence[Prepared], list[Answer], bool]
+"""Runs, the answers to their commits, and whether their first messages went with them."""
 
 
 class Starter:
@@ -85,9 +87,7 @@ class Starter:
         """
         existing: list[Commit] = []
         broker_answers = True
-        for first in range(0, len(prepared), BATCH):
-            batch = prepared[first : first + BATCH]
-            replies, pushed = self._keep(batch)
+        for batch, replies, pushed in self._keep_all(prepared):
             ready = [
                 (plan, commit.run_id, entry)
                 for (plan, commit), reply in zip(batch, replies, strict=True)
@@ -99,6 +99,29 @@ class Starter:
             ]
             broker_answers = broker_answers and (pushed or self._send(ready))
         return existing
+
+    def _keep_all(self, prepared: Sequence[Prepared]) -> Iterator[Kept]:
+        """Store runs; those behind the first batch without a wait between them, once it is known what is sent."""
+        batches = [prepared[first : first + BATCH] for first in range(0, len(prepared), BATCH)]
+        while batches:
+            batch, *batches = batches
+            answers, pushed = self._keep(batch)
+            yield batch, answers, pushed
+            if pushed and self._broker_too is not None:
+                yield from self._keep_together(batches, self._broker_too)
+                return
+
+    def _keep_together(self, batches: Sequence[Sequence[Prepared]], store: RedisStore) -> Iterator[Kept]:
+        pushed: list[bool] = []
+
+        def offers() -> Iterator[tuple[list[Commit], list[Push]]]:
+            for batch in batches:
+                pushes = self._dispatcher.pushes(_entries(batch))
+                pushed.append(pushes is not None)
+                yield [commit for _, commit in batch], pushes or []
+
+        for batch, replies, sent in zip(batches, store.apply_and_push_each(offers()), pushed, strict=True):
+            yield batch, [reply.first for reply in replies], sent
 
     def _keep(self, batch: Sequence[Prepared]) -> tuple[list[Answer], bool]:
         """Store runs; the answers, and whether their first messages went with them.

@@ -91,9 +91,17 @@ def start(plan: Plan, request: StartRequest, timing: Timing) -> Commit:
             ),
         ),
     )
-    begun = [_begin(plan, entry, timing) for entry in plan.root.entries]
-    stage = Stage(guards={}, changes=merged((head | run_measured(plan), *begun)))
+    stage = Stage(guards={}, changes=head | _beginning(plan, timing))
     return measured(plan, Commit(request.run_id, None, (stage,)))
+
+
+def _beginning(plan: Plan, timing: Timing) -> Changes:
+    """What is the same for every run of a version."""
+    begun: Changes | None = plan.beginnings.get(timing)
+    if begun is None:
+        begun = merged((run_measured(plan), *(_begin(plan, entry, timing) for entry in plan.root.entries)))
+        plan.beginnings[timing] = begun
+    return begun
 
 
 def _begin(plan: Plan, entry: str, timing: Timing) -> Changes:

@@ -351,6 +351,8 @@ class Plan:
     """Step -> what follows on the main path; a conditional step's default, or its last target."""
     step_reads: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
     """Address -> the fields that the engine reads for it, as far as it has worked them out."""
+    beginnings: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    """Timing -> what the engine writes where a run begins, as far as it has worked it out."""
 
     @property
     def name(self) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -28,6 +29,11 @@ RETRIES = 6
 """With their pauses about four seconds, in which a server can be started again."""
 
 _Result = TypeVar("_Result")
+
+Call = tuple[Sequence[str], Sequence[Any]]
+"""The keys and the arguments of a script."""
+Batch = tuple[Sequence[Call], Sequence[Sequence[Any]]]
+"""Calls of a script, and commands that are sent with them and executed after them."""
 
 
 class Script:
@@ -75,28 +81,54 @@ class Connection:
         """The answer of a script."""
         return self._reach(lambda: self._run(script, keys, args))
 
-    def run_many(self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Any]]]) -> list[Any]:
+    def run_many(self, script: Script, calls: Sequence[Call]) -> list[Any]:
         """The answers of a script to many calls, sent together."""
         return self.run_and(script, calls, ())[0]
 
     def run_and(
-        self, script: Script, calls: Sequence[tuple[Sequence[str], Sequence[Any]]], commands: Sequence[Sequence[Any]]
+        self, script: Script, calls: Sequence[Call], commands: Sequence[Sequence[Any]]
     ) -> tuple[list[Any], list[Any]]:
         """The answers of a script to calls, and to commands that are sent with them and executed after them.
 
         That a command was refused is its answer; that a call was, is raised.
         """
-        sent = [("EVALSHA", script.digest, len(keys), *keys, *args) for keys, args in calls]
-        if len(sent) > 1:
-            sent[0] = ("EVAL", script.text, *sent[0][2:])
-        answers = self._reach(lambda: self._ask_all([*sent, *commands]))
+        sent = [*_calls(script, calls, known=len(calls) <= 1), *commands]
+        answers = self._reach(lambda: self._ask_all(sent))
         if isinstance(answers[0], NoScriptError):
-            sent[0] = ("EVAL", script.text, *sent[0][2:])
-            answers = self._reach(lambda: self._ask_all([*sent, *commands]))
-        refused = next((answer for answer in answers[: len(sent)] if isinstance(answer, ResponseError)), None)
-        if refused is not None:
-            raise refused
-        return answers[: len(sent)], answers[len(sent) :]
+            sent = [*_calls(script, calls, known=False), *commands]
+            answers = self._reach(lambda: self._ask_all(sent))
+        return _parted(answers, len(calls))
+
+    def run_each(self, script: Script, batches: Iterable[Batch]) -> list[tuple[list[Any], list[Any]]]:
+        """The answers to batches, as `run_and` gives them; each is sent before those to the one before it are read.
+
+        So a batch is made while the server works on the last one. Making it must not use this connection. What was sent
+        and not answered when the connection is lost, is sent again.
+        """
+        found: list[tuple[list[Any], list[Any]]] = []
+        unanswered: deque[Batch] = deque()
+        following, connection = iter(batches), self._socket()
+
+        def hear() -> None:
+            calls, commands = unanswered[0]
+            found.append(_parted([_answer(connection) for _ in range(len(calls) + len(commands))], len(calls)))
+            unanswered.popleft()
+
+        try:
+            for calls, commands in following:
+                unanswered.append((calls, commands))
+                sent = [*_calls(script, calls, known=False), *commands]
+                connection.send_packed_command(connection.pack_commands(sent))
+                if len(unanswered) > 1:
+                    hear()
+            while unanswered:
+                hear()
+        except (RedisConnectionError, RedisTimeoutError, OSError):
+            connection.disconnect()
+        except BaseException:
+            connection.disconnect()
+            raise
+        return found + [self.run_and(script, *batch) for batch in (*unanswered, *following)]
 
     def execute_many(self, commands: Sequence[Sequence[Any]], *, atomically: bool = False) -> list[Any]:
         """The answers to many commands, sent together."""
@@ -148,6 +180,20 @@ class Connection:
             return call()
         except (RedisConnectionError, RedisTimeoutError) as error:
             raise Unreachable(f"Redis at {self._place} does not answer: {error}", place=self._place) from error
+
+
+def _calls(script: Script, calls: Sequence[Call], *, known: bool) -> list[tuple[Any, ...]]:
+    """The commands that call a script; the first of them carries its text, unless the server knows it."""
+    sent: list[tuple[Any, ...]] = [("EVALSHA", script.digest, len(keys), *keys, *args) for keys, args in calls]
+    return sent if known or not sent else [("EVAL", script.text, *sent[0][2:]), *sent[1:]]
+
+
+def _parted(answers: list[Any], calls: int) -> tuple[list[Any], list[Any]]:
+    """The answers to calls and to commands; a call that was refused is raised."""
+    refused = next((answer for answer in answers[:calls] if isinstance(answer, ResponseError)), None)
+    if refused is not None:
+        raise refused
+    return answers[:calls], answers[calls:]
 
 
 def _exchange(connection: Any, command: Sequence[Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from orchestrator.clock import elapsed_s
 from orchestrator.engine.commit import Answer, Commit, Reply
 from orchestrator.settings import Settings
 from orchestrator.store.beside import fetch_beside, put_beside
-from orchestrator.store.connection import BLOCK_MS, Connection, Script
+from orchestrator.store.connection import BLOCK_MS, Batch, Connection, Script
 from orchestrator.store.keys import Keys
 from orchestrator.store.payloads import is_reference, open_payloads
 from orchestrator.store.port import DueRun, FeedEntry, HistoryEntry, Server
@@ -24,6 +24,9 @@ log = logs.get("store")
 _COMMIT = Script("commit.lua")
 _DUE = Script("due.lua")
 _READ = Script("read.lua")
+
+Push = tuple[str, str]
+"""The key of a list, and a text that is put there."""
 
 _BATCH = 500
 """Commits sent together, so that neither side holds more than these in memory."""
@@ -51,26 +54,36 @@ class RedisStore:
         """Apply commits, each atomically and in this order; others' may come between them."""
         if len(commits) == 1:
             return [self.apply(commits[0])]
-        replies: list[Reply] = []
-        for first in range(0, len(commits), _BATCH):
-            batch = commits[first : first + _BATCH]
-            calls = [encode(put_beside(self._payloads, one), self.keys, self._feed_length) for one in batch]
-            answers = self._connection.run_many(_COMMIT, calls)
-            decoded = (decode(commit, answer) for commit, answer in zip(batch, answers, strict=True))
-            replies += [self._whole(commit, reply) for commit, reply in zip(batch, decoded, strict=True)]
-        return replies
+        batches = ((commits[first : first + _BATCH], ()) for first in range(0, len(commits), _BATCH))
+        return [reply for replies in self.apply_and_push_each(batches) for reply in replies]
 
-    def apply_and_push(self, commits: Sequence[Commit], pushes: Sequence[tuple[str, str]]) -> list[Reply]:
+    def apply_and_push(self, commits: Sequence[Commit], pushes: Sequence[Push]) -> list[Reply]:
         """As `apply_many`, and texts are put into lists of this Redis (key, text) in the same round trip.
 
         They are put there once the commits are tried, whatever came of these; nothing relies on them.
         """
+        return self._replies(commits, *self._connection.run_and(_COMMIT, *self._batch(commits, pushes)))
+
+    def apply_and_push_each(self, offers: Iterable[tuple[Sequence[Commit], Sequence[Push]]]) -> list[list[Reply]]:
+        """As `apply_and_push`, of one batch after the other; one is written out while Redis works on the last."""
+        kept: list[Sequence[Commit]] = []
+
+        def batches() -> Iterator[Batch]:
+            for commits, pushes in offers:
+                kept.append(commits)
+                yield self._batch(commits, pushes)
+
+        answers = self._connection.run_each(_COMMIT, batches())
+        return [self._replies(commits, *one) for commits, one in zip(kept, answers, strict=True)]
+
+    def _batch(self, commits: Sequence[Commit], pushes: Sequence[Push]) -> Batch:
         lists: dict[str, list[str]] = {}
         for key, text in pushes:
             lists.setdefault(key, []).append(text)
         calls = [encode(put_beside(self._payloads, one), self.keys, self._feed_length) for one in commits]
-        commands = [("LPUSH", key, *texts) for key, texts in lists.items()]
-        answers, pushed = self._connection.run_and(_COMMIT, calls, commands)
+        return calls, [("LPUSH", key, *texts) for key, texts in lists.items()]
+
+    def _replies(self, commits: Sequence[Commit], answers: Sequence[Any], pushed: Sequence[Any]) -> list[Reply]:
         for refused in pushed:
             if isinstance(refused, Exception):
                 log.warning("not_pushed", error=str(refused))

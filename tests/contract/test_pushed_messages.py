@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,14 +12,16 @@ from celery._state import pop_current_task, push_current_task  # type: ignore[at
 
 from orchestrator import Orchestrator, Settings, Start, Step, define_workflow
 from orchestrator.client.sync import RedisOrchestrator
-from orchestrator.engine.commit import Answer
+from orchestrator.engine import fields
+from orchestrator.engine.commit import Answer, Commit
 from orchestrator.local.redis_server import LocalRedis
 from orchestrator.spec.workflow import Meta
 from orchestrator.store.connection import Connection
-from orchestrator.store.redis import RedisStore
+from orchestrator.store.redis import Push, RedisStore
 from tests.contract.arena import start
 
 DB = 7
+STARTS = 350
 IDS = ("id", "root_id", "task_id", "correlation_id", "delivery_tag", "sent_ms")
 
 
@@ -126,3 +129,36 @@ def test_runs_and_messages_are_stored_though_the_scripts_were_forgotten(
 
     assert reply.first is Answer.APPLIED
     assert set(connection.execute("LRANGE", queue, 0, -1)) == {"message"}
+
+
+def test_many_starts_are_stored_and_sent_each_once(client: RedisOrchestrator, redis_server: LocalRedis) -> None:
+    """Over several batches, whose answers are read while others are on their way; one exists already."""
+    client.start("tests.waits", run_id="run-7")
+
+    handles = client.start_many([Start("tests.waits", run_id=f"run-{number}") for number in range(STARTS)])
+
+    ids = {f"run-{number}" for number in range(STARTS)}
+    assert {handle.run_id for handle in handles} == ids
+    assert {run.run_id for run in client.search(workflow="tests.waits", limit=2 * STARTS).runs} == ids
+    sent = Counter(message["body"][0][0] for message in waiting(redis_server))
+    assert sent == Counter(ids) + Counter(["run-7"])
+
+
+def test_what_was_not_answered_when_the_connection_is_lost_is_sent_again(
+    redis_server: LocalRedis, redis_store: RedisStore
+) -> None:
+    """What had been applied by then is not applied again: such a run exists already."""
+
+    def offers() -> Iterator[tuple[list[Commit], list[Push]]]:
+        killer = Connection(redis_server.url())
+        for number in range(5):
+            if number in (2, 3):
+                killer.execute("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            yield [start(f"run-{number}-{one}") for one in range(3)], []
+
+    replies = redis_store.apply_and_push_each(offers())
+
+    assert [len(batch) for batch in replies] == [3] * 5
+    assert [reply.first for reply in (*replies[0], *replies[4])] == [Answer.APPLIED] * 6
+    run_ids = [f"run-{number}-{one}" for number in range(5) for one in range(3)]
+    assert [redis_store.read(run_id, [fields.INCARNATION])[1] for run_id in run_ids] == [{fields.INCARNATION: "1"}] * 15
