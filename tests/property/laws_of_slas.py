@@ -6,10 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from orchestrator.engine.address import RUN, is_drain, is_lane, is_undo
+from orchestrator.engine.indexes import sla_index
 from orchestrator.engine.places import node_at
+from orchestrator.engine.sla import SlaState, sla_state
 from orchestrator.engine.state import LIVE, SETTLED, StepState
+from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import Plan, SlaTerms
 from orchestrator.store.memory import MemoryStore
+from orchestrator.store.port import Store
 
 if TYPE_CHECKING:
     from tests.property.world import World
@@ -34,6 +38,14 @@ def check_slas(plan: Plan, store: MemoryStore, now_ms: int, before: Fields, afte
             assert "next" not in held, f"{address}: {held}"
         elif address != RUN or after["stopping"] == "0":
             _check_next(address, terms, after, entries)
+    if plan.sla is not None and after:
+        check_found(store, "run", after)
+
+
+def check_found(store: Store, run_id: str, values: Fields) -> None:
+    """The run is in the index of what its SLA is, and in no other."""
+    states = [state for state in SlaState if run_id in [one for _, one in store.newest(sla_index(state), None, 9)]]
+    assert states == [sla_state(RunView(run_id, values, 0), RUN)]
 
 
 def check_told(world: World) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.property.awaiting import NUMBERS, stories_from_outside, waiting_workflows
 from tests.property.behaviours import Behaviour
 from tests.property.faults import Act, live_through, stories
-from tests.property.laws_of_slas import VERDICTS, measured_in
+from tests.property.laws_of_slas import VERDICTS, check_found, measured_in
 from tests.property.measured import measured_workflows
 from tests.property.nested import habits, nested_workflows
 from tests.property.specs import workflows
@@ -77,6 +77,8 @@ def test_each_life_of_a_run_is_measured_by_itself(workflow: dict[str, Any], flag
         assert len(told) == len(set(told))
         assert len(VERDICTS & set(told)) == 1
     assert plan.sla is None or all("$" in life for life in lives)
+    if plan.sla is not None:
+        check_found(handle.store, handle.run_id, values)
     for address, terms in measured_in(plan, values):
         names = [name for name in (*(one.name for one in terms.levels), "met") if f"{address}:sla.{name}" in values]
         assert names == next(life[address] for life in reversed(lives) if address in life)
