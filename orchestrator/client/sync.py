@@ -319,7 +319,8 @@ class RedisOrchestrator(Orchestrator):
 
         keys = [key for key in self.registry.workflows() if may_see(workflows, key)]
         live = live_counts(self.hot, keys if workflows else None)
-        return overall_stats(self.sums, live, keys, self.store.time_ms(), since, until)
+        now_ms = self.store.time_ms()
+        return overall_stats(self.sums, live, keys, now_ms, since, until, are_all=not workflows)
 
     @override
     def doctor(self) -> list[Finding]:
