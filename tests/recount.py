@@ -18,6 +18,7 @@ from orchestrator.store.sketches import Sketch
 _ID = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)(?:#\d+)?(?:~~\d+)?(~?)$")
 _NAMES = {"attempt_failed": "retries", "attempt_lost": "lost_attempts", "late_result": "late", "undo_waived": "waived"}
 
+_BY_STEP_ALONE = ("attempt", "undo_attempt", "undo_wait")
 _SLAS = ("sla_met", "sla_warned", "sla_breached")
 _STATES = {"started", "completed", "failed", "lost", "skipped", "cancelled"}
 
@@ -88,22 +89,27 @@ def _to_day(place: Counted) -> Counted:
     return workflow, hour // DAY_MS * DAY_MS, version, step, name
 
 
-def _to_whole(place: Counted) -> Counted:
+def _to_runs(place: Counted) -> Counted | None:
     workflow, at, _, step, name = place
-    return workflow, at, "", "*" if step else "", name
+    return None if step else (workflow, at, "", "", name)
+
+
+def _to_steps(place: Counted) -> Counted | None:
+    workflow, at, _, step, name = place
+    return (workflow, at, "", "*", name) if step and name not in _BY_STEP_ALONE else None
 
 
 def _to_all(place: Counted) -> Counted | None:
-    _, at, _, step, name = place
-    return None if step else ("*", at, "", "", name)
+    return _to_runs(("*", *place[1:]))
 
 
 _KINDS: Final[Sequence[tuple[Kind, Callable[[Counted], Counted | None]]]] = (
     (Kind.SUMS, lambda place: place),
     (Kind.DAYS, _to_day),
-    (Kind.WHOLE_HOURS, _to_whole),
-    (Kind.WHOLE_DAYS, lambda place: _to_whole(_to_day(place))),
-    (Kind.WHOLE_HOURS, _to_all),
+    (Kind.RUNS, _to_runs),
+    (Kind.RUNS, _to_all),
+    (Kind.STEPS, _to_steps),
+    (Kind.WHOLE_DAYS, lambda place: _to_runs(_to_day(place)) or _to_steps(_to_day(place))),
 )
 
 

@@ -33,7 +33,10 @@ class Tally:
             if bucket is None:
                 self.counts.setdefault(place, {})[name] = number
                 continue
-            sketch = self.sketches.setdefault(place, {}).setdefault(name, Sketch())
+            sketches = self.sketches.setdefault(place, {})
+            sketch = sketches.get(name)
+            if sketch is None:
+                sketch = sketches[name] = Sketch()
             if bucket == _SUM:
                 sketch.total = number / 1000
             else:

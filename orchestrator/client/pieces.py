@@ -27,10 +27,12 @@ class Pieces:
         self._early = [hour for hour in hours if hour < rolled.hours_since]
         self._hours = hours[len(self._early) :]
         self._everything = ((Kind.DAYS, days), (Kind.SUMS, edges))
+        late = [hour for hour in edges if hour >= rolled.hours_since]
         self._whole = (
             (Kind.WHOLE_DAYS, days),
-            (Kind.WHOLE_HOURS, [hour for hour in edges if hour >= rolled.hours_since]),
-            (Kind.SUMS, [hour for hour in edges if hour < rolled.hours_since]),
+            (Kind.RUNS, late),
+            (Kind.STEPS, late),
+            (Kind.SUMS, edges[: len(edges) - len(late)]),
         )
 
     def everything(self, workflow: str) -> dict[str, int]:
@@ -43,8 +45,8 @@ class Pieces:
 
     def by_hour(self, workflows: Sequence[str], *, are_all: bool = False) -> Iterator[dict[str, int]]:
         """What runs of these workflows did together, hour by hour; `are_all`: no others have been counted."""
-        for kind, hours in ((Kind.SUMS, self._early), (Kind.WHOLE_HOURS, self._hours)):
-            rows = [ALL] if are_all and kind is Kind.WHOLE_HOURS else workflows
+        for kind, hours in ((Kind.SUMS, self._early), (Kind.RUNS, self._hours)):
+            rows = [ALL] if are_all and kind is Kind.RUNS else workflows
             found = self._read(kind, [(workflow, hour) for hour in hours for workflow in rows])
             for _ in hours:
                 yield summed(islice(found, len(rows)))
@@ -64,6 +66,7 @@ def summed(found: Iterable[Mapping[str, int]]) -> dict[str, int]:
         if not whole:
             whole = dict(sums)
             continue
+        held = whole.get
         for field, number in sums.items():
-            whole[field] = whole.get(field, 0) + number
+            whole[field] = held(field, 0) + number
     return whole

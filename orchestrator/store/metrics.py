@@ -77,7 +77,7 @@ class RedisMetrics:
         """The sums at these places, in their order."""
         commands = [("HGETALL", self._keys.metrics(workflow, at, kind)) for workflow, at in places]
         answers = self._connection.execute_many(commands) if commands else []
-        return [{name: int(number) for name, number in held.items()} for held in answers]
+        return [dict(zip(held, map(int, held.values()), strict=True)) for held in answers]
 
 
 class MemoryMetrics:

@@ -2,6 +2,7 @@
 
 The script that adds to the sums of an hour adds the same to its day, and to both without telling versions and steps
 apart. So they agree at every moment, and what they say is never estimated: sums, and the buckets of sketches, add up.
+Of all steps together it is counted what they did, and kept how long they waited; how long attempts took, only by step.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ EVER_STEPS: Final = -2
 """The same, of steps."""
 ALL: Final = "*"
 """In place of a workflow: the runs of all; in place of a step: all steps."""
+_OF_ALL_STEPS: Final = "wait|"
+"""The only distribution that is asked for of all steps as one."""
 
 Sums = Mapping[str, int]
 """Field → its sum."""
@@ -32,8 +35,9 @@ class Kind(StrEnum):
 
     SUMS = "sums"  # versions and steps, of an hour or ever: the others are sums of these
     DAYS = "days"  # versions and steps, of a day in UTC
-    WHOLE_HOURS = "whole-hours"  # runs, and all steps together, of an hour; of `ALL` workflows, runs alone
-    WHOLE_DAYS = "whole-days"  # the same of each workflow, of a day
+    RUNS = "runs"  # runs of all versions, of an hour; also of `ALL` workflows
+    STEPS = "steps"  # all steps of all versions as one, of an hour
+    WHOLE_DAYS = "whole-days"  # runs, and all steps as one, of a day
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +56,22 @@ def roll_up(sums: Mapping[Place, Sums]) -> dict[tuple[Kind, Place], Counter[str]
             continue
         day = workflow, hour - hour % DAY_MS
         found[Kind.DAYS, day].update(more)
-        whole, runs = _whole(more)
-        found[Kind.WHOLE_HOURS, (workflow, hour)].update(whole)
-        found[Kind.WHOLE_DAYS, day].update(whole)
-        found[Kind.WHOLE_HOURS, (ALL, hour)].update(runs)
+        runs, steps = _whole(more)
+        found[Kind.RUNS, (workflow, hour)].update(runs)
+        found[Kind.RUNS, (ALL, hour)].update(runs)
+        found[Kind.STEPS, (workflow, hour)].update(steps)
+        found[Kind.WHOLE_DAYS, day].update(runs)
+        found[Kind.WHOLE_DAYS, day].update(steps)
     return {place: added for place, added in found.items() if added}
 
 
 def _whole(sums: Sums) -> tuple[Counter[str], Counter[str]]:
-    """The same without versions, all steps as one; and of it what is of runs."""
-    whole, runs = Counter[str](), Counter[str]()
+    """What of these is of runs, and of steps: all versions, and all steps, as one."""
+    runs, steps = Counter[str](), Counter[str]()
     for field, number in sums.items():
         _, step, name = field.split("|", 2)
-        if step:
-            whole[f"|{ALL}|{name}"] += number
-        else:
-            whole[f"||{name}"] += number
+        if not step:
             runs[f"||{name}"] += number
-    return whole, runs
+        elif "|" not in name or name.startswith(_OF_ALL_STEPS):
+            steps[f"|{ALL}|{name}"] += number
+    return runs, steps

@@ -61,35 +61,41 @@ def test_a_batch_that_was_added_is_not_added_again(metrics: Metrics) -> None:
 
 
 def test_days_and_what_is_not_told_apart_are_added_at_once(metrics: Metrics) -> None:
-    """A day has its hours, versions and steps; the rest has neither, of all workflows only runs."""
+    """A day has its hours, versions and steps; the rest has neither, and of attempts no times."""
     later = HOUR + 5 * HOUR_MS
-    sums = {("a", HOUR): {"1||n": 2, "2||n": 3, "1|x|d|-4": 5}, ("a", later): {"2|y|d|-4": 1}, ("b", HOUR): {"1||n": 7}}
+    sums = {("a", HOUR): {"1||n": 2, "2||n": 3, "1|x|wait|-4": 5}, ("b", HOUR): {"1||n": 7}}
+    sums["a", later] = {"2|y|wait|-4": 1, "1|y|n": 1, "2|y|attempt|5": 1}
 
     metrics.add("m", 3, START, "5-0", {**sums, ("a", EVER): {"1||n": 5}, ("", HOUR): {"||unmeasured": 1}})
 
-    assert metrics.read([("a", HOUR)], Kind.DAYS) == [{"1||n": 2, "2||n": 3, "1|x|d|-4": 5, "2|y|d|-4": 1}]
-    assert metrics.read([("a", HOUR), ("", HOUR)], Kind.WHOLE_DAYS) == [{"||n": 5, "|*|d|-4": 6}, {}]
-    assert metrics.read([("a", later)], Kind.WHOLE_HOURS) == [{"|*|d|-4": 1}]
-    assert metrics.read([(ALL, HOUR), (ALL, later)], Kind.WHOLE_HOURS) == [{"||n": 12}, {}]
+    assert metrics.read([("a", HOUR)], Kind.DAYS) == [
+        {"1||n": 2, "2||n": 3, "1|x|wait|-4": 5, "2|y|wait|-4": 1, "1|y|n": 1, "2|y|attempt|5": 1}
+    ]
+    assert metrics.read([("a", HOUR), ("", HOUR)], Kind.WHOLE_DAYS) == [{"||n": 5, "|*|wait|-4": 6, "|*|n": 1}, {}]
+    assert metrics.read([("a", HOUR), (ALL, HOUR), (ALL, later)], Kind.RUNS) == [{"||n": 5}, {"||n": 12}, {}]
+    assert metrics.read([("a", HOUR), ("a", later)], Kind.STEPS) == [{"|*|wait|-4": 5}, {"|*|wait|-4": 1, "|*|n": 1}]
     assert metrics.rolled_up(NOW_MS).hours_since == 0
 
 
 def test_any_span_in_wide_pieces_is_what_its_hours_are(metrics: Metrics) -> None:
     """Whole days in its middle, hours at its edges, wherever it begins and ends."""
     drawn = Random(3)
-    sums = {("a", HOUR + at * HOUR_MS): {"1||n": drawn.randint(1, 9), "2|x|d|3": at + 1} for at in range(24 * 5)}
+    sums = {("a", HOUR + at * HOUR_MS): {"1||n": drawn.randint(1, 9), "2|x|wait|3": at + 1} for at in range(24 * 5)}
     metrics.add("m", 3, START, "5-0", sums)
 
     for _ in range(40):
         first, last = sorted(drawn.sample(range(-10, 24 * 6), 2))
         hours = range(HOUR + first * HOUR_MS, HOUR + last * HOUR_MS, HOUR_MS)
-        alone = summed(metrics.read([("a", hour) for hour in hours]))
+        alone = metrics.read([("a", hour) for hour in hours])
         pieces = Pieces(metrics, hours, NOW_MS)
 
-        assert pieces.everything("a") == alone
+        assert pieces.everything("a") == summed(alone)
         assert pieces.whole("a") == {
-            name: alone[of] for name, of in (("||n", "1||n"), ("|*|d|3", "2|x|d|3")) if of in alone
+            {"1||n": "||n", "2|x|wait|3": "|*|wait|3"}[name]: number for name, number in summed(alone).items()
         }
+        by_hour = [one.get("1||n") for one in alone]
+        assert [one.get("||n") for one in pieces.by_hour(["a"])] == by_hour
+        assert [one.get("||n") for one in pieces.by_hour(["a"], are_all=True)] == by_hour
 
 
 def test_hours_that_were_counted_before_there_were_wider_pieces_are_read_as_they_are(
