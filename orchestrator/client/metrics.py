@@ -18,6 +18,7 @@ from orchestrator.store.sketches import ZERO, Sketch, merged
 
 LONGEST_HOURS: Final = 24 * 366
 _UNDO: Final = "undo_"
+_SHARES: Final = (0.5, 0.95, 0.99)
 _SUM: Final = ZERO - 1
 """In place of a bucket: what the values add up to."""
 
@@ -198,16 +199,16 @@ def _hours_of(hours: Iterable[int], found: Iterable[Mapping[str, int]]) -> tuple
 
 
 def _hour(hour: int, tally: Tally) -> Hour:
-    durations = tally.sketch("duration")
+    p50, p95, p99 = map(_rounded, tally.sketch("duration").quantiles(*_SHARES))
     return Hour(
         at=rfc3339(hour),
         started=tally.count("started"),
         completed=tally.count("completed"),
         failed=tally.count("failed"),
         cancelled=tally.count("cancelled"),
-        p50_ms=_rounded(durations.quantile(0.5)),
-        p95_ms=_rounded(durations.quantile(0.95)),
-        p99_ms=_rounded(durations.quantile(0.99)),
+        p50_ms=p50,
+        p95_ms=p95,
+        p99_ms=p99,
         sla_met=tally.count("sla_met"),
         sla_breached=tally.count("sla_breached"),
     )
@@ -215,7 +216,7 @@ def _hour(hour: int, tally: Tally) -> Hour:
 
 def spread(sketch: Sketch) -> Spread | None:
     """A sketch as it is shown; None if nothing was measured."""
-    p50, p95, p99 = (_rounded(sketch.quantile(share)) for share in (0.5, 0.95, 0.99))
+    p50, p95, p99 = map(_rounded, sketch.quantiles(*_SHARES))
     mean = _rounded(sketch.mean)
     if mean is None or p50 is None or p95 is None or p99 is None:
         return None
