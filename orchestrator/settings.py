@@ -146,7 +146,7 @@ class Settings(BaseSettings):
     alert_timeout_ms: int = Field(10_000, ge=50, description="A webhook that is silent for so long has not answered.")
     alerts_kept_ms: int = Field(2_592_000_000, ge=1_000, description="Alerts and their deliveries are kept so long.")
     metrics_retention_ms: int = Field(
-        3_024_000_000, ge=3_600_000, description="Sums of metrics by the hour are kept so long."
+        3_024_000_000, ge=3_600_000, description="Sums of metrics by the hour and the day are kept so long."
     )
     metrics_steps: bool = Field(False, description="Whether `/metrics` has series for each step.")
     metrics_public: bool = Field(False, description="Whether `/metrics` needs no key though all else does.")

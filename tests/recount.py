@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 from orchestrator.engine.indexes import ALL_RUNS
-from orchestrator.store.metrics import EVER, EVER_STEPS, HOUR_MS, Metrics
+from orchestrator.store.metrics import Metrics
 from orchestrator.store.port import HistoryEntry, Store
+from orchestrator.store.rollups import DAY_MS, EVER, EVER_STEPS, HOUR_MS, Kind
 from orchestrator.store.sketches import Sketch
 
 _ID = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)(?:#\d+)?(?:~~\d+)?(~?)$")
 _NAMES = {"attempt_failed": "retries", "attempt_lost": "lost_attempts", "late_result": "late", "undo_waived": "waived"}
 
+_BY_STEP_ALONE = ("attempt", "undo_attempt", "undo_wait")
 _SLAS = ("sla_met", "sla_warned", "sla_breached")
 _STATES = {"started", "completed", "failed", "lost", "skipped", "cancelled"}
+
+Counted = tuple[str, int, str, str, str]
+"""Workflow, moment, version, step, name."""
 
 
 @dataclass
 class Recount:
     """What happened, by (workflow, hour, version, step, name); and what took how long, likewise."""
 
-    counts: Counter[tuple[str, int, str, str, str]] = field(default_factory=Counter)
-    values: dict[tuple[str, int, str, str, str], list[float]] = field(default_factory=dict)
+    counts: Counter[Counted] = field(default_factory=Counter)
+    values: dict[Counted, list[float]] = field(default_factory=dict)
 
-    def measure(self, place: tuple[str, int, str, str, str], value_ms: float) -> None:
+    def measure(self, place: Counted, value_ms: float) -> None:
         """One more value of a distribution."""
         self.values.setdefault(place, []).append(value_ms)
 
@@ -44,14 +50,11 @@ def recount(store: Store, shards: int) -> Recount:
 
 
 def check_sums(store: Store, shards: int, metrics: Metrics) -> Recount:
-    """Every sum that is kept, by the hour and ever, is what the histories say; nothing is there besides."""
+    """Every sum that is kept, by the hour, by the day and ever, is what the histories say; nothing is there besides."""
     told = recount(store, shards)
-    places = {(workflow, hour) for workflow, hour, *_ in (*told.counts, *told.values)}
-    workflows = {workflow for workflow, _ in places}
-    hours = sorted(places)
-    for (workflow, hour), kept in zip(hours, metrics.read(hours), strict=True):
-        apart = _apart(kept, _fields(told, partial(_is_at, (workflow, hour))))
-        assert apart == {}, f"{workflow} at {hour}: {apart}"
+    for kind, move in _KINDS:
+        _check_kind(kind, _moved(told, move), metrics)
+    workflows = {workflow for workflow, *_ in (*told.counts, *told.values)}
     for workflow in sorted(workflows):
         ever, steps = metrics.read([(workflow, EVER), (workflow, EVER_STEPS)])
         whole = _fields(told, partial(_is_at, (workflow,)))
@@ -61,17 +64,66 @@ def check_sums(store: Store, shards: int, metrics: Metrics) -> Recount:
     return told
 
 
+def _check_kind(kind: Kind, told: Recount, metrics: Metrics) -> None:
+    places = sorted({(workflow, at) for workflow, at, *_ in (*told.counts, *told.values)})
+    for (workflow, at), kept in zip(places, metrics.read(places, kind), strict=True):
+        apart = _apart(kept, _fields(told, partial(_is_at, (workflow, at))))
+        assert apart == {}, f"{kind}: {workflow} at {at}: {apart}"
+
+
+def _moved(told: Recount, move: Callable[[Counted], Counted | None]) -> Recount:
+    """The same at other places; what has none is left out."""
+    found = Recount()
+    for place, number in told.counts.items():
+        if to := move(place):
+            found.counts[to] += number
+    for place, values in told.values.items():
+        for value in values:
+            if to := move(place):
+                found.measure(to, value)
+    return found
+
+
+def _to_day(place: Counted) -> Counted:
+    workflow, hour, version, step, name = place
+    return workflow, hour // DAY_MS * DAY_MS, version, step, name
+
+
+def _to_runs(place: Counted) -> Counted | None:
+    workflow, at, _, step, name = place
+    return None if step else (workflow, at, "", "", name)
+
+
+def _to_steps(place: Counted) -> Counted | None:
+    workflow, at, _, step, name = place
+    return (workflow, at, "", "*", name) if step and name not in _BY_STEP_ALONE else None
+
+
+def _to_all(place: Counted) -> Counted | None:
+    return _to_runs(("*", *place[1:]))
+
+
+_KINDS: Final[Sequence[tuple[Kind, Callable[[Counted], Counted | None]]]] = (
+    (Kind.SUMS, lambda place: place),
+    (Kind.DAYS, _to_day),
+    (Kind.RUNS, _to_runs),
+    (Kind.RUNS, _to_all),
+    (Kind.STEPS, _to_steps),
+    (Kind.WHOLE_DAYS, lambda place: _to_runs(_to_day(place)) or _to_steps(_to_day(place))),
+)
+
+
 def _apart(kept: dict[str, int], told: dict[str, int]) -> dict[str, tuple[int, int]]:
     """Where they differ: what is kept, what the histories say."""
     names = sorted(kept.keys() | told.keys())
     return {name: (kept.get(name, 0), told.get(name, 0)) for name in names if kept.get(name, 0) != told.get(name, 0)}
 
 
-def _is_at(at: tuple[str | int, ...], place: tuple[str, int, str, str, str]) -> bool:
+def _is_at(at: tuple[str | int, ...], place: Counted) -> bool:
     return place[: len(at)] == at
 
 
-def _fields(told: Recount, wanted: Callable[[tuple[str, int, str, str, str]], bool]) -> dict[str, int]:
+def _fields(told: Recount, wanted: Callable[[Counted], bool]) -> dict[str, int]:
     kept = Counter[str]()
     for place, number in told.counts.items():
         if wanted(place):

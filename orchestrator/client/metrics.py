@@ -3,57 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final
 
 from orchestrator.client.measures import Hour, Measures, OverallStats, Spread, StepMeasures, WorkflowStats
+from orchestrator.client.pieces import Pieces, summed
 from orchestrator.client.search import moment_ms
 from orchestrator.client.surface import Moment
 from orchestrator.engine.roots import rfc3339
 from orchestrator.errors import InvalidRequest
-from orchestrator.store.metrics import HOUR_MS, Metrics
-from orchestrator.store.sketches import Sketch, merged
+from orchestrator.store.metrics import Metrics
+from orchestrator.store.rollups import DAY_MS, HOUR_MS
+from orchestrator.store.sketches import ZERO, Sketch, merged
 
-DAY_MS: Final = 24 * HOUR_MS
 LONGEST_HOURS: Final = 24 * 366
 _UNDO: Final = "undo_"
+_SHARES: Final = (0.5, 0.95, 0.99)
+_SUM: Final = ZERO - 1
+"""In place of a bucket: what the values add up to."""
 
 
 class Tally:
     """Sums by version, step and name, put together again from the fields that they were kept in."""
 
-    def __init__(self, found: Iterable[Mapping[str, int]]) -> None:
+    def __init__(self, sums: Mapping[str, int]) -> None:
         self.counts: dict[tuple[str, str], dict[str, int]] = {}
         self.sketches: dict[tuple[str, str], dict[str, Sketch]] = {}
-        for sums in found:
-            for name, number in sums.items():
-                self._take(name, number)
-
-    @classmethod
-    def of(cls, parts: Iterable[Tally]) -> Tally:
-        """The sum of several: what was read once need not be read again."""
-        whole = cls(())
-        for part in parts:
-            for place, counts in part.counts.items():
-                held = whole.counts.setdefault(place, {})
-                for name, number in counts.items():
-                    held[name] = held.get(name, 0) + number
-            for place, sketches in part.sketches.items():
-                kept = whole.sketches.setdefault(place, {})
-                for name, sketch in sketches.items():
-                    kept.setdefault(name, Sketch()).merge(sketch)
-        return whole
-
-    def _take(self, name: str, number: int) -> None:
-        version, step, counter, *bucket = name.split("|")
-        if not bucket:
-            counts = self.counts.setdefault((version, step), {})
-            counts[counter] = counts.get(counter, 0) + number
-            return
-        sketch = self.sketches.setdefault((version, step), {}).setdefault(counter, Sketch())
-        if bucket == ["sum"]:
-            sketch.total += number / 1000
-        else:
-            sketch.counts[int(bucket[0])] += number
+        for field, number in sums.items():
+            place, name, bucket = _parsed(field)
+            if bucket is None:
+                self.counts.setdefault(place, {})[name] = number
+                continue
+            sketches = self.sketches.setdefault(place, {})
+            sketch = sketches.get(name)
+            if sketch is None:
+                sketch = sketches[name] = Sketch()
+            if bucket == _SUM:
+                sketch.total = number / 1000
+            else:
+                sketch.counts[bucket] = number
 
     @property
     def places(self) -> list[tuple[str, str]]:
@@ -77,13 +65,22 @@ class Tally:
         return merged(held[name] for held in found if name in held)
 
 
+@lru_cache(maxsize=100_000)
+def _parsed(field: str) -> tuple[tuple[str, str], str, int | None]:
+    """Version and step, name, and bucket, if it is of a distribution."""
+    version, step, name, *bucket = field.split("|")
+    if not bucket:
+        return (version, step), name, None
+    return (version, step), name, _SUM if bucket == ["sum"] else int(bucket[0])
+
+
 def workflow_stats(
     metrics: Metrics, workflow: str, now_ms: int, since: Moment | None, until: Moment | None
 ) -> WorkflowStats:
     """What a workflow did: in the last 24 hours, unless it is said since when and until when."""
     hours = _hours(now_ms, since, until)
-    found = metrics.read([(workflow, hour) for hour in hours])
-    whole = Tally(found)
+    pieces = Pieces(metrics, hours, now_ms)
+    whole = Tally(pieces.everything(workflow))
     steps = sorted({step for _, step in whole.places if step})
     return WorkflowStats(
         workflow=workflow,
@@ -92,7 +89,7 @@ def workflow_stats(
         total=_measures(whole, None),
         versions=tuple(_measures(whole, version) for version in whole.versions),
         steps=tuple(_step(whole, step) for step in steps),
-        hours=tuple(_hour(hour, Tally([sums])) for hour, sums in zip(hours, found, strict=True)),
+        hours=_hours_of(hours, pieces.by_hour([workflow])),
     )
 
 
@@ -103,24 +100,20 @@ def overall_stats(
     now_ms: int,
     since: Moment | None,
     until: Moment | None,
+    *,
+    are_all: bool,
 ) -> OverallStats:
-    """What these workflows did together, and each of them: the sums are read once."""
+    """What these workflows did together, and each of them; `are_all`: no others have been counted."""
     hours = _hours(now_ms, since, until)
-    found = metrics.read([(workflow, hour) for workflow in workflows for hour in hours])
-    tallies = [Tally([sums]) for sums in found]
-    del found
-    by_workflow = {
-        workflow: Tally.of(tallies[place * len(hours) : (place + 1) * len(hours)])
-        for place, workflow in enumerate(workflows)
-    }
-    by_hour = (Tally.of(tallies[place :: len(hours)]) for place in range(len(hours)))
+    pieces = Pieces(metrics, hours, now_ms)
+    by_workflow = {workflow: pieces.whole(workflow) for workflow in workflows}
     return OverallStats(
         since=rfc3339(hours[0]),
         until=rfc3339(hours[-1] + HOUR_MS),
         live=live,
-        total=_measures(Tally.of(by_workflow.values()), None),
-        workflows={key: _measures(tally, None) for key, tally in by_workflow.items() if tally.places},
-        hours=tuple(map(_hour, hours, by_hour)),
+        total=_measures(Tally(summed(by_workflow.values())), None),
+        workflows={key: _measures(Tally(sums), None) for key, sums in by_workflow.items() if sums},
+        hours=_hours_of(hours, pieces.by_hour(workflows, are_all=are_all)),
     )
 
 
@@ -201,17 +194,21 @@ def _step(tally: Tally, step: str) -> StepMeasures:
     )
 
 
+def _hours_of(hours: Iterable[int], found: Iterable[Mapping[str, int]]) -> tuple[Hour, ...]:
+    return tuple(_hour(hour, Tally(sums)) for hour, sums in zip(hours, found, strict=True))
+
+
 def _hour(hour: int, tally: Tally) -> Hour:
-    durations = tally.sketch("duration")
+    p50, p95, p99 = map(_rounded, tally.sketch("duration").quantiles(*_SHARES))
     return Hour(
         at=rfc3339(hour),
         started=tally.count("started"),
         completed=tally.count("completed"),
         failed=tally.count("failed"),
         cancelled=tally.count("cancelled"),
-        p50_ms=_rounded(durations.quantile(0.5)),
-        p95_ms=_rounded(durations.quantile(0.95)),
-        p99_ms=_rounded(durations.quantile(0.99)),
+        p50_ms=p50,
+        p95_ms=p95,
+        p99_ms=p99,
         sla_met=tally.count("sla_met"),
         sla_breached=tally.count("sla_breached"),
     )
@@ -219,7 +216,7 @@ def _hour(hour: int, tally: Tally) -> Hour:
 
 def spread(sketch: Sketch) -> Spread | None:
     """A sketch as it is shown; None if nothing was measured."""
-    p50, p95, p99 = (_rounded(sketch.quantile(share)) for share in (0.5, 0.95, 0.99))
+    p50, p95, p99 = map(_rounded, sketch.quantiles(*_SHARES))
     mean = _rounded(sketch.mean)
     if mean is None or p50 is None or p95 is None or p99 is None:
         return None

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Final
 
 from typing_extensions import override
 
@@ -24,6 +24,7 @@ from orchestrator.client.finding import Finder
 from orchestrator.client.firing import Fire
 from orchestrator.client.fleet import live_counts, stats
 from orchestrator.client.handle import RedisRunHandle
+from orchestrator.client.lately import Lately
 from orchestrator.client.masking import redaction_of
 from orchestrator.client.measures import OverallStats, WorkflowStats
 from orchestrator.client.queues import QueueLook
@@ -59,6 +60,9 @@ from orchestrator.store.watch import RedisWatch, Watch
 _OWN_CONNECTIONS = RedisStore | RedisRegistry | RedisEvents | RedisMetrics | RedisAccess | RedisWatch | RedisAlerts
 """What holds sockets, which are closed with the client."""
 
+FINDINGS_S: Final = 4.0
+"""Who follows what the doctor finds is told of what is no older; below the time after which a page looks again."""
+
 
 class RedisOrchestrator(Orchestrator):
     """The client over Redis and the broker."""
@@ -90,6 +94,7 @@ class RedisOrchestrator(Orchestrator):
         self.watch = watch or RedisWatch(settings.redis_url, settings)
         self.queue_look = QueueLook(dispatcher)
         self.alert_store = alert_store or RedisAlerts(settings.redis_url, settings)
+        self.findings = Lately[list[Finding]](FINDINGS_S)
         self.catalogue = Versions(registry)
         self.starter = Starter(settings, self.hot, self.catalogue, dispatcher, broker_too)
         self.owns_app = True
@@ -319,12 +324,17 @@ class RedisOrchestrator(Orchestrator):
 
         keys = [key for key in self.registry.workflows() if may_see(workflows, key)]
         live = live_counts(self.hot, keys if workflows else None)
-        return overall_stats(self.sums, live, keys, self.store.time_ms(), since, until)
+        now_ms = self.store.time_ms()
+        return overall_stats(self.sums, live, keys, now_ms, since, until, are_all=not workflows)
 
     @override
     def doctor(self) -> list[Finding]:
         floor = self.hot, self.registry, self.catalogue, self.dispatcher
         return examine(*floor, self.event_store, self.alert_store, self.settings.alerts, self.archive)
+
+    def doctor_lately(self) -> list[Finding]:
+        """The same, found no longer ago than `FINDINGS_S`: for pages that look again and again."""
+        return self.findings.ask(self.doctor)
 
     def _fire(self, fire: Fire) -> bool:
         """Start the run that a schedule decided on, unless it exists or has been; whether it did not."""

@@ -67,8 +67,8 @@ class Exposition(Collector):
         client, workflows = self._client, self._client.registry.workflows()
         places = [(workflow, place) for place in (EVER, EVER_STEPS) for workflow in workflows]
         unmeasured, *found = client.sums.read([("", EVER), *places])
-        runs = dict(zip(workflows, map(_tally, found[: len(workflows)]), strict=True))
-        steps = dict(zip(workflows, map(_tally, found[len(workflows) :]), strict=True))
+        runs = dict(zip(workflows, map(Tally, found[: len(workflows)]), strict=True))
+        steps = dict(zip(workflows, map(Tally, found[len(workflows) :]), strict=True))
         yield from _counts("", _RUN_COUNTS, _PINNED, _of_runs(runs))
         yield from _times("", (("run_duration", "duration", _RUN_TIME),), _PINNED, _of_runs(runs))
         yield from _counts("", _STEP_COUNTS, _PINNED, _of_all_steps(steps))
@@ -88,10 +88,6 @@ _RUN_TIME: Final = "How long runs took from the accepted start to completion or 
 
 _Place = tuple[tuple[str, ...], Tally, str, str | None]
 """The values of the labels; the sums, and of which version and step (None: all) of them."""
-
-
-def _tally(sums: dict[str, int]) -> Tally:
-    return Tally([sums])
 
 
 def _of_runs(tallies: dict[str, Tally]) -> list[_Place]:

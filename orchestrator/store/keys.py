@@ -140,12 +140,17 @@ class Keys:
         """HASH, shard → the id of the last event of its feed that the reader has seen to. For ever."""
         return f"{self.namespace}:{{registry}}:positions:{reader}"
 
-    def metrics(self, workflow: str, hour: int) -> str:
+    def metrics(self, workflow: str, at: int, kind: str = "sums") -> str:
         """HASH, `version|step|name` or `version|step|name|bucket` → a sum: what a workflow did in an hour; or ever.
 
-        An hour's until `metrics_retention_ms` after its end; those of ever for ever.
+        Of other kinds, likewise: by the day, or without versions and steps. Until `metrics_retention_ms` after the end
+        of the hour or day; those of ever for ever.
         """
-        return f"{self.namespace}:{{metrics}}:sums:{workflow}:{_HOURS.get(hour, hour)}"
+        return f"{self.namespace}:{{metrics}}:{kind}:{workflow}:{_HOURS.get(at, at)}"
+
+    def metrics_rolled_up(self) -> str:
+        """STRING, a moment: every hour from it on is in the sums of all kinds. For ever."""
+        return f"{self.namespace}:{{metrics}}:rolled-up-since"
 
     def metrics_positions(self, reader: str) -> str:
         """HASH, shard → the id of the last event of its feed that is in the sums. For ever."""

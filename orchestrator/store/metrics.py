@@ -16,19 +16,13 @@ from orchestrator.settings import Settings
 from orchestrator.store.connection import Connection, Script
 from orchestrator.store.keys import Keys
 from orchestrator.store.positions import START
+from orchestrator.store.rollups import DAY_MS, EVER, EVER_STEPS, HOUR_MS, Kind, Place, RolledUp, Sums, roll_up
 
-HOUR_MS: Final = 3_600_000
-EVER: Final = -1
-"""In place of an hour: the sums since the beginning, of runs as a whole. They never fall."""
-EVER_STEPS: Final = -2
-"""The same, of steps."""
-
-Sums = Mapping[str, int]
-"""Field → its sum."""
-Place = tuple[str, int]
-"""A workflow and an hour, by its first moment; or `EVER`, `EVER_STEPS`."""
+__all__ = ["EVER", "EVER_STEPS", "HOUR_MS", "MemoryMetrics", "Metrics", "Place", "RedisMetrics", "Sums"]
 
 _ADD = Script("metrics.lua")
+_NEVER: Final = 1 << 62
+_DAILY: Final = frozenset({Kind.DAYS, Kind.WHOLE_DAYS})
 
 
 class Metrics(Protocol):
@@ -40,8 +34,11 @@ class Metrics(Protocol):
     def add(self, reader: str, shard: int, after: str, upto: str, sums: Mapping[Place, Sums]) -> bool:
         """Add these and move the reader on, if it is at `after`; False, and nothing is done, if it is not."""
 
-    def read(self, places: Sequence[Place]) -> list[dict[str, int]]:
+    def read(self, places: Sequence[Place], kind: Kind = Kind.SUMS) -> list[dict[str, int]]:
         """The sums at these places, in their order."""
+
+    def rolled_up(self, now_ms: int) -> RolledUp:
+        """Since when hours and days are in the wider pieces too."""
 
 
 class RedisMetrics:
@@ -63,18 +60,24 @@ class RedisMetrics:
 
     def add(self, reader: str, shard: int, after: str, upto: str, sums: Mapping[Place, Sums]) -> bool:
         """Add these and move the reader on, if it is at `after`; False, and nothing is done, if it is not."""
-        keys, args = [self._keys.metrics_positions(reader)], [str(shard), after, upto]
-        for (workflow, hour), more in sums.items():
-            keys.append(self._keys.metrics(workflow, hour))
-            until = {} if hour < 0 else {"until": hour + HOUR_MS + self._retention_ms}
+        keys = [self._keys.metrics_positions(reader), self._keys.metrics_rolled_up()]
+        args = [str(shard), after, upto]
+        for (kind, (workflow, at)), more in _with_rollups(sums).items():
+            keys.append(self._keys.metrics(workflow, at, kind))
+            until = {} if at < 0 else {"until": _end(kind, at) + self._retention_ms}
             args.append(json.dumps({"add": more, **until}))
         return bool(self._connection.run(_ADD, keys, args))
 
-    def read(self, places: Sequence[Place]) -> list[dict[str, int]]:
+    def rolled_up(self, now_ms: int) -> RolledUp:
+        """Since when hours and days are in the wider pieces too."""
+        since = self._connection.execute("GET", self._keys.metrics_rolled_up())
+        return _rolled_up(_NEVER if since is None else int(since), now_ms, self._retention_ms)
+
+    def read(self, places: Sequence[Place], kind: Kind = Kind.SUMS) -> list[dict[str, int]]:
         """The sums at these places, in their order."""
-        commands = [("HGETALL", self._keys.metrics(workflow, hour)) for workflow, hour in places]
+        commands = [("HGETALL", self._keys.metrics(workflow, at, kind)) for workflow, at in places]
         answers = self._connection.execute_many(commands) if commands else []
-        return [{name: int(number) for name, number in held.items()} for held in answers]
+        return [dict(zip(held, map(int, held.values()), strict=True)) for held in answers]
 
 
 class MemoryMetrics:
@@ -85,7 +88,7 @@ class MemoryMetrics:
         self._clock = clock
         self._lock = threading.Lock()
         self._positions: dict[str, dict[int, str]] = {}
-        self._sums: dict[Place, dict[str, int]] = {}
+        self._sums: dict[tuple[Kind, Place], dict[str, int]] = {}
 
     def positions(self, reader: str) -> dict[int, str]:
         """Shard → where the reader is; no shard of which it has seen nothing."""
@@ -99,14 +102,34 @@ class MemoryMetrics:
             if positions.get(shard, START) != after:
                 return False
             positions[shard] = upto
-            for place, more in sums.items():
+            for place, more in _with_rollups(sums).items():
                 held = self._sums.setdefault(place, {})
                 for name, number in more.items():
                     held[name] = held.get(name, 0) + number
             return True
 
-    def read(self, places: Sequence[Place]) -> list[dict[str, int]]:
+    def rolled_up(self, now_ms: int) -> RolledUp:
+        """Since when hours and days are in the wider pieces too."""
+        return _rolled_up(0, now_ms, self._retention_ms)
+
+    def read(self, places: Sequence[Place], kind: Kind = Kind.SUMS) -> list[dict[str, int]]:
         """The sums at these places, in their order."""
         with self._lock:
-            kept_ms = self._clock() - HOUR_MS - self._retention_ms
-            return [dict(self._sums.get(place, {})) if place[1] < 0 or place[1] > kept_ms else {} for place in places]
+            ended_ms = self._clock() - self._retention_ms
+            return [
+                dict(self._sums.get((kind, place), {})) if place[1] < 0 or _end(kind, place[1]) > ended_ms else {}
+                for place in places
+            ]
+
+
+def _with_rollups(sums: Mapping[Place, Sums]) -> dict[tuple[Kind, Place], Sums]:
+    return {**{(Kind.SUMS, place): more for place, more in sums.items()}, **roll_up(sums)}
+
+
+def _end(kind: Kind, at: int) -> int:
+    return at + (DAY_MS if kind in _DAILY else HOUR_MS)
+
+
+def _rolled_up(hours_since: int, now_ms: int, retention_ms: int) -> RolledUp:
+    """A day is read as one for as long as its first hour is kept: its hours say the same until then."""
+    return RolledUp(hours_since, max(hours_since, now_ms - retention_ms - HOUR_MS + 1))

@@ -9,9 +9,11 @@ Sketches are merged by adding the counts.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Final
 
 ALPHA: Final = 0.01
@@ -65,12 +67,16 @@ class Sketch:
 
     def quantile(self, share: float) -> float | None:
         """The value at rank floor(share * (n - 1)) of all in their order, within 1 %; None if there are none."""
-        rank, seen = math.floor(share * (self.count - 1)), 0
-        for bucket in sorted(self.counts):
-            seen += self.counts[bucket]
-            if seen > rank:
-                return value_of(bucket)
-        return None
+        return self.quantiles(share)[0]
+
+    def quantiles(self, *shares: float) -> list[float | None]:
+        """Several at once."""
+        buckets = sorted(self.counts)
+        seen = list(accumulate(self.counts[bucket] for bucket in buckets))
+        if not seen:
+            return [None] * len(shares)
+        ranks = (math.floor(share * (seen[-1] - 1)) for share in shares)
+        return [value_of(buckets[bisect_right(seen, rank)]) for rank in ranks]
 
     def at_most(self, limit: float) -> int:
         """How many are not above a limit, as far as the buckets tell: those that stand for no more than it."""

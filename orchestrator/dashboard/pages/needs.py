@@ -172,7 +172,7 @@ def _findings(caller: Caller, pages: Collection[str]) -> list[Need]:
     """The doctor's, of everything; a key of some workflows is told of queues alone, as it is by the API."""
     if caller.workflows:
         return _lonely_queues(caller, pages)
-    ill = [one for one in caller.client.doctor() if one.level is not Level.OK]
+    ill = [one for one in caller.client.doctor_lately() if one.level is not Level.OK]
     needs = [_finding(one, pages) for one in ill[:_FINDINGS]]
     if len(ill) > _FINDINGS:
         more = tag("code", "orchestrator doctor")
