@@ -17,6 +17,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator.client.callers import check_local, source_of
+from orchestrator.dashboard.document import finished
 from orchestrator.dashboard.paths import ASSETS, BASE, LOGIN
 from orchestrator.dashboard.sessions import COOKIE, Sessions
 from orchestrator.errors import Forbidden, OrchestratorError, Unauthenticated
@@ -157,7 +158,7 @@ class _Guarded:
         await self._send(message)
 
     async def _send_page(self, head: Message) -> None:
-        body = self._body.replace(b"<script", f'<script nonce="{self._nonce}"'.encode())
+        body = finished(self._body, self._nonce)
         MutableHeaders(scope=head)["Content-Length"] = str(len(body))
         await self._send(head)
         await self._send({"type": "http.response.body", "body": body})

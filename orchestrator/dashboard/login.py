@@ -97,7 +97,7 @@ def _page(token: str, wanted: str, error: OrchestratorError | None) -> str:
     )
     main = tag("main", brand(), tag("h1", "Log in"), form, class_="login")
     head = tag("head", tag("meta", charset="utf-8"), tag("title", "Log in · Orchestrator"), head_links())
-    return "<!doctype html>" + tag("html", head, tag("body", main, class_="bare"), lang="en")
+    return f"<!doctype html>{tag('html', head, tag('body', main, class_='bare'), lang='en')}"
 
 
 def _set(request: Request, response: Response, name: str, value: str, max_age: int, same_site: Any) -> None:

@@ -65,6 +65,7 @@ def test_what_comes_in_appears_by_itself(as_role: AsRole, system: System, kind: 
     first = system.client.events.emit(type=kind, source="/shop", data={"id": 1, "note": "for Ada"})
     person = as_role("operator")
     page = person.visit(f"/events?type={kind}")
+    expect(rows(person, first.id).locator("details > *")).to_have_count(1)
     rows(person, first.id).locator("summary").first.click()
     expect(rows(person, first.id).locator(".json")).to_contain_text("for Ada")
 

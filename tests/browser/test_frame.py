@@ -24,6 +24,7 @@ def test_without_a_key_there_is_only_the_log_in(visitor: Person) -> None:
 
     expect(visitor.page.get_by_role("heading", name="Log in")).to_be_visible()
     assert "next=" in visitor.page.url
+    assert visitor.page.evaluate("document.compatMode") == "CSS1Compat"
 
 
 def test_a_wrong_key_is_refused_with_its_code(visitor: Person) -> None:

@@ -212,5 +212,11 @@
       .observe(document.body, { childList: true, subtree: true });
   });
 
-  window.orchestrator = { say, open, close };
+  // and what is unfolded for the first time comes from the server
+  const fill = (id, html) => {
+    const details = document.getElementById(id);
+    if (details && details.childElementCount === 1) details.insertAdjacentHTML("beforeend", html);
+  };
+
+  window.orchestrator = { say, open, close, fill };
 })();

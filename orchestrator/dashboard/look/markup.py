@@ -14,18 +14,23 @@ NOTHING: Final = Markup("")
 
 def tag(name: str, /, *children: Child, **attributes: str | float | bool | None) -> Markup:
     """An element. `class_` and `aria_label` are written `class` and `aria-label`; None and False leave one out."""
-    shown = "".join(_attribute(key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items())
+    shown = "".join([_attribute(key, value) for key, value in attributes.items()])
     if name in VOID:
         return Markup(f"<{name}{shown}>")  # noqa: S704  # every part is escaped
-    return Markup(f"<{name}{shown}>{joined(children)}</{name}>")  # noqa: S704
+    return Markup(f"<{name}{shown}>{_inside(children)}</{name}>")  # noqa: S704
 
 
 def joined(children: Iterable[Child], between: Child = None) -> Markup:
     """Several, one behind the other."""
-    return escape(between or "").join(escape(child) for child in children if child is not None)
+    return Markup(_inside(children, str(escape(between or ""))))  # noqa: S704
 
 
-def _attribute(name: str, value: str | float | bool | None) -> str:
+def _inside(children: Iterable[Child], between: str = "") -> str:
+    return between.join([one if isinstance(one, Markup) else str(escape(one)) for one in children if one is not None])
+
+
+def _attribute(key: str, value: str | float | bool | None) -> str:
     if value is None or value is False:
         return ""
+    name = key.rstrip("_").replace("_", "-")
     return f" {name}" if value is True else f' {name}="{escape(str(value))}"'

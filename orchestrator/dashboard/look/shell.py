@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,18 +11,22 @@ from markupsafe import Markup
 from orchestrator.dashboard.look.markup import joined, tag
 from orchestrator.dashboard.paths import ASSETS, LOGOUT, to
 
-STYLES: Final = (
-    "tokens.css",
-    "shell.css",
-    "parts.css",
-    "run.css",
-    "forms.css",
-    "workflows.css",
-    "ways.css",
-    "fleet.css",
-    "over.css",
-)
-SCRIPTS: Final = ("dashboard.js", "forms.js")
+BUNDLES: Final[Mapping[str, Sequence[str]]] = {
+    "all.js": ("dashboard.js", "forms.js"),
+    "all.css": (
+        "base.css",
+        "tokens.css",
+        "shell.css",
+        "parts.css",
+        "run.css",
+        "forms.css",
+        "workflows.css",
+        "ways.css",
+        "fleet.css",
+        "over.css",
+    ),
+}
+"""What browsers ask for, and the files that it is made of, in their order."""
 
 _MARK: Final = Markup(
     '<path d="M5 12.5h4.2c3.4 0 2.4-7 5.8-7H19M9.2 12.5c3.4 0 2.4 7 5.8 7H19" fill="none" stroke="currentColor" '
@@ -41,12 +45,11 @@ class NavItem:
 
 
 def head_links() -> Markup:
-    """Styles and our script; the script sets the theme before anything is painted."""
-    styles = [tag("link", rel="stylesheet", href=to(f"{ASSETS}/{name}")) for name in STYLES]
-    script = joined(tag("script", "", src=to(f"{ASSETS}/{name}")) for name in SCRIPTS)
+    """Our styles and our script, which sets the theme before anything is painted: one file each."""
+    script, style = (to(f"{ASSETS}/{name}") for name in BUNDLES)
     viewport = tag("meta", name="viewport", content="width=device-width, initial-scale=1")
     icon = tag("link", rel="icon", type="image/svg+xml", href=to(f"{ASSETS}/mark.svg"))
-    return joined([viewport, icon, script, *styles])
+    return joined([viewport, icon, tag("script", "", src=script), tag("link", rel="stylesheet", href=style)])
 
 
 def brand() -> Markup:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from markupsafe import Markup
 from nicegui import ui
+from nicegui.element import Element
 
 from orchestrator.client.access import Role
 from orchestrator.client.callers import Caller
@@ -23,10 +24,14 @@ from orchestrator.dashboard.look.search import chips, filter_form, search_box
 from orchestrator.dashboard.look.status import badge
 from orchestrator.dashboard.look.table import Column, Table, static_table
 from orchestrator.dashboard.look.times import moment
+from orchestrator.dashboard.look.unfolding import fill, later, on_unfold
 from orchestrator.dashboard.pages.event_actions import LetterActions
 from orchestrator.dashboard.pages.page import Page
 from orchestrator.dashboard.paths import to, workflow_path
 from orchestrator.dashboard.visit import Visit
+from orchestrator.spec.cloudevents import CloudEvent
+
+E = TypeVar("E", TakenIn, DeadEvent)
 
 PATH: Final = "/events"
 ROWS: Final = 50
@@ -121,6 +126,32 @@ def _views(filters: Filters) -> Markup:
     return chips(VIEWS, filters.view, lambda view: to(PATH, {"view": view}), "Views")
 
 
+class _Rows:
+    """The rows of a table of events: built once each, as an event does not change, and sent whole when unfolded."""
+
+    def __init__(self, visit: Visit, table: Table, around: Element) -> None:
+        self.visit = visit
+        self.table = table
+        self._cells: dict[str, Sequence[Child]] = {}
+        self._bodies: dict[str, str] = {}
+        on_unfold(around, self._unfold)
+
+    def show(self, entries: Mapping[str, E], cells: Callable[[E], Sequence[Child]]) -> None:
+        """These, by their ids."""
+        self._cells = {name: self._cells.get(name) or cells(one) for name, one in entries.items()}
+        self._bodies = {name_of(name): one.body for name, one in entries.items()}
+        self.table.show(self._cells)
+
+    async def _unfold(self, name: str) -> None:
+        async def put(caller: Caller) -> None:
+            caller.check_role(Role.OPERATOR, "list_events", "events")
+            caller.check_unrestricted()
+            if name in self._bodies:
+                fill(name, unfolded(self._bodies[name]))
+
+        await self.visit.again(put)
+
+
 class _Tail:
     """What comes in, in one browser."""
 
@@ -135,7 +166,7 @@ class _Tail:
         self.empty = html(NOTHING)
         self.box = ui.element("div")
         with self.box:
-            self.table = Table("Events", COLUMNS)
+            self.rows = _Rows(self.visit, Table("Events", COLUMNS), self.box)
         self.pages = html(NOTHING)
         self._put(found)
 
@@ -164,7 +195,7 @@ class _Tail:
         return Tail(found, before)
 
     def _put(self, found: Tail) -> None:
-        self.table.show({entry.entry_id: tail_cells(entry) for entry in found.entries})
+        self.rows.show({entry.entry_id: entry for entry in found.entries}, tail_cells)
         shown = bool(found.entries)
         show_if(self.box, shown)
         self.empty.set_content(NOTHING if shown else _none_came(self.filters, more=found.before is not None))
@@ -189,33 +220,34 @@ def tail_cells(entry: TakenIn) -> Sequence[Child]:
         joined([kind, replayed, beside]),
         source,
         tag("span", name, class_="mono clip", title=name) if name else "",
-        body_of(entry.entry_id, entry.body),
+        folded(entry.entry_id, event),
     )
 
 
-def body_of(name: str, body: str) -> Markup:
-    """An event to be unfolded: its data first, as that is what one looks for."""
+def name_of(entry_id: str) -> str:
+    """What is to be unfolded of an entry, by its id in the page."""
+    return f"event-{entry_id}"
+
+
+def folded(entry_id: str, event: CloudEvent | None) -> Markup:
+    """An event to be unfolded: its data first, as that is what one looks for. The whole comes when it is asked for."""
+    return later(name_of(entry_id), _glance(event) if event else "As it came", class_="event")
+
+
+def unfolded(body: str) -> Markup:
+    """The whole of it."""
     event = event_in(body)
-    if event is None:
-        return tag("details", tag("summary", "As it came"), tag("pre", body, tabindex=0), id=f"event-{name}")
-    whole = event.to_json()
-    return tag(
-        "details",
-        tag("summary", _glance(whole.get("data"))),
-        tag("div", json_view(whole), class_="json"),
-        id=f"event-{name}",
-        class_="event",
-    )
+    return tag("pre", body, tabindex=0) if event is None else tag("div", json_view(event.to_json()), class_="json")
 
 
 _GLANCE: Final = 60
 
 
-def _glance(data: Any) -> Markup:
+def _glance(event: CloudEvent) -> Markup:
     """The data, as much of it as fits on a line."""
-    if data is None:
-        return tag("span", "no data", class_="none")
-    text = json.dumps(data, ensure_ascii=False)
+    if event.data is None or event.is_base64:
+        return tag("span", "bytes" if event.is_base64 else "no data", class_="none")
+    text = json.dumps(event.data, ensure_ascii=False)
     return tag("code", text if len(text) <= _GLANCE else f"{text[:_GLANCE]}…")
 
 
@@ -233,7 +265,8 @@ class _Dead:
         self.box = ui.element("div").classes("stack")
         with self.box:
             actions = LetterActions(self.visit, self.refresh)
-            self.table = Table("Given up", DEAD_COLUMNS, selectable=True, on_select=actions.selected)
+            table = Table("Given up", DEAD_COLUMNS, selectable=True, on_select=actions.selected)
+            self.rows = _Rows(self.visit, table, self.box)
         self.pages = html(NOTHING)
         self._put(found)
 
@@ -248,7 +281,7 @@ class _Dead:
 
     def _put(self, found: Sequence[DeadEvent]) -> None:
         shown, more = found[:ROWS], len(found) > ROWS
-        self.table.show({one.id: dead_cells(one) for one in shown})
+        self.rows.show({one.id: one for one in shown}, dead_cells)
         show_if(self.box, shown)
         self.empty.set_content(NOTHING if shown else _none_dead(self.filters))
         first = self.filters.address() if self.filters.after else None
@@ -265,7 +298,7 @@ def dead_cells(one: DeadEvent) -> Sequence[Child]:
         joined([one.reason, kind]),
         _trigger(one.trigger) if one.trigger else tag("span", "every trigger", class_="none"),
         f"{one.attempts:,}",
-        body_of(one.id, one.body),
+        folded(one.id, event),
     )
 
 

@@ -9,11 +9,14 @@ from markupsafe import Markup
 
 from orchestrator.client.redaction import MASK
 from orchestrator.client.search import STATUSES
+from orchestrator.client.shown import TakenIn
 from orchestrator.dashboard.look.json_view import json_view
-from orchestrator.dashboard.look.markup import tag
+from orchestrator.dashboard.look.markup import joined, tag
 from orchestrator.dashboard.look.status import badge
 from orchestrator.dashboard.look.times import in_words, moment
+from orchestrator.dashboard.pages.events import tail_cells, unfolded
 from orchestrator.engine.state import StepState
+from orchestrator.spec.cloudevents import parse_structured
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -95,3 +98,13 @@ def test_moments_are_in_utc_until_the_browser_knows_better() -> None:
 
     assert 'datetime="2026-01-31T12:00:00.000Z"' in shown
     assert "2026-01-31 12:00:00.000 UTC" in shown
+
+
+def test_a_list_of_events_holds_no_whole_event() -> None:
+    """Whatever their size: the whole is sent when somebody unfolds it."""
+    event = parse_structured({"id": "e", "source": "/shop", "type": "t", "specversion": "1.0", "data": ["x" * 50_000]})
+    entry = TakenIn("1-0", "2026-01-01T00:00:00Z", event, event.text())
+
+    assert len(joined(tail_cells(entry))) < 2_000
+    assert "data-later" in joined(tail_cells(entry))
+    assert "/shop" in unfolded(entry.body)
