@@ -8,18 +8,20 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-from orchestrator.client.audit import Audit
+from orchestrator.client.audit import DONE, Audit
 from orchestrator.client.composing import composed, event_in
 from orchestrator.client.shown import DeadEvent, TakenIn, TriggerMiss
 from orchestrator.client.surface import ALL, ExternalEvents
 from orchestrator.engine.roots import rfc3339
-from orchestrator.errors import PayloadTooLarge, UnknownEvent
+from orchestrator.errors import InvalidRequest, PayloadTooLarge, UnknownEvent
 from orchestrator.settings import Settings
 from orchestrator.spec.cloudevents import CloudEvent
 from orchestrator.store.events import DeadLetter, Delivery, Events, entry_key
 
 PAGE: Final = 500
 LOOK_MS: Final = 1_000
+
+Given = CloudEvent | Mapping[str, Any] | None
 
 
 class RedisExternalEvents(ExternalEvents):
@@ -43,14 +45,26 @@ class RedisExternalEvents(ExternalEvents):
         **attributes: Any,
     ) -> CloudEvent:
         named = {"type": type, "data": data, "source": source, "id": id, **attributes}
-        return self.emit_many([composed(event, {name: value for name, value in named.items() if value is not None})])[0]
+        return self._emit([(event, {name: value for name, value in named.items() if value is not None})])[0]
 
     @override
     def emit_many(self, events: Iterable[CloudEvent | Mapping[str, Any]]) -> list[CloudEvent]:
-        found = [composed(event, {}) for event in events]
-        texts = [self._text(event) for event in found]
+        return self._emit([(event, {}) for event in events])
+
+    def _emit(
+        self, given: Sequence[tuple[CloudEvent | Mapping[str, Any] | None, Mapping[str, Any]]]
+    ) -> list[CloudEvent]:
+        """Take events in, with what they are to have besides; all or none of them."""
+        try:
+            found = [composed(event, named) for event, named in given]
+            texts = [self._text(event) for event in found]
+        except InvalidRequest as error:
+            self._audit.note("emit", "events", error.code)
+            raise
         for first in range(0, len(texts), PAGE):
             self._events.append(texts[first : first + PAGE])
+        target = f"events/{found[0].type}" if len(found) == 1 else "events"
+        self._audit.note("emit", target, DONE, f"{len(found)} taken in")
         return found
 
     @override

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from orchestrator import logs
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.audit import DONE, Audit
 from orchestrator.client.inputs import checked_input
 from orchestrator.client.masking import masked_refusal, redaction_of
 from orchestrator.client.surface import Start
@@ -24,6 +25,7 @@ from orchestrator.errors import InvalidInput, InvalidRequest, NotFound, Unreacha
 from orchestrator.plan.graph import Plan
 from orchestrator.settings import Settings
 from orchestrator.spec.durations import milliseconds, parse_duration
+from orchestrator.store.access import AuditEntry
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
 from orchestrator.telemetry import current_traceparent, is_traceparent
@@ -38,6 +40,8 @@ Offers = dict[str, Offer]
 """What new runs of each workflow may take; one look at the registry for all that is started together."""
 Prepared = tuple[Plan, Commit]
 Refusal = InvalidRequest | NotFound
+Existing = tuple[Prepared, str]
+"""A start whose run is there already, or has been; and the id of its entry in the audit log, if it has one."""
 
 
 class Starter:
@@ -78,16 +82,17 @@ class Starter:
         self.accept([one for one in tried if isinstance(one, tuple)])
         return [None if isinstance(one, tuple) else one for one in tried]
 
-    def accept(self, prepared: Sequence[Prepared]) -> list[Commit]:
-        """Store runs and send their first messages, pipelined; the commits of those that exist already, or have been.
+    def accept(self, prepared: Sequence[Prepared], audit: Audit | None = None) -> list[Existing]:
+        """Store runs and send their first messages, pipelined; those that exist already, or have been.
 
-        Once stored, a run is never lost: what the broker misses, the ledger sends.
+        Once stored, a run is never lost: what the broker misses, the ledger sends. `audit`: of whoever starts them;
+        nobody, if they are started by what has a history of its own.
         """
-        existing: list[Commit] = []
+        existing: list[Existing] = []
         broker_answers = True
         for first in range(0, len(prepared), BATCH):
             batch = prepared[first : first + BATCH]
-            replies, pushed = self._keep(batch)
+            replies, note_ids, pushed = self._keep(batch, audit or Audit())
             ready = [
                 (plan, commit.run_id, entry)
                 for (plan, commit), reply in zip(batch, replies, strict=True)
@@ -95,25 +100,28 @@ class Starter:
                 for entry in plan.root.entries
             ]
             existing += [
-                commit for (_, commit), reply in zip(batch, replies, strict=True) if reply is not Answer.APPLIED
+                (one, note_id)
+                for one, reply, note_id in zip(batch, replies, note_ids, strict=True)
+                if reply is not Answer.APPLIED
             ]
             broker_answers = broker_answers and (pushed or self._send(ready))
         return existing
 
-    def _keep(self, batch: Sequence[Prepared]) -> tuple[list[Answer], bool]:
-        """Store runs; the answers, and whether their first messages went with them.
+    def _keep(self, batch: Sequence[Prepared], audit: Audit) -> tuple[list[Answer], Sequence[str], bool]:
+        """Store runs and what is to be noted of them; the answers, the notes' ids, and whether messages went along.
 
         The message of a run that exists already goes, too: like any message, it is only a hint.
         """
         commits = [commit for _, commit in batch]
-        pushes = None
-        if self._broker_too is not None:
-            pushes = self._dispatcher.pushes(_entries(batch))
-        if pushes is None or self._broker_too is None:
-            replies = self._store.apply_many(commits)
+        notes = [] if audit.access is None else [start_entry(audit, plan, commit) for plan, commit in batch]
+        pushes = None if self._broker_too is None else self._dispatcher.pushes(_entries(batch))
+        note_ids: Sequence[str]
+        if isinstance(self._store, RedisStore) and (notes or pushes is not None):
+            replies, note_ids = self._store.apply_and_push(commits, pushes or (), notes)
         else:
-            replies = self._broker_too.apply_and_push(commits, pushes)
-        return [reply.first for reply in replies], pushes is not None
+            replies = self._store.apply_many(commits)
+            note_ids = [audit.write(note) for note in notes]
+        return [reply.first for reply in replies], note_ids or [""] * len(batch), pushes is not None
 
     def _send(self, ready: Sequence[tuple[Plan, str, str]]) -> bool:
         """Whether the first messages were sent."""
@@ -171,6 +179,11 @@ class Starter:
             traceparent=one.traceparent if is_traceparent(one.traceparent) else current_traceparent(),
         )
         return start(plan, request, self._timing)
+
+
+def start_entry(audit: Audit, plan: Plan, commit: Commit, outcome: str = DONE) -> AuditEntry:
+    """What there is to note of a start: the run as what it was done to, and which workflow's it is."""
+    return audit.entry("start", f"runs/{commit.run_id}", outcome, plan.key)
 
 
 def _entries(prepared: Sequence[Prepared]) -> list[tuple[Plan, str, str]]:

@@ -12,6 +12,7 @@ from orchestrator import logs
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.commit import Answer, Commit, Reply
 from orchestrator.settings import Settings
+from orchestrator.store.access import AuditEntry, noting
 from orchestrator.store.beside import fetch_beside, put_beside
 from orchestrator.store.connection import BLOCK_MS, Connection, Script
 from orchestrator.store.keys import Keys
@@ -60,22 +61,29 @@ class RedisStore:
             replies += [self._whole(commit, reply) for commit, reply in zip(batch, decoded, strict=True)]
         return replies
 
-    def apply_and_push(self, commits: Sequence[Commit], pushes: Sequence[tuple[str, str]]) -> list[Reply]:
-        """As `apply_many`, and texts are put into lists of this Redis (key, text) in the same round trip.
+    def apply_and_push(
+        self, commits: Sequence[Commit], pushes: Sequence[tuple[str, str]], notes: Sequence[AuditEntry] = ()
+    ) -> tuple[list[Reply], list[str]]:
+        """As `apply_many`, with texts for lists of this Redis (key, text) and for the audit log in the same round trip.
 
-        They are put there once the commits are tried, whatever came of these; nothing relies on them.
+        They are put there once the commits are tried, whatever came of these; nothing relies on them. Besides the
+        replies, the ids of the notes; empty for one that was refused.
         """
         lists: dict[str, list[str]] = {}
         for key, text in pushes:
             lists.setdefault(key, []).append(text)
         calls = [encode(put_beside(self._payloads, one), self.keys, self._feed_length) for one in commits]
-        commands = [("LPUSH", key, *texts) for key, texts in lists.items()]
-        answers, pushed = self._connection.run_and(_COMMIT, calls, commands)
-        for refused in pushed:
+        commands: list[Sequence[Any]] = [("LPUSH", key, *texts) for key, texts in lists.items()]
+        if notes:
+            commands.append(noting(self.keys, notes, self._settings.audit_length))
+        answers, others = self._connection.run_and(_COMMIT, calls, commands)
+        for refused in others:
             if isinstance(refused, Exception):
                 log.warning("not_pushed", error=str(refused))
         decoded = (decode(commit, answer) for commit, answer in zip(commits, answers, strict=True))
-        return [self._whole(commit, reply) for commit, reply in zip(commits, decoded, strict=True)]
+        replies = [self._whole(commit, reply) for commit, reply in zip(commits, decoded, strict=True)]
+        note_ids = others[-1] if notes and not isinstance(others[-1], Exception) else [""] * len(notes)
+        return replies, note_ids
 
     def read(self, run_id: str, fields: Sequence[str]) -> tuple[int, dict[str, str | None]]:
         """The moment, and the values of these fields then; None: absent."""

@@ -12,6 +12,7 @@ from celery._state import pop_current_task, push_current_task  # type: ignore[at
 from orchestrator import Orchestrator, Settings, Start, Step, define_workflow
 from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.engine.commit import Answer
+from orchestrator.errors import RunConflict
 from orchestrator.local.redis_server import LocalRedis
 from orchestrator.spec.workflow import Meta
 from orchestrator.store.connection import Connection
@@ -110,7 +111,7 @@ def test_a_list_that_cannot_be_pushed_to_refuses_no_run(redis_server: LocalRedis
     """The runs are stored; what was not sent, the ledger sends."""
     Connection(redis_server.url()).execute("SET", redis_store.keys.workflows(), "no list")
 
-    (reply,) = redis_store.apply_and_push([start("one")], [(redis_store.keys.workflows(), "message")])
+    (reply,), _ = redis_store.apply_and_push([start("one")], [(redis_store.keys.workflows(), "message")])
 
     assert reply.first is Answer.APPLIED
 
@@ -122,7 +123,18 @@ def test_runs_and_messages_are_stored_though_the_scripts_were_forgotten(
     connection, queue = Connection(redis_server.url()), f"{redis_store.keys.namespace}:queue"
     connection.execute("SCRIPT", "FLUSH")
 
-    (reply,) = redis_store.apply_and_push([start("one")], [(queue, "message")])
+    (reply,), _ = redis_store.apply_and_push([start("one")], [(queue, "message")])
 
     assert reply.first is Answer.APPLIED
     assert set(connection.execute("LRANGE", queue, 0, -1)) == {"message"}
+
+
+def test_starts_are_noted_with_the_runs(client: RedisOrchestrator) -> None:
+    """In the same round trip; a conflict is told from it."""
+    client.start_many([Start("tests.waits", run_id=f"run-{n}") for n in range(3)])
+    with pytest.raises(RunConflict):
+        client.start("tests.waits", {"n": 1}, run_id="run-1")
+
+    told = [(one.target, one.outcome) for one in client.access.read(None, 10, "start")]
+
+    assert told == [("runs/run-1", "run_conflict"), *((f"runs/run-{n}", "done") for n in (2, 1, 0))]
