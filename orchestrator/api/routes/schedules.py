@@ -10,7 +10,6 @@ from orchestrator.api.access import PREFIX, Operator, Viewer
 from orchestrator.api.answers import Backfilled, Event, History, ScheduleList, Triggered, told
 from orchestrator.api.models import After, Backfill, Wanted, WorkflowKey
 from orchestrator.api.problems import documented
-from orchestrator.client.access import may_see
 from orchestrator.client.shown import ScheduleDescription, Slots
 
 router = APIRouter(tags=["schedules"], responses=documented())
@@ -22,13 +21,16 @@ _ONE = "/workflows/{key}/schedules/{name}"
 _LOCATION = {"Location": {"description": "The run.", "schema": {"type": "string"}, "required": True}}
 
 
-@router.get("/schedules", summary="List schedules", responses=documented(404))
+@router.get("/schedules", summary="List schedules", responses=documented(422))
 def list_schedules(
-    caller: Viewer, workflow: Annotated[str | None, Query(max_length=300, description="Those of one workflow.")] = None
+    caller: Viewer,
+    workflow: Annotated[str | None, Query(max_length=300, description="Those of one workflow.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    cursor: Annotated[str | None, Query(max_length=1_500, description="That of the page before.")] = None,
 ) -> ScheduleList:
     """By workflow and name, each with its next fire."""
-    found = caller.client.schedules.list(workflow)
-    return ScheduleList(schedules=[one for one in found if may_see(caller.workflows, one.workflow)])
+    found = caller.client.schedules.page_seen(caller.workflows, workflow, limit=limit, cursor=cursor)
+    return ScheduleList(schedules=[*found.schedules], cursor=found.cursor)
 
 
 @router.get(_ONE, summary="A schedule", responses=documented(404))

@@ -98,7 +98,7 @@ class _Inbox:
             caller.check_role(Role.OPERATOR, "list_approvals", "approvals")
         else:
             caller.check_role(Role.STARTER, "list_approvals", "approvals")
-        return caller.client.approvals.page(
+        return caller.client.approvals.page_seen(
             None if self.asked.everybody else caller.user,
             caller.groups,
             limit=ROWS,

@@ -69,7 +69,7 @@ OF_REDIS = {"of", "attached_to", "acting_for", "find", "masked", "reconcile", "s
     "get_seen",
     "overall_seen",
     "samples_of",
-    "page",
+    "page_seen",
     "asked",
     "before",
 }
