@@ -335,6 +335,8 @@ def _end(before: str | None, *, behind: bool) -> str:
     if before is None:
         return "+"
     moment, number = _place(before)
+    if (moment, max(0, number - _BEHIND) if behind else number) == (0, 0):
+        return "0-0"  # nothing comes before the lowest id, which no entry has, and Redis refuses to look
     return f"({moment}-{max(0, number - _BEHIND) if behind else number}"
 
 

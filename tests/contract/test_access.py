@@ -97,6 +97,7 @@ def test_starts_and_events_push_nothing_else_out_of_the_log(access: Access) -> N
         paged += page
 
     assert paged == whole
+    assert access.read("0", 1) == access.read("0-0", 1) == []
     assert sorted(one.target for one in whole) == [f"runs/{kind}{number}" for kind in "cs" for number in range(4)]
     assert [one.target for one in whole if one.action == "cancel"] == [f"runs/c{number}" for number in (3, 2, 1, 0)]
     assert {one.action for one in access.read(None, 100, "start")} >= {"start"}

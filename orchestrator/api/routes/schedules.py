@@ -74,7 +74,7 @@ def show_slots(
     return caller.client.schedules.slots(key, name, since, until, limit=limit)
 
 
-@router.post(f"{_ONE}/pause", summary="Hold a schedule", responses=documented(404, 409))
+@router.post(f"{_ONE}/pause", summary="Pause a schedule", responses=documented(404, 409))
 def pause_schedule(caller: Operator, key: WorkflowKey, name: Name, body: Wanted = NO_REASON) -> ScheduleDescription:
     """The slots until it is resumed are neither fired nor missed."""
     caller.check_workflow(key)
@@ -82,7 +82,7 @@ def pause_schedule(caller: Operator, key: WorkflowKey, name: Name, body: Wanted 
     return caller.client.schedules.describe(key, name)
 
 
-@router.post(f"{_ONE}/resume", summary="Let a schedule go on", responses=documented(404, 409))
+@router.post(f"{_ONE}/resume", summary="Resume a schedule", responses=documented(404, 409))
 def resume_schedule(caller: Operator, key: WorkflowKey, name: Name, body: Wanted = NO_REASON) -> ScheduleDescription:
     """From the next slot on."""
     caller.check_workflow(key)
