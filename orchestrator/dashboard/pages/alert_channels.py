@@ -96,9 +96,7 @@ class _Channels:
         self.table.show({one.id: (*delivery_row(one), _about(one)) for one in dead})
         for part in (self.box, self.bar):
             show_if(part, dead)
-        nothing = empty_state(
-            "No message was given up.", hint="A message is given up after its last try; here it can be sent again."
-        )
+        nothing = empty_state("No message was given up.", hint="After its last try one is; here it can be sent again.")
         self.empty.set_content(NOTHING if dead else nothing)
 
     def _channel(self, channel: ChannelDescription) -> None:

@@ -160,7 +160,7 @@ def _nothing(filters: Filters, *, more: bool) -> Markup:
     if filters.narrowed or filters.cursor:
         return empty_state("No alert matches.", "Show all alerts", Filters(state=EVERY).address)
     if filters.states is None:
-        hint = "A listener raises them: when runs fail, are late, or cannot be undone, and when no worker takes their steps."
+        hint = "A listener raises them: when runs fail, are late, or cannot be undone, and when no worker is there."
         return empty_state("There has been no alert yet.", hint=hint, command="orchestrator listen")
     return empty_state(f"No alert is {filters.states}.", "Show all alerts", everything, hint="New ones appear here.")
 

@@ -153,7 +153,7 @@ class _Inbox:
                 to("/runs"),
                 hint="One that does appears here by itself.",
             )
-        hint = f"{self.visit.first.user or 'This machine'} is not asked to decide anything now. New ones appear here by themselves."
+        hint = f"{self.visit.first.user or 'This machine'} is asked nothing now. New ones appear here by themselves."
         if self.visit.allows(Role.OPERATOR):
             return empty_state("No approval waits for you.", "Look at everybody's", to(PATH, {"of": "all"}), hint=hint)
         return empty_state("No approval waits for you.", "All runs", to("/runs"), hint=hint)
