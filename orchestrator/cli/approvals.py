@@ -55,7 +55,7 @@ def approve(
     form: Form = None,
     as_json: Json = False,
 ) -> None:
-    """Approve."""
+    """Approve: the step completes once enough have."""
     from orchestrator.cli import decisions
     from orchestrator.cli.output import answering
 
