@@ -128,7 +128,9 @@ class Settings(BaseSettings):
     rate_per_s: float = Field(100, gt=0, description="Requests a second that a key may make in the long run.")
     rate_burst: int = Field(200, ge=1, description="Requests that it may make at once.")
     max_body_bytes: int = Field(8_388_608, ge=1_024, description="Limit of an HTTP request's body.")
-    audit_length: int = Field(100_000, ge=100, description="Entries kept in the audit log.")
+    audit_length: int = Field(
+        100_000, ge=100, description="Entries of the audit log; as many again of starts and events."
+    )
     job_retention_ms: int = Field(604_800_000, ge=1_000, description="Bulk jobs are deleted so long after their end.")
     events_kept_ms: int = Field(604_800_000, ge=1_000, description="External events are kept so long.")
     events_dedupe_ms: int = Field(

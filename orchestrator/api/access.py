@@ -80,8 +80,9 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API ke
 def _allowed(needed: Role) -> Callable[..., Caller]:
     def caller(request: Request, _: Annotated[Any, Security(_bearer)]) -> Caller:
         found: Caller = request.state.caller
-        found.check_role(needed, request.scope["route"].name, request.url.path.removeprefix(f"{PREFIX}/"))
-        return found
+        action, target = request.scope["route"].name, request.url.path.removeprefix(f"{PREFIX}/")
+        found.check_role(needed, action, target)
+        return found if request.method == "GET" else found.doing(action, target)
 
     return caller
 

@@ -106,6 +106,7 @@ class ScheduleList(BaseModel):
     """Schedules, by workflow and name."""
 
     schedules: list[ScheduleDescription]
+    cursor: str | None = Field(default=None, description="Of the page behind this one; none: there are no more.")
 
 
 class Triggered(BaseModel):

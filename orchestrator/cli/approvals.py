@@ -55,7 +55,7 @@ def approve(
     form: Form = None,
     as_json: Json = False,
 ) -> None:
-    """Approve."""
+    """Approve: the step completes once enough have."""
     from orchestrator.cli import decisions
     from orchestrator.cli.output import answering
 
@@ -79,7 +79,7 @@ def reject(
 def request_changes(
     run: RunId, step: StepAddress, *, by: By = None, groups: Groups = None, comment: Comment = "", as_json: Json = False
 ) -> None:
-    """Ask for changes: the step fails with `changes_requested`."""
+    """Request changes: the step fails with `changes_requested`."""
     from orchestrator.cli import decisions
     from orchestrator.cli.output import answering
 

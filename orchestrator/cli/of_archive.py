@@ -25,9 +25,11 @@ def status(output: Output) -> bool:
 
 def upgrade(output: Output) -> None:
     """Make the archive's tables, or bring them up to date."""
-    archive = _archive(connect())
+    client = connect()
+    archive = _archive(client)
     before = archive.state().revision
-    archive.upgrade()
+    with client.audit.acting("upgrade_archive", "archive"):
+        archive.upgrade()
     after = archive.state().revision
     if output.as_json:
         output.document({"before": before, "revision": after})

@@ -20,16 +20,19 @@ _STATES: Final[Mapping[str, str]] = {"active": "green", "paused": "yellow", "ret
 _RESULTS: Final[Mapping[str, str]] = {"failed": "red", "missed": "yellow", "skipped": "yellow", "buffered": "cyan"}
 
 
-def list_schedules(output: Output, workflow: str | None) -> None:
+def list_schedules(output: Output, workflow: str | None, *, limit: int, cursor: str | None) -> None:
     """List the schedules, by workflow and name."""
-    found = connect().schedules.list(workflow)
+    page = connect().schedules.page(workflow, limit=limit, cursor=cursor)
+    found = page.schedules
     if output.as_json:
-        output.document([one.to_json() for one in found])
+        output.document({"schedules": [one.to_json() for one in found], "cursor": page.cursor})
     elif not found:
         output.say(Text("no workflow that new runs take has a schedule", style="dim"))
     else:
         rows = ((one.workflow, one.name, _when(one), _state(one), _next(one), _counts(one)) for one in found)
         output.say(_table(("workflow", "name", "when", "state", "next (UTC)", "slots"), rows))
+    if page.cursor:
+        output.say(Text(f"more: --cursor {page.cursor}", style="dim"))
 
 
 def show(output: Output, workflow: str, name: str, *, fires: int) -> None:

@@ -54,6 +54,8 @@ def next_fires(
 def list_schedules(
     workflow: Annotated[str | None, typer.Argument(metavar="[WORKFLOW]", help="Only those of this workflow.")] = None,
     *,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1_000, help="At most so many.")] = 100,
+    cursor: Annotated[str | None, typer.Option("--cursor", help="Go on where a page ended.")] = None,
     as_json: Json = False,
 ) -> None:
     """List the schedules, with their next fire and what came of their slots."""
@@ -61,7 +63,7 @@ def list_schedules(
     from orchestrator.cli.output import answering
 
     with answering(as_json) as output:
-        of_schedules.list_schedules(output, workflow)
+        of_schedules.list_schedules(output, workflow, limit=limit, cursor=cursor)
 
 
 @schedules.command()

@@ -76,13 +76,13 @@ class RedisApprovals(Approvals):
         found: list[OpenApproval] = []
         cursor: str | None = None
         while len(found) < limit:
-            page = self.page(user, groups, limit=limit - len(found), cursor=cursor)
+            page = self.page_seen(user, groups, limit=limit - len(found), cursor=cursor)
             found += page.approvals
             if (cursor := page.cursor) is None:
                 break
         return found[:limit]
 
-    def page(
+    def page_seen(
         self,
         user: str | None = None,
         groups: Collection[str] = (),

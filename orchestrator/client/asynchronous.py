@@ -132,6 +132,7 @@ class AsyncSchedules:
         self.backend = backend
 
     list = _awaited(Schedules.list)
+    page = _awaited(Schedules.page)
     describe = _awaited(Schedules.describe)
     history = _awaited(Schedules.history)
     slots = _awaited(Schedules.slots)

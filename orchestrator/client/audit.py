@@ -45,12 +45,32 @@ class Audit:
 
     def note(self, action: str, target: str, outcome: str, reason: str = "", by: str = "") -> None:
         """Write an entry. What was done stays done if it cannot be written: then the log has it."""
+        self.write(self.entry(action, target, outcome, reason, by))
+
+    def write(self, entry: AuditEntry) -> str:
+        """Write an entry; its id, if it was written."""
+        if self.access is None:
+            return ""
+        with self._written(entry):
+            return self.access.write(entry)
+        return ""
+
+    def amend(self, entry_id: str, entry: AuditEntry) -> None:
+        """Say otherwise what came of something, if it was noted with this id before that was known."""
         if self.access is None:
             return
+        with self._written(entry):
+            self.access.amend(entry_id, entry)
+
+    def entry(self, action: str, target: str, outcome: str = DONE, reason: str = "", by: str = "") -> AuditEntry:
+        """What there is to note of something that this actor does."""
         actor = self.actor
-        user = by or actor.user
-        entry = AuditEntry(action, target, user, outcome, actor.key, actor.source, actor.agent, reason)
+        return AuditEntry(action, target, by or actor.user, outcome, actor.key, actor.source, actor.agent, reason)
+
+    @contextmanager
+    def _written(self, entry: AuditEntry) -> Iterator[None]:
         try:
-            self.access.write(entry)
+            yield
         except Unreachable:
-            log.exception("audit_not_written", action=action, target=target, user=user, outcome=outcome)
+            told = {"action": entry.action, "target": entry.target, "user": entry.user, "outcome": entry.outcome}
+            log.exception("audit_not_written", **told)

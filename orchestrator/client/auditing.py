@@ -59,7 +59,7 @@ def audit_page(
     found: list[AuditEntry] = []
     looked_at = 0
     while looked_at < LOOKED_AT:
-        entries = access.read(before, BATCH if wanted != AuditFilter() else limit)
+        entries = access.read(before, BATCH if wanted != AuditFilter() else limit, wanted.action)
         for entry in entries:
             before = entry.id
             if wanted.matches(entry):

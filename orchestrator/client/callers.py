@@ -6,7 +6,7 @@ The API and the dashboard ask the same caller, so what one refuses the other ref
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -32,6 +32,12 @@ class Caller:
     groups: tuple[str, ...] = ()
     workflows: tuple[str, ...] = ()
     """Patterns of the workflows that they may see; none: all."""
+    about_to: tuple[str, str] | None = None
+    """The action and the target that the audit log has, if they are not let; None while they only look."""
+
+    def doing(self, action: str, target: str) -> Caller:
+        """The same, about to change something."""
+        return replace(self, about_to=(action, target))
 
     @classmethod
     def of_key(cls, client: RedisOrchestrator, record: KeyRecord, source: str = "", agent: str = "") -> Caller:
@@ -53,25 +59,35 @@ class Caller:
         """The same, and the run's workflow."""
         _, values = self.client.store.read(run_id, (fields.WORKFLOW,))
         workflow = values[fields.WORKFLOW]
-        if workflow is None or not may_see(self.workflows, workflow):
+        hidden = workflow is not None and not may_see(self.workflows, workflow)
+        if hidden:
+            self.note_denied()
+        if workflow is None or hidden:
             raise UnknownRun(f"no run has the id {run_id!r}", run_id=run_id)
         return self.client.handle(run_id), workflow
 
     def check_workflow(self, key: str) -> None:
         """UnknownWorkflow if they may not see it, as if it were not there."""
         if not may_see(self.workflows, key):
+            self.note_denied()
             raise UnknownWorkflow(f"no workflow {key!r} is published", key=key)
 
     def check_unrestricted(self) -> None:
         """Forbidden unless they may see every workflow: for what shows or changes more than some of them."""
         if self.workflows:
+            self.note_denied()
             raise Forbidden("a key for some workflows only may not do this")
 
     def check_role(self, needed: Role, action: str, target: str) -> None:
         """Forbidden, and noted in the audit log, if their role does not allow what needs that one."""
         if not self.role.allows(needed):
-            self.client.audit.note(action, target, Forbidden.code)
+            self.doing(action, target).note_denied()
             raise Forbidden(f"this needs the role {needed}; this key has {self.role}", needed=needed, role=self.role)
+
+    def note_denied(self) -> None:
+        """Note in the audit log that they were not let do what they are about to do, whatever they are told."""
+        if self.about_to is not None:
+            self.client.audit.note(*self.about_to, Forbidden.code)
 
 
 def source_of(scope: Mapping[str, Any]) -> tuple[str, str]:

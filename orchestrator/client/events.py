@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
 from typing_extensions import override
 
-from orchestrator.client.audit import Audit
+from orchestrator.client.audit import DONE, Audit
 from orchestrator.client.composing import composed, event_in
+from orchestrator.client.redaction import Redaction
 from orchestrator.client.shown import DeadEvent, TakenIn, TriggerMiss
 from orchestrator.client.surface import ALL, ExternalEvents
 from orchestrator.engine.roots import rfc3339
-from orchestrator.errors import PayloadTooLarge, UnknownEvent
+from orchestrator.errors import InvalidRequest, PayloadTooLarge, UnknownEvent
 from orchestrator.settings import Settings
 from orchestrator.spec.cloudevents import CloudEvent
 from orchestrator.store.events import DeadLetter, Delivery, Events, entry_key
 
 PAGE: Final = 500
 LOOK_MS: Final = 1_000
+
+Given = CloudEvent | Mapping[str, Any] | None
 
 
 class RedisExternalEvents(ExternalEvents):
@@ -29,6 +33,7 @@ class RedisExternalEvents(ExternalEvents):
         self._limit = settings.max_payload_bytes
         self._events = events
         self._audit = audit or Audit()
+        self._redaction = Redaction.of(*settings.redact)
 
     @override
     def emit(
@@ -43,20 +48,32 @@ class RedisExternalEvents(ExternalEvents):
         **attributes: Any,
     ) -> CloudEvent:
         named = {"type": type, "data": data, "source": source, "id": id, **attributes}
-        return self.emit_many([composed(event, {name: value for name, value in named.items() if value is not None})])[0]
+        return self._emit([(event, {name: value for name, value in named.items() if value is not None})])[0]
 
     @override
     def emit_many(self, events: Iterable[CloudEvent | Mapping[str, Any]]) -> list[CloudEvent]:
-        found = [composed(event, {}) for event in events]
-        texts = [self._text(event) for event in found]
+        return self._emit([(event, {}) for event in events])
+
+    def _emit(
+        self, given: Sequence[tuple[CloudEvent | Mapping[str, Any] | None, Mapping[str, Any]]]
+    ) -> list[CloudEvent]:
+        """Take events in, with what they are to have besides; all or none of them."""
+        try:
+            found = [composed(event, named) for event, named in given]
+            texts = [self._text(event) for event in found]
+        except InvalidRequest as error:
+            self._audit.note("emit", "events", error.code)
+            raise
         for first in range(0, len(texts), PAGE):
             self._events.append(texts[first : first + PAGE])
+        target = f"events/{found[0].type}" if len(found) == 1 else "events"
+        self._audit.note("emit", target, DONE, f"{len(found)} taken in")
         return found
 
     @override
     def tail(self, count: int = 10, *, follow: bool = False) -> Iterator[TakenIn]:
         newest = self._events.newest(count) if count else []
-        yield from map(_taken_in, newest)
+        yield from map(self._taken_in, newest)
         after = newest[-1].id if newest else self.last()
         while follow:
             for entry in self.since(after):
@@ -65,11 +82,11 @@ class RedisExternalEvents(ExternalEvents):
 
     def since(self, after: str, limit: int = PAGE, *, block_ms: int = LOOK_MS) -> Sequence[TakenIn]:
         """What came in after an entry, oldest first; waits for a moment if there is nothing."""
-        return [_taken_in(entry) for entry in self._events.after(after, limit, block_ms)]
+        return [self._taken_in(entry) for entry in self._events.after(after, limit, block_ms)]
 
     def before(self, entry_id: str, limit: int = PAGE) -> Sequence[TakenIn]:
         """What came in before an entry, newest first; before the end, if that is empty."""
-        return [_taken_in(entry) for entry in reversed(self._events.newest(limit, entry_id))]
+        return [self._taken_in(entry) for entry in reversed(self._events.newest(limit, entry_id))]
 
     @override
     def misses(self) -> list[TriggerMiss]:
@@ -85,11 +102,11 @@ class RedisExternalEvents(ExternalEvents):
 
     @override
     def dead(self, count: int | None = None) -> list[DeadEvent]:
-        return [_dead(letter) for letter in islice(self._letters(), count)]
+        return [self._dead(letter) for letter in islice(self._letters(), count)]
 
     def dead_after(self, after: str, limit: int) -> list[DeadEvent]:
         """A page of them, from behind the one with this id."""
-        return [_dead(letter) for letter in self._events.dead(limit, after)]
+        return [self._dead(letter) for letter in self._events.dead(limit, after)]
 
     @override
     def replay(self, letter_id: str = ALL, reason: str = "") -> int:
@@ -114,6 +131,24 @@ class RedisExternalEvents(ExternalEvents):
             yield from page
             after = page[-1].id
 
+    def _taken_in(self, entry: Delivery) -> TakenIn:
+        body = self._shown(entry.body)
+        return TakenIn(entry.id, rfc3339(entry.came_ms), event_in(body), body, entry.only)
+
+    def _dead(self, letter: DeadLetter) -> DeadEvent:
+        one = letter.burial
+        at, only = rfc3339(letter.at_ms), one.only or None
+        return DeadEvent(letter.id, one.entry_id, at, one.reason, one.attempts, only, self._shown(one.body))
+
+    def _shown(self, body: str) -> str:
+        """An event's text as it may be shown; what is no JSON has no paths."""
+        if not self._redaction:
+            return body
+        try:
+            return json.dumps(self._redaction.masked(json.loads(body), "event"), ensure_ascii=False)
+        except ValueError:
+            return body
+
     def _text(self, event: CloudEvent) -> str:
         text = event.text()
         if (size := len(text.encode())) > self._limit:
@@ -121,14 +156,3 @@ class RedisExternalEvents(ExternalEvents):
                 f"the event has {size} bytes, the limit is {self._limit}", size=size, limit=self._limit
             )
         return text
-
-
-def _taken_in(entry: Delivery) -> TakenIn:
-    return TakenIn(entry.id, rfc3339(entry.came_ms), event_in(entry.body), entry.body, entry.only)
-
-
-def _dead(letter: DeadLetter) -> DeadEvent:
-    one = letter.burial
-    return DeadEvent(
-        letter.id, one.entry_id, rfc3339(letter.at_ms), one.reason, one.attempts, one.only or None, one.body
-    )

@@ -67,11 +67,12 @@ class Redaction:
 
 
 def mask_of_lines(*paths: str) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
-    """What hides of log lines whatever bears the name that a path ends in, however deep; None without such paths.
+    """What hides of log lines whatever bears the last name of a path, however deep; None without paths.
 
     Lines have fields of their own, so where the value stood in the run cannot be told.
     """
-    ends = {path.rpartition(".")[2] for path in paths} - {_ANY, _DEEP}
+    named = ([part for part in path.split(".") if part not in (_ANY, _DEEP)] for path in paths)
+    ends = {parts[-1] for parts in named if parts}
     if not paths:
         return None
     redaction = Redaction.of(*paths, *(f"{_DEEP}.{end}" for end in ends))

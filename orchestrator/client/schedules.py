@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from typing_extensions import override
 
+from orchestrator.client.access import may_see
 from orchestrator.client.audit import Audit
 from orchestrator.client.firing import CancelRun, Firing, StartRun
 from orchestrator.client.search import moment_ms
-from orchestrator.client.shown import ScheduleDescription, Slot, Slots
+from orchestrator.client.shown import ScheduleDescription, SchedulePage, Slot, Slots
 from orchestrator.client.surface import Moment, Schedules
 from orchestrator.client.versions import Versions
 from orchestrator.engine import fields
@@ -66,6 +67,24 @@ class RedisSchedules(Schedules):
     def list(self, workflow: str | None = None) -> Descriptions:
         now_ms, found = self.records.time_ms(), [schedule for _, schedule in self._all(workflow)]
         return [_described(one, now_ms, 1) for one in sorted(found, key=lambda one: (one.workflow, one.name))]
+
+    @override
+    def page(self, workflow: str | None = None, *, limit: int = 100, cursor: str | None = None) -> SchedulePage:
+        return self.page_seen((), workflow, limit=limit, cursor=cursor)
+
+    def page_seen(
+        self, patterns: Sequence[str], workflow: str | None = None, *, limit: int = 100, cursor: str | None = None
+    ) -> SchedulePage:
+        """The same, of the workflows that a key with such patterns may see."""
+        behind = ("", "") if cursor is None else _place(cursor)
+        places = {_place(key): key for keys in self._keys(workflow) for key in keys}
+        seen = sorted(place for place in places if place > behind and may_see(patterns, place[0]))
+        records = self._records([places[place] for place in seen[:limit]])
+        now_ms = self.records.time_ms()
+        return SchedulePage(
+            tuple(_described(schedule, now_ms, 1) for _, schedule in records),
+            places[seen[limit - 1]] if len(seen) > limit else None,
+        )
 
     @override
     def describe(self, workflow: str, name: str, *, fires: int = 5) -> ScheduleDescription:
@@ -198,16 +217,23 @@ class RedisSchedules(Schedules):
         return {one["schedule"]["name"]: one["schedule"] for one in triggers if "schedule" in one}
 
     def _all(self, workflow: str | None) -> Iterator[tuple[str, Schedule]]:
+        for keys in self._keys(workflow):
+            yield from self._records(keys)
+
+    def _keys(self, workflow: str | None) -> Iterator[Sequence[str]]:
+        """The ids of the records, so many at a time, in no order."""
         index = ALL if workflow is None else of_workflow(workflow)
         before: tuple[int, str] | None = None
         while page := self.records.index(index, 0, before, PAGE):
-            keys = [key for _, key in page]
-            found = self.records.read_many(keys, tuple(Schedule.model_fields))
-            for key, values in zip(keys, found, strict=True):
-                schedule = Schedule.from_fields(values)
-                if schedule is not None:
-                    yield key, schedule
+            yield [key for _, key in page]
             before = page[-1]
+
+    def _records(self, keys: Sequence[str]) -> Iterator[tuple[str, Schedule]]:
+        found = self.records.read_many(keys, tuple(Schedule.model_fields))
+        for key, values in zip(keys, found, strict=True):
+            schedule = Schedule.from_fields(values)
+            if schedule is not None:
+                yield key, schedule
 
     def _get(self, workflow: str, name: str) -> tuple[int, Schedule]:
         now_ms, schedule = self.firing.read(record_id(workflow, name))
@@ -230,6 +256,14 @@ class RedisSchedules(Schedules):
 def record_id(workflow: str, name: str) -> str:
     """The id of a schedule's record, whatever its name consists of."""
     return f"{workflow}:{quote(name, safe='')}"
+
+
+def _place(record: str) -> tuple[str, str]:
+    """Where a record stands among all: by workflow and name. Its id is the cursor behind it."""
+    workflow, found, name = record.partition(":")
+    if not found:
+        raise InvalidRequest(f"{record!r} is not a cursor; take the one that the page before gave")
+    return workflow, unquote(name)
 
 
 def _going_on(schedule: Schedule) -> Schedule:

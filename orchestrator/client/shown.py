@@ -403,6 +403,14 @@ class ChannelDescription:
 
 
 @dataclass(frozen=True, slots=True)
+class SchedulePage:
+    """Some of the schedules, by workflow and name, and where to go on; no cursor: there are no more."""
+
+    schedules: tuple[ScheduleDescription, ...]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleDescription:
     """A schedule, as it stands. Moments are RFC 3339 in UTC."""
 

@@ -13,19 +13,21 @@ from pydantic import BaseModel
 
 from orchestrator import logs
 from orchestrator.broker.dispatch import Dispatcher
+from orchestrator.client.audit import DONE, Audit
 from orchestrator.client.inputs import checked_input
 from orchestrator.client.masking import masked_refusal, redaction_of
 from orchestrator.client.surface import Start
 from orchestrator.client.versions import Offer, Versions
-from orchestrator.engine.commit import Answer, Commit
+from orchestrator.engine.commit import Answer, Commit, Reply
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import StartRequest, start
 from orchestrator.errors import InvalidInput, InvalidRequest, NotFound, Unreachable
 from orchestrator.plan.graph import Plan
 from orchestrator.settings import Settings
 from orchestrator.spec.durations import milliseconds, parse_duration
+from orchestrator.store.access import AuditEntry
 from orchestrator.store.port import Store
-from orchestrator.store.redis import Push, RedisStore
+from orchestrator.store.redis import Parcel, RedisStore
 from orchestrator.telemetry import current_traceparent, is_traceparent
 
 log = logs.get("client")
@@ -38,8 +40,12 @@ Offers = dict[str, Offer]
 """What new runs of each workflow may take; one look at the registry for all that is started together."""
 Prepared = tuple[Plan, Commit]
 Refusal = InvalidRequest | NotFound
-Kept = tuple[Sequence[Prepared], list[Answer], bool]
-"""Runs, the answers to their commits, and whether their first messages went with them."""
+Kept = tuple[Sequence[Prepared], list[Answer], Sequence[str], bool]
+"""Runs, the answers to their commits, the ids of the notes about them, and whether their first messages went along."""
+Existing = tuple[Prepared, str]
+"""A start whose run is there already, or has been; and the id of its entry in the audit log, if it has one."""
+Applied = tuple[list[Reply], list[str]]
+"""The replies to commits, and the ids of the notes about them."""
 
 
 class Starter:
@@ -80,14 +86,15 @@ class Starter:
         self.accept([one for one in tried if isinstance(one, tuple)])
         return [None if isinstance(one, tuple) else one for one in tried]
 
-    def accept(self, prepared: Sequence[Prepared]) -> list[Commit]:
-        """Store runs and send their first messages, pipelined; the commits of those that exist already, or have been.
+    def accept(self, prepared: Sequence[Prepared], audit: Audit | None = None) -> list[Existing]:
+        """Store runs and send their first messages, pipelined; those that exist already, or have been.
 
-        Once stored, a run is never lost: what the broker misses, the ledger sends.
+        Once stored, a run is never lost: what the broker misses, the ledger sends. `audit`: of whoever starts them;
+        nobody, if they are started by what has a history of its own.
         """
-        existing: list[Commit] = []
+        existing: list[Existing] = []
         broker_answers = True
-        for batch, replies, pushed in self._keep_all(prepared):
+        for batch, replies, note_ids, pushed in self._keep_all(prepared, audit or Audit()):
             ready = [
                 (plan, commit.run_id, entry)
                 for (plan, commit), reply in zip(batch, replies, strict=True)
@@ -95,48 +102,54 @@ class Starter:
                 for entry in plan.root.entries
             ]
             existing += [
-                commit for (_, commit), reply in zip(batch, replies, strict=True) if reply is not Answer.APPLIED
+                (one, note_id)
+                for one, reply, note_id in zip(batch, replies, note_ids, strict=True)
+                if reply is not Answer.APPLIED
             ]
             broker_answers = broker_answers and (pushed or self._send(ready))
         return existing
 
-    def _keep_all(self, prepared: Sequence[Prepared]) -> Iterator[Kept]:
+    def _keep_all(self, prepared: Sequence[Prepared], audit: Audit) -> Iterator[Kept]:
         """Store runs; those behind the first batch without a wait between them, once it is known what is sent."""
         batches = [prepared[first : first + BATCH] for first in range(0, len(prepared), BATCH)]
         while batches:
             batch, *batches = batches
-            answers, pushed = self._keep(batch)
-            yield batch, answers, pushed
+            parcel, pushed = self._parcel(batch, audit)
+            yield self._kept(batch, self._apply(parcel, audit), pushed=pushed)
             if pushed and self._broker_too is not None:
-                yield from self._keep_together(batches, self._broker_too)
+                yield from self._keep_together(batches, self._broker_too, audit)
                 return
 
-    def _keep_together(self, batches: Sequence[Sequence[Prepared]], store: RedisStore) -> Iterator[Kept]:
+    def _keep_together(self, batches: Sequence[Sequence[Prepared]], store: RedisStore, audit: Audit) -> Iterator[Kept]:
         pushed: list[bool] = []
 
-        def offers() -> Iterator[tuple[list[Commit], list[Push]]]:
+        def parcels() -> Iterator[Parcel]:
             for batch in batches:
-                pushes = self._dispatcher.pushes(_entries(batch))
-                pushed.append(pushes is not None)
-                yield [commit for _, commit in batch], pushes or []
+                parcel, goes_along = self._parcel(batch, audit)
+                pushed.append(goes_along)
+                yield parcel
 
-        for batch, replies, sent in zip(batches, store.apply_and_push_each(offers()), pushed, strict=True):
-            yield batch, [reply.first for reply in replies], sent
+        for batch, applied, goes_along in zip(batches, store.apply_parcels(parcels()), pushed, strict=True):
+            yield self._kept(batch, applied, pushed=goes_along)
 
-    def _keep(self, batch: Sequence[Prepared]) -> tuple[list[Answer], bool]:
-        """Store runs; the answers, and whether their first messages went with them.
+    def _parcel(self, batch: Sequence[Prepared], audit: Audit) -> tuple[Parcel, bool]:
+        """Runs with what is to be noted of them and their first messages; whether it is known what these are.
 
         The message of a run that exists already goes, too: like any message, it is only a hint.
         """
-        commits = [commit for _, commit in batch]
-        pushes = None
-        if self._broker_too is not None:
-            pushes = self._dispatcher.pushes(_entries(batch))
-        if pushes is None or self._broker_too is None:
-            replies = self._store.apply_many(commits)
-        else:
-            replies = self._broker_too.apply_and_push(commits, pushes)
-        return [reply.first for reply in replies], pushes is not None
+        notes = [] if audit.access is None else [start_entry(audit, plan, commit) for plan, commit in batch]
+        pushes = None if self._broker_too is None else self._dispatcher.pushes(_entries(batch))
+        return Parcel([commit for _, commit in batch], pushes or (), notes), pushes is not None
+
+    def _apply(self, parcel: Parcel, audit: Audit) -> Applied:
+        if isinstance(self._store, RedisStore):
+            return self._store.apply_parcel(parcel)
+        return self._store.apply_many(parcel.commits), [audit.write(note) for note in parcel.notes]
+
+    @staticmethod
+    def _kept(batch: Sequence[Prepared], applied: Applied, *, pushed: bool) -> Kept:
+        replies, note_ids = applied
+        return batch, [reply.first for reply in replies], note_ids or [""] * len(batch), pushed
 
     def _send(self, ready: Sequence[tuple[Plan, str, str]]) -> bool:
         """Whether the first messages were sent."""
@@ -194,6 +207,11 @@ class Starter:
             traceparent=one.traceparent if is_traceparent(one.traceparent) else current_traceparent(),
         )
         return start(plan, request, self._timing)
+
+
+def start_entry(audit: Audit, plan: Plan, commit: Commit, outcome: str = DONE) -> AuditEntry:
+    """What there is to note of a start: the run as what it was done to, and which workflow's it is."""
+    return audit.entry("start", f"runs/{commit.run_id}", outcome, plan.key)
 
 
 def _entries(prepared: Sequence[Prepared]) -> list[tuple[Plan, str, str]]:

@@ -24,6 +24,7 @@ from orchestrator.client.shown import (
     Published,
     RunDescription,
     ScheduleDescription,
+    SchedulePage,
     Slots,
     Stats,
     TakenIn,
@@ -209,6 +210,10 @@ class Schedules(ABC):
     @abstractmethod
     def list(self, workflow: str | None = None) -> Sequence[ScheduleDescription]:
         """All schedules, or those of a workflow, by workflow and name."""
+
+    @abstractmethod
+    def page(self, workflow: str | None = None, *, limit: int = 100, cursor: str | None = None) -> SchedulePage:
+        """So many of them, from behind where the page before ended."""
 
     @abstractmethod
     def describe(self, workflow: str, name: str, *, fires: int = 5) -> ScheduleDescription:

@@ -32,7 +32,7 @@ from orchestrator.client.receiving import correlations_of
 from orchestrator.client.schedules import RedisSchedules
 from orchestrator.client.search import Query
 from orchestrator.client.shown import Finding, Page, Published, RunSummary, Stats, VersionStatus
-from orchestrator.client.starting import Offers, Starter
+from orchestrator.client.starting import Offers, Starter, start_entry
 from orchestrator.client.surface import Moment, Orchestrator, Start
 from orchestrator.client.traffic import set_traffic, version_statuses
 from orchestrator.client.versions import Versions
@@ -40,7 +40,7 @@ from orchestrator.client.workers import RedisFleet
 from orchestrator.engine import fields
 from orchestrator.engine.commit import Commit
 from orchestrator.engine.indexes import Scalar
-from orchestrator.errors import InvalidSettings, RunConflict, UnknownRun
+from orchestrator.errors import InvalidRequest, InvalidSettings, NotFound, RunConflict, UnknownRun
 from orchestrator.settings import Settings
 from orchestrator.spec.operations import load_operations
 from orchestrator.spec.traffic import Traffic
@@ -226,11 +226,21 @@ class RedisOrchestrator(Orchestrator):
 
     @override
     def start_many(self, starts: Iterable[Start]) -> list[RedisRunHandle]:
-        offers: Offers = {}
-        prepared = [self.starter.prepare(one, offers, self.audit.actor.user) for one in starts]
-        existing = self.starter.accept(prepared)
-        for commit in existing:
-            self._check_same(commit)
+        wanted, offers = list(starts), Offers()
+        try:
+            prepared = [self.starter.prepare(one, offers, self.audit.actor.user) for one in wanted]
+        except (InvalidRequest, NotFound) as error:
+            self.audit.note("start", _target(wanted), error.code)
+            raise
+        refused: list[RunConflict] = []
+        for (plan, commit), note_id in self.starter.accept(prepared, self.audit):
+            try:
+                self._check_same(commit)
+            except RunConflict as error:
+                self.audit.amend(note_id, start_entry(self.audit, plan, commit, error.code))
+                refused.append(error)
+        if refused:
+            raise refused[0]
         return [self.handle(commit.run_id) for _, commit in prepared]
 
     @override
@@ -361,6 +371,11 @@ class RedisOrchestrator(Orchestrator):
                 f"run {commit.run_id!r} exists, of workflow {found[fields.WORKFLOW]!r}, with another workflow or input",
                 run_id=commit.run_id,
             )
+
+
+def _target(starts: Sequence[Start]) -> str:
+    """What starts were to make, of which none was made."""
+    return f"workflows/{starts[0].workflow}/runs" if len(starts) == 1 else f"runs ({len(starts)})"
 
 
 def _version(workflow: str, version: str) -> str:

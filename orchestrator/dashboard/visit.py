@@ -69,7 +69,7 @@ class Visit:
         try:
             caller = await self.caller()
             await run_in_threadpool(caller.check_role, needed, action, target)
-            found = await run_in_threadpool(do, caller)
+            found = await run_in_threadpool(do, caller.doing(action, target))
         except OrchestratorError as error:
             self.tell(error)
             return None

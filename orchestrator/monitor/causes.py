@@ -104,7 +104,7 @@ def _undo_failed(event: Event, _: Values) -> Cause | None:
         return None
     code = (event.get("error") or {}).get("code", "an error")
     text = f"The undo of {undone_by(step)} failed with {code}: what it did stands, until it is undone again or waived"
-    return Cause("compensation_failed", "critical", "compensation failed", text, step)
+    return Cause("compensation_failed", "critical", "undo failed", text, step)
 
 
 def _attention(event: Event, _: Values) -> Cause:

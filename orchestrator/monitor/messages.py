@@ -14,7 +14,7 @@ TEST: Final = "alert.test"
 _MANY: Final = {
     "sla": "SLA",
     "failed": "run failed",
-    "compensation_failed": "compensation failed",
+    "compensation_failed": "undo failed",
     "attention": "effect unknown",
     "dead_event": "event given up",
     "missed_schedule": "schedule missed",

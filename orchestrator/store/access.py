@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from orchestrator.errors import UnknownKey
 from orchestrator.settings import Settings
@@ -15,6 +15,15 @@ from orchestrator.store.connection import Connection, Script
 from orchestrator.store.keys import Keys
 
 _ACCESS = Script("access.lua")
+_NOTE: Final = """local ids = {}
+for i = 2, #ARGV do ids[i - 1] = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'entry', ARGV[i]) end
+return ids"""
+"""One command for many entries, of which packing costs more than adding them. It goes whole: it is that short."""
+
+INTAKE: Final = frozenset({"start", "emit"})
+"""Actions that producers do by the thousand: kept apart, so that they push no other entry out of the log."""
+_BEHIND: Final = 1_000_000_000
+"""Added to the number of an entry of these where it is read: of one millisecond they come behind all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +106,17 @@ class Access(Protocol):
     def has_ended(self, token: str) -> bool:
         """Whether the session with this token was ended."""
 
-    def write(self, entry: AuditEntry) -> None:
-        """Add an entry to the audit log."""
+    def write(self, entry: AuditEntry) -> str:
+        """Add an entry to the audit log; its id."""
 
-    def read(self, before: str | None, limit: int) -> list[AuditEntry]:
-        """Entries of the audit log, newest first, from below the one with this id."""
+    def amend(self, entry_id: str, entry: AuditEntry) -> None:
+        """Put an entry in place of one that was written before it was known what came of it."""
+
+    def read(self, before: str | None, limit: int, action: str = "") -> list[AuditEntry]:
+        """Entries of the audit log, newest first, from below the one with this id.
+
+        Those of other actions may be left out, if one is named.
+        """
 
     def now_ms(self) -> int:
         """The clock that all moments are of."""
@@ -165,16 +180,27 @@ class RedisAccess:
         """Whether the session with this token was ended."""
         return bool(self._connection.execute("EXISTS", self._keys.ended_session(token)))
 
-    def write(self, entry: AuditEntry) -> None:
-        """Add an entry to the audit log."""
-        text = json.dumps(_written(entry))
-        self._connection.execute("XADD", self._keys.audit(), "MAXLEN", "~", self._length, "*", "entry", text)
+    def write(self, entry: AuditEntry) -> str:
+        """Add an entry to the audit log; its id."""
+        return str(self._connection.execute(*noting(self._keys, [entry], self._length))[0])
 
-    def read(self, before: str | None, limit: int) -> list[AuditEntry]:
+    def amend(self, entry_id: str, entry: AuditEntry) -> None:
+        """Put an entry in place of one that was written before it was known what came of it."""
+        outdated = "XDEL", _place_of(self._keys, entry.action), _stored(entry_id)
+        self._connection.execute_many([outdated, noting(self._keys, [entry], self._length)], atomically=True)
+
+    def read(self, before: str | None, limit: int, action: str = "") -> list[AuditEntry]:
         """Entries of the audit log, newest first, from below the one with this id."""
-        end = "+" if before is None else f"({before}"
-        found = self._connection.execute("XREVRANGE", self._keys.audit(), end, "-", "COUNT", limit)
-        return [AuditEntry(**json.loads(fields["entry"]), id=entry_id) for entry_id, fields in found]
+        places = [self._keys.audit_intake()] if action in INTAKE else [self._keys.audit()]
+        if not action:
+            places.append(self._keys.audit_intake())
+        commands = [
+            ("XREVRANGE", place, _end(before, behind=place == self._keys.audit_intake()), "-", "COUNT", limit)
+            for place in places
+        ]
+        answers = self._connection.execute_many(commands)
+        found = [_entry(*one) for page in answers for one in page]
+        return sorted(found, key=lambda one: _place(one.id), reverse=True)[:limit]
 
     def now_ms(self) -> int:
         """The clock that all moments are of: Redis's."""
@@ -245,17 +271,23 @@ class MemoryAccess:
         """Whether the session with this token was ended."""
         return self._ended.get(token, 0) > self._clock()
 
-    def write(self, entry: AuditEntry) -> None:
-        """Add an entry to the audit log."""
+    def write(self, entry: AuditEntry) -> str:
+        """Add an entry to the audit log; its id."""
         with self._lock:
-            self._entries.append(replace(entry, id=f"{self._clock()}-{len(self._entries)}"))
+            kept = replace(entry, id=f"{self._clock()}-{len(self._entries)}")
+            self._entries.append(kept)
+            return kept.id
 
-    def read(self, before: str | None, limit: int) -> list[AuditEntry]:
+    def amend(self, entry_id: str, entry: AuditEntry) -> None:
+        """Put an entry in place of one that was written before it was known what came of it."""
+        with self._lock:
+            self._entries = [replace(entry, id=one.id) if one.id == entry_id else one for one in self._entries]
+
+    def read(self, before: str | None, limit: int, action: str = "") -> list[AuditEntry]:
         """Entries of the audit log, newest first, from below the one with this id."""
         with self._lock:
-            older = (
-                self._entries if before is None else [one for one in self._entries if _place(one.id) < _place(before)]
-            )
+            asked = (one for one in self._entries if action in ("", one.action))
+            older = [one for one in asked if before is None or _place(one.id) < _place(before)]
             return older[::-1][:limit]
 
     def now_ms(self) -> int:
@@ -268,8 +300,44 @@ def _record(text: str) -> KeyRecord:
     return KeyRecord(**{**found, "groups": tuple(found["groups"]), "workflows": tuple(found["workflows"])})
 
 
-def _written(entry: AuditEntry) -> dict[str, Any]:
-    return {name: value for name, value in asdict(entry).items() if name != "id"}
+def _written(entry: AuditEntry) -> str:
+    """Without what is empty and has a default: there are many of them."""
+    found = {"action": entry.action, "target": entry.target, "user": entry.user, "outcome": entry.outcome}
+    for name in ("key", "source", "agent", "reason"):
+        if value := getattr(entry, name):
+            found[name] = value
+    return json.dumps(found)
+
+
+def noting(keys: Keys, entries: Sequence[AuditEntry], length: int) -> Sequence[Any]:
+    """The command that adds entries of one action to the audit log, for whoever sends it along; it answers the ids."""
+    return "EVAL", _NOTE, 1, _place_of(keys, entries[0].action), length, *map(_written, entries)
+
+
+def _place_of(keys: Keys, action: str) -> str:
+    return keys.audit_intake() if action in INTAKE else keys.audit()
+
+
+def _entry(entry_id: str, found: dict[str, str]) -> AuditEntry:
+    entry = AuditEntry(**json.loads(found["entry"]), id=entry_id)
+    moment, number = _place(entry_id)
+    return replace(entry, id=f"{moment}-{number + _BEHIND}") if entry.action in INTAKE else entry
+
+
+def _stored(entry_id: str) -> str:
+    """The id that Redis knows an entry by."""
+    moment, number = _place(entry_id)
+    return f"{moment}-{number % _BEHIND}"
+
+
+def _end(before: str | None, *, behind: bool) -> str:
+    """Where to begin in one of the two streams, to read from below an entry of either."""
+    if before is None:
+        return "+"
+    moment, number = _place(before)
+    if (moment, max(0, number - _BEHIND) if behind else number) == (0, 0):
+        return "0-0"  # nothing comes before the lowest id, which no entry has, and Redis refuses to look
+    return f"({moment}-{max(0, number - _BEHIND) if behind else number}"
 
 
 def _creation(record: KeyRecord) -> tuple[int, str]:
@@ -278,7 +346,7 @@ def _creation(record: KeyRecord) -> tuple[int, str]:
 
 def _place(entry_id: str) -> tuple[int, int]:
     moment, _, number = entry_id.partition("-")
-    return int(moment), int(number)
+    return int(moment), int(number or 0)
 
 
 def _unknown(key_id: str) -> UnknownKey:

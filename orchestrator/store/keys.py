@@ -132,6 +132,10 @@ class Keys:
         """STREAM, `entry`: who changed what, or was not let. For ever; the oldest entries are cut off."""
         return f"{self.namespace}:{{access}}:audit"
 
+    def audit_intake(self) -> str:
+        """STREAM, `entry`: who started runs and sent events. For ever; the oldest entries are cut off."""
+        return f"{self.namespace}:{{access}}:audit:intake"
+
     def leader(self, name: str = "beat") -> str:
         """HASH: `holder`, `fence` and `until` of who leads at that. For ever, so that no number comes twice."""
         return f"{self.namespace}:{{registry}}:leader:{name}"

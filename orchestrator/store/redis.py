@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator import logs
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.commit import Answer, Commit, Reply
 from orchestrator.settings import Settings
+from orchestrator.store.access import AuditEntry, noting
 from orchestrator.store.beside import fetch_beside, put_beside
 from orchestrator.store.connection import BLOCK_MS, Batch, Connection, Script
 from orchestrator.store.keys import Keys
@@ -35,6 +36,15 @@ _SPARE = 8
 """How many more runs than its share a shard is asked for: newest runs are not spread evenly."""
 
 
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Commits that are sent together, and what goes along: texts for lists of this Redis, entries of the audit log."""
+
+    commits: Sequence[Commit]
+    pushes: Sequence[Push] = ()
+    notes: Sequence[AuditEntry] = ()
+
+
 class RedisStore:
     """Runs in Redis. Commits are one script call each."""
 
@@ -54,41 +64,47 @@ class RedisStore:
         """Apply commits, each atomically and in this order; others' may come between them."""
         if len(commits) == 1:
             return [self.apply(commits[0])]
-        batches = ((commits[first : first + _BATCH], ()) for first in range(0, len(commits), _BATCH))
-        return [reply for replies in self.apply_and_push_each(batches) for reply in replies]
+        parcels = (Parcel(commits[first : first + _BATCH]) for first in range(0, len(commits), _BATCH))
+        return [reply for replies, _ in self.apply_parcels(parcels) for reply in replies]
 
-    def apply_and_push(self, commits: Sequence[Commit], pushes: Sequence[Push]) -> list[Reply]:
-        """As `apply_many`, and texts are put into lists of this Redis (key, text) in the same round trip.
+    def apply_parcel(self, parcel: Parcel) -> tuple[list[Reply], list[str]]:
+        """As `apply_many`, with what goes along in the same round trip; besides the replies, the ids of the notes.
 
-        They are put there once the commits are tried, whatever came of these; nothing relies on them.
+        That is written once the commits are tried, whatever came of these; nothing relies on it. The id of a note that
+        was refused is empty.
         """
-        return self._replies(commits, *self._connection.run_and(_COMMIT, *self._batch(commits, pushes)))
+        return self._opened(parcel, *self._connection.run_and(_COMMIT, *self._packed(parcel)))
 
-    def apply_and_push_each(self, offers: Iterable[tuple[Sequence[Commit], Sequence[Push]]]) -> list[list[Reply]]:
-        """As `apply_and_push`, of one batch after the other; one is written out while Redis works on the last."""
-        kept: list[Sequence[Commit]] = []
+    def apply_parcels(self, parcels: Iterable[Parcel]) -> list[tuple[list[Reply], list[str]]]:
+        """As `apply_parcel`, of one after the other; the next is written out while Redis works on the last."""
+        kept: list[Parcel] = []
 
         def batches() -> Iterator[Batch]:
-            for commits, pushes in offers:
-                kept.append(commits)
-                yield self._batch(commits, pushes)
+            for parcel in parcels:
+                kept.append(parcel)
+                yield self._packed(parcel)
 
         answers = self._connection.run_each(_COMMIT, batches())
-        return [self._replies(commits, *one) for commits, one in zip(kept, answers, strict=True)]
+        return [self._opened(parcel, *one) for parcel, one in zip(kept, answers, strict=True)]
 
-    def _batch(self, commits: Sequence[Commit], pushes: Sequence[Push]) -> Batch:
+    def _packed(self, parcel: Parcel) -> Batch:
         lists: dict[str, list[str]] = {}
-        for key, text in pushes:
+        for key, text in parcel.pushes:
             lists.setdefault(key, []).append(text)
-        calls = [encode(put_beside(self._payloads, one), self.keys, self._feed_length) for one in commits]
-        return calls, [("LPUSH", key, *texts) for key, texts in lists.items()]
+        calls = [encode(put_beside(self._payloads, one), self.keys, self._feed_length) for one in parcel.commits]
+        commands: list[Sequence[Any]] = [("LPUSH", key, *texts) for key, texts in lists.items()]
+        if parcel.notes:
+            commands.append(noting(self.keys, parcel.notes, self._settings.audit_length))
+        return calls, commands
 
-    def _replies(self, commits: Sequence[Commit], answers: Sequence[Any], pushed: Sequence[Any]) -> list[Reply]:
-        for refused in pushed:
+    def _opened(self, parcel: Parcel, answers: Sequence[Any], others: Sequence[Any]) -> tuple[list[Reply], list[str]]:
+        for refused in others:
             if isinstance(refused, Exception):
                 log.warning("not_pushed", error=str(refused))
-        decoded = (decode(commit, answer) for commit, answer in zip(commits, answers, strict=True))
-        return [self._whole(commit, reply) for commit, reply in zip(commits, decoded, strict=True)]
+        decoded = (decode(commit, answer) for commit, answer in zip(parcel.commits, answers, strict=True))
+        replies = [self._whole(commit, reply) for commit, reply in zip(parcel.commits, decoded, strict=True)]
+        noted = parcel.notes and not isinstance(others[-1], Exception)
+        return replies, others[-1] if noted else [""] * len(parcel.notes)
 
     def read(self, run_id: str, fields: Sequence[str]) -> tuple[int, dict[str, str | None]]:
         """The moment, and the values of these fields then; None: absent."""

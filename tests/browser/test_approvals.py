@@ -85,13 +85,13 @@ def test_an_approval_comes_and_goes_by_itself(as_role: AsRole, system: System) -
     user = f"u{secrets.token_hex(3)}"
     person = as_role("operator", user=user)
     page = person.visit("/approvals")
-    expect(page.get_by_text("Nothing waits for you.")).to_be_visible()
+    expect(page.get_by_text("No approval waits for you.")).to_be_visible()
 
     run = claim(system, user)
     expect(row(person, run)).to_be_visible()
     system.client.approvals.decide(run.run_id, "manager", "reject", by=user)
 
-    expect(page.get_by_text("Nothing waits for you.")).to_be_visible()
+    expect(page.get_by_text("No approval waits for you.")).to_be_visible()
     page.get_by_role("link", name="Look at everybody's").click()
     expect(page).to_have_url(f"{person.base}/approvals?of=all")
 

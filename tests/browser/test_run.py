@@ -28,8 +28,8 @@ def box(person: Person, step: str) -> Locator:
 
 
 def noted(system: System, target: str) -> list[tuple[str, str, str, str]]:
-    """What the audit log has of a target: action, user, outcome, reason."""
-    found = system.client.access.read(None, 100)
+    """What the audit log has of a target, but for its start: action, user, outcome, reason."""
+    found = [one for one in system.client.access.read(None, 100) if one.action != "start"]
     return [(one.action, one.user, one.outcome, one.reason) for one in found if one.target.startswith(target)]
 
 

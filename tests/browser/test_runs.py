@@ -106,7 +106,7 @@ def test_the_selected_are_cancelled_with_a_reason(as_role: AsRole, system: Syste
 
     expect(page.get_by_text("Cancel: 1 of 1 runs")).to_be_visible()
     assert ended(run).status == "cancelled"
-    (noted,) = (one for one in system.client.access.read(None, 100) if one.target == f"runs/{run.run_id}")
+    noted, _start = (one for one in system.client.access.read(None, 100) if one.target == f"runs/{run.run_id}")
     assert (noted.action, noted.user, noted.reason) == ("cancel", "grace", "asked for by the customer")
 
 

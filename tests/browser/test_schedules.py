@@ -94,7 +94,7 @@ def test_a_schedule_is_held_and_goes_on(as_role: AsRole, system: System, publish
 
     page.get_by_role("button", name="Pause…").click()
     person.confirm("Pause", "stocktaking")
-    expect(page.locator(".note")).to_contain_text("Held by olga")
+    expect(page.locator(".note")).to_contain_text("Paused by olga")
     expect(page.locator(".note")).to_contain_text("stocktaking")
     assert system.client.schedules.describe(key, "nightly/eu").state == "paused"
     page.get_by_role("button", name="Resume…").click()
@@ -139,7 +139,7 @@ def test_a_range_is_filled_up_after_a_look_at_its_slots(as_role: AsRole, system:
     person.keep("schedule-backfill")
     page.get_by_role("button", name="Start 5 runs…").click()
     page.get_by_label("How").select_option("all")
-    person.confirm("Fill up", "beat was away")
+    person.confirm("Backfill", "beat was away")
 
     expect(slots.filter(has_text="has its run")).to_have_count(5, timeout=20_000)
     assert system.client.schedules.describe(key, "hourly").counts == {"backfill_started": 5}
@@ -157,7 +157,7 @@ def test_a_range_that_cannot_be_is_refused_where_it_is_asked_for(as_role: AsRole
 
     page = person.visit(f"/schedules/{key}/hourly?since=tomorrow")
 
-    expect(page.get_by_text("cannot be filled up")).to_be_visible()
+    expect(page.get_by_text("cannot be backfilled")).to_be_visible()
     expect(page.locator("#backfill code")).to_have_text("invalid_request")
     expect(page.get_by_role("button", name="Start")).to_have_count(1)
 

@@ -83,3 +83,34 @@ def test_a_session_that_was_ended_stays_so(access: Access) -> None:
     access.end_session("one", 60)
 
     assert (access.has_ended("one"), access.has_ended("other")) == (True, False)
+
+
+def test_starts_and_events_push_nothing_else_out_of_the_log(access: Access) -> None:
+    """They are read in between all others, in the order of their moments, page by page; or by themselves."""
+    for number in range(4):
+        access.write(AuditEntry("cancel", f"runs/c{number}", "ada", "done"))
+        access.write(AuditEntry("start" if number % 2 else "emit", f"runs/s{number}", "ada", "done"))
+    whole = access.read(None, 100)
+
+    paged = [*access.read(None, 1)]
+    while page := access.read(paged[-1].id, 1):
+        paged += page
+
+    assert paged == whole
+    assert access.read("0", 1) == access.read("0-0", 1) == []
+    assert sorted(one.target for one in whole) == [f"runs/{kind}{number}" for kind in "cs" for number in range(4)]
+    assert [one.target for one in whole if one.action == "cancel"] == [f"runs/c{number}" for number in (3, 2, 1, 0)]
+    assert {one.action for one in access.read(None, 100, "start")} >= {"start"}
+    assert {one.action for one in access.read(None, 100, "cancel")} == {"cancel"}
+
+
+def test_an_entry_is_amended_when_it_is_known_what_came_of_it(access: Access) -> None:
+    """There is one then, not two."""
+    entry = AuditEntry("start", "runs/1", "ada", "done")
+    access.write(entry)
+    access.amend(access.write(replace(entry, target="runs/2")), replace(entry, target="runs/2", outcome="run_conflict"))
+
+    assert [(one.target, one.outcome) for one in access.read(None, 10)] == [
+        ("runs/2", "run_conflict"),
+        ("runs/1", "done"),
+    ]

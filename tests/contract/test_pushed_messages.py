@@ -13,11 +13,12 @@ from celery._state import pop_current_task, push_current_task  # type: ignore[at
 from orchestrator import Orchestrator, Settings, Start, Step, define_workflow
 from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.engine import fields
-from orchestrator.engine.commit import Answer, Commit
+from orchestrator.engine.commit import Answer
+from orchestrator.errors import RunConflict
 from orchestrator.local.redis_server import LocalRedis
 from orchestrator.spec.workflow import Meta
 from orchestrator.store.connection import Connection
-from orchestrator.store.redis import Push, RedisStore
+from orchestrator.store.redis import Parcel, RedisStore
 from tests.contract.arena import start
 
 DB = 7
@@ -113,7 +114,7 @@ def test_a_list_that_cannot_be_pushed_to_refuses_no_run(redis_server: LocalRedis
     """The runs are stored; what was not sent, the ledger sends."""
     Connection(redis_server.url()).execute("SET", redis_store.keys.workflows(), "no list")
 
-    (reply,) = redis_store.apply_and_push([start("one")], [(redis_store.keys.workflows(), "message")])
+    (reply,), _ = redis_store.apply_parcel(Parcel([start("one")], [(redis_store.keys.workflows(), "message")]))
 
     assert reply.first is Answer.APPLIED
 
@@ -125,7 +126,7 @@ def test_runs_and_messages_are_stored_though_the_scripts_were_forgotten(
     connection, queue = Connection(redis_server.url()), f"{redis_store.keys.namespace}:queue"
     connection.execute("SCRIPT", "FLUSH")
 
-    (reply,) = redis_store.apply_and_push([start("one")], [(queue, "message")])
+    (reply,), _ = redis_store.apply_parcel(Parcel([start("one")], [(queue, "message")]))
 
     assert reply.first is Answer.APPLIED
     assert set(connection.execute("LRANGE", queue, 0, -1)) == {"message"}
@@ -149,16 +150,27 @@ def test_what_was_not_answered_when_the_connection_is_lost_is_sent_again(
 ) -> None:
     """What had been applied by then is not applied again: such a run exists already."""
 
-    def offers() -> Iterator[tuple[list[Commit], list[Push]]]:
+    def parcels() -> Iterator[Parcel]:
         killer = Connection(redis_server.url())
         for number in range(5):
             if number in (2, 3):
                 killer.execute("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-            yield [start(f"run-{number}-{one}") for one in range(3)], []
+            yield Parcel([start(f"run-{number}-{one}") for one in range(3)])
 
-    replies = redis_store.apply_and_push_each(offers())
+    replies = [replies for replies, _ in redis_store.apply_parcels(parcels())]
 
     assert [len(batch) for batch in replies] == [3] * 5
     assert [reply.first for reply in (*replies[0], *replies[4])] == [Answer.APPLIED] * 6
     run_ids = [f"run-{number}-{one}" for number in range(5) for one in range(3)]
     assert [redis_store.read(run_id, [fields.INCARNATION])[1] for run_id in run_ids] == [{fields.INCARNATION: "1"}] * 15
+
+
+def test_starts_are_noted_with_the_runs(client: RedisOrchestrator) -> None:
+    """In the same round trip; a conflict is told from it."""
+    client.start_many([Start("tests.waits", run_id=f"run-{n}") for n in range(3)])
+    with pytest.raises(RunConflict):
+        client.start("tests.waits", {"n": 1}, run_id="run-1")
+
+    told = [(one.target, one.outcome) for one in client.access.read(None, 10, "start")]
+
+    assert told == [("runs/run-1", "run_conflict"), *((f"runs/run-{n}", "done") for n in (2, 1, 0))]

@@ -39,7 +39,7 @@ def list_approvals(
     )
     if whose != caller.user or (group and not {*group} <= {*caller.groups}):
         _check_operator(caller)
-    found = caller.client.approvals.page(
+    found = caller.client.approvals.page_seen(
         whose, groups, limit=limit, cursor=cursor, workflow=workflow, patterns=caller.workflows
     )
     return ApprovalList(approvals=[*found.approvals], cursor=found.cursor)

@@ -13,7 +13,7 @@ from orchestrator.api.models import EVENT_ID, Wanted
 from orchestrator.api.problems import documented
 from orchestrator.client.events import LOOK_MS
 from orchestrator.client.shown import TakenIn
-from orchestrator.errors import OrchestratorError, UnsupportedMediaType
+from orchestrator.errors import InvalidRequest, UnsupportedMediaType
 from orchestrator.spec.cloudevents import (
     BATCH,
     SPECVERSION,
@@ -58,6 +58,7 @@ _BODY: Final = {
 
 @router.post(
     "",
+    name="emit",
     summary="Take in external events",
     status_code=status.HTTP_202_ACCEPTED,
     responses=documented(413, 415, 422),
@@ -108,14 +109,19 @@ def list_dead(
     return DeadEvents(events=caller.client.events.dead_after(after, limit))
 
 
-@router.post("/dead/{letter_id}/replay", summary="Take in again what was given up", responses=documented(404))
+@router.post(
+    "/dead/{letter_id}/replay",
+    name="replay_event",
+    summary="Take in again what was given up",
+    responses=documented(404),
+)
 def replay(caller: Operator, letter_id: LetterId, body: Wanted = NO_REASON) -> Counted:
     """What it has started already, it does not start again."""
     caller.check_unrestricted()
     return Counted(count=caller.client.events.replay(letter_id, body.reason))
 
 
-@router.delete("/dead/{letter_id}", summary="Forget what was given up", responses=documented(404))
+@router.delete("/dead/{letter_id}", name="discard_event", summary="Forget what was given up", responses=documented(404))
 def discard(
     caller: Operator,
     letter_id: LetterId,
@@ -128,13 +134,12 @@ def discard(
 
 def _take(caller: Caller, headers: Any, body: bytes) -> TakenEvents:
     caller.check_unrestricted()
-    audit = caller.client.audit
     try:
-        found = caller.client.events.emit_many(_read(headers, body))
-    except OrchestratorError as error:
-        audit.note("emit", "events", error.code)
+        given = _read(headers, body)
+    except InvalidRequest as error:
+        caller.client.audit.note("emit", "events", error.code)
         raise
-    audit.note("emit", "events" if len(found) != 1 else f"events/{found[0].type}", "done", f"{len(found)} taken in")
+    found = caller.client.events.emit_many(given)
     return TakenEvents(events=[TakenEvent(id=one.id, source=one.source, type=one.type) for one in found])
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, status
 
 from orchestrator.api.access import Admin, Caller
 from orchestrator.api.answers import KeyList, KeyMade, KeyShown
-from orchestrator.api.models import NewKey
+from orchestrator.api.models import NewKey, WhyQuery
 from orchestrator.api.problems import documented
 from orchestrator.client.access import create_key, revoke_key, shown_key
 from orchestrator.store.access import Access
@@ -24,7 +24,9 @@ def list_keys(caller: Admin) -> KeyList:
     return KeyList(keys=[KeyShown(**shown_key(record)) for record in _access(caller).all_keys()])
 
 
-@router.post("", summary="Make a key", status_code=status.HTTP_201_CREATED, responses=documented(422))
+@router.post(
+    "", name="create_key", summary="Make a key", status_code=status.HTTP_201_CREATED, responses=documented(422)
+)
 def create_api_key(caller: Admin, body: NewKey) -> KeyMade:
     """Its token is in this response and nowhere else."""
     made = create_key(
@@ -40,10 +42,10 @@ def create_api_key(caller: Admin, body: NewKey) -> KeyMade:
     return KeyMade(**shown_key(made.record), token=made.token)
 
 
-@router.delete("/{key_id}", summary="Revoke a key", responses=documented(404))
-def revoke_api_key(caller: Admin, key_id: KeyId) -> KeyShown:
+@router.delete("/{key_id}", name="revoke_key", summary="Revoke a key", responses=documented(404))
+def revoke_api_key(caller: Admin, key_id: KeyId, reason: WhyQuery = "") -> KeyShown:
     """It is of no use from now on; twice is once."""
-    return KeyShown(**shown_key(revoke_key(_access(caller), caller.client.audit, key_id)))
+    return KeyShown(**shown_key(revoke_key(_access(caller), caller.client.audit, key_id, reason)))
 
 
 def _access(caller: Caller) -> Access:

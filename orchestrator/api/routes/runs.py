@@ -21,7 +21,7 @@ from orchestrator.client.shown import RunDescription
 from orchestrator.client.surface import Start
 from orchestrator.engine.state import OVER
 from orchestrator.engine.undoing import UndoPreview
-from orchestrator.errors import InvalidRequest, RunConflict, RunGoesOn
+from orchestrator.errors import RunConflict, RunGoesOn
 from orchestrator.telemetry import current_traceparent
 
 router = APIRouter(tags=["runs"], responses=documented())
@@ -32,6 +32,7 @@ LOCATION = {"Location": {"description": "The run.", "schema": {"type": "string"}
 
 @router.post(
     "/workflows/{key}/runs",
+    name="start",
     summary="Start a run",
     status_code=status.HTTP_202_ACCEPTED,
     response_model=Started,
@@ -70,6 +71,7 @@ async def start_run(
 
 @router.post(
     "/runs:batch",
+    name="start",
     summary="Start many runs",
     status_code=status.HTTP_202_ACCEPTED,
     responses=documented(404, 409, 422),
@@ -169,24 +171,12 @@ def show_why(caller: Viewer, run_id: RunId) -> Why:
 def _start(caller: Caller, starts: list[Start]) -> list[RedisRunHandle]:
     for key in {one.workflow for one in starts}:
         caller.check_workflow(key)
-    audit = caller.client.audit
     try:
-        handles = caller.client.start_many(starts)
-    except InvalidRequest as error:
-        audit.note("start", _target(starts), error.code)
-        raise
+        return caller.client.start_many(starts)
     except RunConflict as error:
-        audit.note("start", _target(starts), error.code)
         if caller.workflows:
             raise RunConflict("this run id or idempotency key was used before") from error
         raise
-    for one, handle in zip(starts, handles, strict=True):
-        audit.note("start", f"runs/{handle.run_id}", "done", one.workflow)
-    return handles
-
-
-def _target(starts: list[Start]) -> str:
-    return f"workflows/{starts[0].workflow}/runs" if len(starts) == 1 else f"runs ({len(starts)})"
 
 
 def started(caller: Caller, handles: list[RedisRunHandle]) -> list[Started]:

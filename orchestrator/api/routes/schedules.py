@@ -10,7 +10,6 @@ from orchestrator.api.access import PREFIX, Operator, Viewer
 from orchestrator.api.answers import Backfilled, Event, History, ScheduleList, Triggered, told
 from orchestrator.api.models import After, Backfill, Wanted, WorkflowKey
 from orchestrator.api.problems import documented
-from orchestrator.client.access import may_see
 from orchestrator.client.shown import ScheduleDescription, Slots
 
 router = APIRouter(tags=["schedules"], responses=documented())
@@ -22,13 +21,16 @@ _ONE = "/workflows/{key}/schedules/{name}"
 _LOCATION = {"Location": {"description": "The run.", "schema": {"type": "string"}, "required": True}}
 
 
-@router.get("/schedules", summary="List schedules", responses=documented(404))
+@router.get("/schedules", summary="List schedules", responses=documented(422))
 def list_schedules(
-    caller: Viewer, workflow: Annotated[str | None, Query(max_length=300, description="Those of one workflow.")] = None
+    caller: Viewer,
+    workflow: Annotated[str | None, Query(max_length=300, description="Those of one workflow.")] = None,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
+    cursor: Annotated[str | None, Query(max_length=1_500, description="That of the page before.")] = None,
 ) -> ScheduleList:
     """By workflow and name, each with its next fire."""
-    found = caller.client.schedules.list(workflow)
-    return ScheduleList(schedules=[one for one in found if may_see(caller.workflows, one.workflow)])
+    found = caller.client.schedules.page_seen(caller.workflows, workflow, limit=limit, cursor=cursor)
+    return ScheduleList(schedules=[*found.schedules], cursor=found.cursor)
 
 
 @router.get(_ONE, summary="A schedule", responses=documented(404))
@@ -72,7 +74,7 @@ def show_slots(
     return caller.client.schedules.slots(key, name, since, until, limit=limit)
 
 
-@router.post(f"{_ONE}/pause", summary="Hold a schedule", responses=documented(404, 409))
+@router.post(f"{_ONE}/pause", summary="Pause a schedule", responses=documented(404, 409))
 def pause_schedule(caller: Operator, key: WorkflowKey, name: Name, body: Wanted = NO_REASON) -> ScheduleDescription:
     """The slots until it is resumed are neither fired nor missed."""
     caller.check_workflow(key)
@@ -80,7 +82,7 @@ def pause_schedule(caller: Operator, key: WorkflowKey, name: Name, body: Wanted 
     return caller.client.schedules.describe(key, name)
 
 
-@router.post(f"{_ONE}/resume", summary="Let a schedule go on", responses=documented(404, 409))
+@router.post(f"{_ONE}/resume", summary="Resume a schedule", responses=documented(404, 409))
 def resume_schedule(caller: Operator, key: WorkflowKey, name: Name, body: Wanted = NO_REASON) -> ScheduleDescription:
     """From the next slot on."""
     caller.check_workflow(key)

@@ -16,6 +16,7 @@ router = APIRouter(tags=["runs"], responses=documented())
 
 @router.post(
     f"{RUN}/signals",
+    name="signal",
     summary="Give a run a signal",
     status_code=status.HTTP_202_ACCEPTED,
     responses=documented(404, 409, 422),

@@ -16,7 +16,7 @@ router = APIRouter(prefix=RUN, tags=["verbs"], responses=documented(404, 409))
 NO_REASON = Wanted()
 
 
-@router.post("/cancel", summary="Stop a run")
+@router.post("/cancel", summary="Cancel a run")
 def cancel(caller: Operator, run_id: RunId, body: Wanted = NO_REASON) -> Stand:
     """Nothing new starts, what is in flight ends, what is done is undone."""
     run = caller.run(run_id)
@@ -24,7 +24,7 @@ def cancel(caller: Operator, run_id: RunId, body: Wanted = NO_REASON) -> Stand:
     return _stand(run)
 
 
-@router.post("/pause", summary="Hold a run")
+@router.post("/pause", summary="Pause a run")
 def pause(caller: Operator, run_id: RunId, body: Wanted = NO_REASON) -> Stand:
     """Nothing new begins; steps in flight end."""
     run = caller.run(run_id)
@@ -32,7 +32,7 @@ def pause(caller: Operator, run_id: RunId, body: Wanted = NO_REASON) -> Stand:
     return _stand(run)
 
 
-@router.post("/resume", summary="Let a paused run go on")
+@router.post("/resume", summary="Resume a run")
 def resume(caller: Operator, run_id: RunId, body: Wanted = NO_REASON) -> Stand:
     """Its time limits move by as long as it was paused."""
     run = caller.run(run_id)

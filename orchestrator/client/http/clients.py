@@ -115,6 +115,7 @@ class HttpSchedules(Schedules):
     trigger = _driven(ScheduleVerbs.trigger)
     slots = _driven(ScheduleVerbs.slots)
     backfill = _driven(ScheduleVerbs.backfill)
+    page = _driven(ScheduleVerbs.page)
     list = _driven(ScheduleVerbs.list)
 
 

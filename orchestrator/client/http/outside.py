@@ -11,19 +11,15 @@ from orchestrator.client.composing import composed, event_in
 from orchestrator.client.http.exchange import PREFIX, Emit, Request, Steps, Value, ask, portions, tell
 from orchestrator.client.http.run_verbs import Told, check_acts_itself, entry_of, patient
 from orchestrator.client.http.words import moment_text
-from orchestrator.client.shown import DeadEvent, ScheduleDescription, Slots, TakenIn, TriggerMiss
+from orchestrator.client.shown import DeadEvent, ScheduleDescription, SchedulePage, Slots, TakenIn, TriggerMiss
 from orchestrator.client.surface import ALL, Moment
 from orchestrator.spec.cloudevents import CloudEvent
 from orchestrator.store.port import HistoryEntry
 
 MOST_DEAD: Final = 1_000
+MOST_LISTED: Final = 1_000
 LOOK_S: Final = 1.0
 """So long one request waits for events that come."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Schedules:
-    schedules: list[ScheduleDescription]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +65,18 @@ class ScheduleVerbs:
     """What can be done with schedules."""
 
     def list(self, workflow: str | None = None) -> Steps[Sequence[ScheduleDescription]]:
+        """GET `/schedules`, page by page."""
+        page = yield from self.page(workflow, limit=MOST_LISTED)
+        found = [*page.schedules]
+        while page.cursor is not None:
+            page = yield from self.page(workflow, limit=MOST_LISTED, cursor=page.cursor)
+            found += page.schedules
+        return found
+
+    def page(self, workflow: str | None = None, *, limit: int = 100, cursor: str | None = None) -> Steps[SchedulePage]:
         """GET `/schedules`."""
-        request = Request("GET", f"{PREFIX}/schedules", params={"workflow": workflow})
-        return (yield from ask(request, _Schedules)).schedules
+        params: dict[str, Value] = {"workflow": workflow, "limit": limit, "cursor": cursor}
+        return (yield from ask(Request("GET", f"{PREFIX}/schedules", params=params), SchedulePage))
 
     def describe(self, workflow: str, name: str, *, fires: int = 5) -> Steps[ScheduleDescription]:
         """GET the schedule."""

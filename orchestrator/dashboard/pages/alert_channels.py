@@ -96,7 +96,7 @@ class _Channels:
         self.table.show({one.id: (*delivery_row(one), _about(one)) for one in dead})
         for part in (self.box, self.bar):
             show_if(part, dead)
-        nothing = empty_state("No message was given up.", hint="One is after all its tries; here it can be sent again.")
+        nothing = empty_state("No message was given up.", hint="After its last try one is; here it can be sent again.")
         self.empty.set_content(NOTHING if dead else nothing)
 
     def _channel(self, channel: ChannelDescription) -> None:
@@ -181,7 +181,7 @@ def _about(one: DeliveryDescription) -> Markup:
 
 def _no_channels() -> Markup:
     return empty_state(
-        "No channel is set up, so alerts are told nobody outside of this dashboard.",
+        "No channel is set up, so alerts are shown here and sent nowhere.",
         hint="Name one in the settings of the listener and of the API: a URL of apprise, or a signed webhook.",
         command='ORCHESTRATOR_ALERTS=\'{"ops": "mailto://user:password@example.com"}\' orchestrator listen',
     )

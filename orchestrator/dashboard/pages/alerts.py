@@ -156,11 +156,11 @@ def _workflows(caller: Caller) -> list[str]:
 def _nothing(filters: Filters, *, more: bool) -> Markup:
     everything = filters.having(state=EVERY).address
     if more:
-        return empty_state("None among the alerts looked at so far.", hint="The next page goes on looking.")
+        return empty_state("No match among the alerts looked at so far.", hint="The next page goes on looking.")
     if filters.narrowed or filters.cursor:
         return empty_state("No alert matches.", "Show all alerts", Filters(state=EVERY).address)
     if filters.states is None:
-        hint = "A listener raises them: when runs fail, are late, or cannot be undone, and when nothing works them off."
+        hint = "A listener raises them: when runs fail, are late, or cannot be undone, and when no worker is there."
         return empty_state("There has been no alert yet.", hint=hint, command="orchestrator listen")
     return empty_state(f"No alert is {filters.states}.", "Show all alerts", everything, hint="New ones appear here.")
 

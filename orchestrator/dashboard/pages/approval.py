@@ -22,6 +22,7 @@ from orchestrator.dashboard.look.parts import area_field, button, form, heading,
 from orchestrator.dashboard.look.status import badge
 from orchestrator.dashboard.look.table import Column, static_table
 from orchestrator.dashboard.look.times import moment
+from orchestrator.dashboard.look.words import DECIDED, DECISIONS
 from orchestrator.dashboard.pages.approvals import MODES, PATH, asked_of
 from orchestrator.dashboard.pages.page import Page
 from orchestrator.dashboard.paths import run_path, to, workflow_path
@@ -29,7 +30,7 @@ from orchestrator.dashboard.visit import Visit
 from orchestrator.engine.approvals import Choice
 from orchestrator.errors import InvalidInput, OrchestratorError, StepNotWaiting
 
-_DONE: Final = {"approve": "Approved", "reject": "Rejected", "request_changes": "Changes requested"}
+_KINDS: Final = {"approve": "primary", "reject": "danger"}
 _NEEDS: Final = "This needs the role starter."
 
 
@@ -160,7 +161,7 @@ class _ApprovalPage:
                 raise
             return True
 
-        if await self.visit.act(Role.STARTER, choice, self._target, work, _DONE[choice]):
+        if await self.visit.act(Role.STARTER, choice, self._target, work, DECIDED[choice]):
             await self.visit.again(self.refresh)
             return
         self._show([] if not refused else refused[0].details.get("problems", []))
@@ -195,11 +196,8 @@ class _ApprovalPage:
 
 def _buttons(why_not: str) -> Markup:
     made = []
-    for choice, word, kind in (
-        ("approve", "Approve", "primary"),
-        ("request_changes", "Request changes", None),
-        ("reject", "Reject", "danger"),
-    ):
+    for choice, word in DECISIONS.items():
+        kind = _KINDS.get(choice)
         if why_not:
             made.append(tag("button", word, type="button", aria_disabled="true", title=why_not, class_=kind))
         else:

@@ -98,7 +98,7 @@ class _Inbox:
             caller.check_role(Role.OPERATOR, "list_approvals", "approvals")
         else:
             caller.check_role(Role.STARTER, "list_approvals", "approvals")
-        return caller.client.approvals.page(
+        return caller.client.approvals.page_seen(
             None if self.asked.everybody else caller.user,
             caller.groups,
             limit=ROWS,
@@ -141,17 +141,22 @@ class _Inbox:
 
     def _nothing(self, *, more: bool) -> Markup:
         if more:
-            return empty_state("None among those looked at so far.", hint="The next page goes on looking.")
+            return empty_state("No match among the approvals looked at so far.", hint="The next page goes on looking.")
         if self.asked.workflow or self.asked.cursor:
-            return empty_state("Nothing waits here.", "Show all workflows", to(PATH, self._of))
+            return empty_state(
+                "Nothing of this workflow waits for a decision.", "Show all workflows", to(PATH, self._of)
+            )
         if self.asked.everybody:
             return empty_state(
-                "Nothing waits for anybody.", "All runs", to("/runs"), hint="What does will appear here by itself."
+                "No approval waits for a decision.",
+                "All runs",
+                to("/runs"),
+                hint="One that does appears here by itself.",
             )
-        hint = f"{self.visit.first.user or 'This machine'} is asked nothing now. What is will appear here by itself."
+        hint = f"{self.visit.first.user or 'This machine'} is asked nothing now. New ones appear here by themselves."
         if self.visit.allows(Role.OPERATOR):
-            return empty_state("Nothing waits for you.", "Look at everybody's", to(PATH, {"of": "all"}), hint=hint)
-        return empty_state("Nothing waits for you.", "All runs", to("/runs"), hint=hint)
+            return empty_state("No approval waits for you.", "Look at everybody's", to(PATH, {"of": "all"}), hint=hint)
+        return empty_state("No approval waits for you.", "All runs", to("/runs"), hint=hint)
 
     @property
     def _of(self) -> dict[str, str]:

@@ -172,7 +172,7 @@ def _pages(asked: Asked, before: str | None) -> Markup:
 def _nothing(asked: Asked, *, more: bool) -> Markup:
     if more:
         return empty_state(
-            "None among the entries looked at so far.", hint="Older ones may match: the next page goes on."
+            "No match among the entries looked at so far.", hint="Older ones may match: the next page goes on."
         )
     if asked.wanted != AuditFilter() or asked.before:
         return empty_state("No entry matches.", "Show all entries", to(PATH))

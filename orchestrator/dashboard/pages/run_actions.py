@@ -20,6 +20,7 @@ from orchestrator.dashboard.look.dialog import AUDITED, confirm
 from orchestrator.dashboard.look.json_view import json_view
 from orchestrator.dashboard.look.markup import NOTHING, joined, tag
 from orchestrator.dashboard.look.parts import area_field, button, choice_field, text_field
+from orchestrator.dashboard.look.words import ACTED, ACTIONS, DECISIONS
 from orchestrator.dashboard.pages.run_steps import Offer
 from orchestrator.dashboard.pages.workflow_start import unmasked
 from orchestrator.dashboard.visit import Visit
@@ -34,24 +35,8 @@ DoWith = Callable[[RedisRunHandle, Caller, dict[str, str], Any], None]
 Asked = Callable[[], Awaitable[None]]
 T = TypeVar("T")
 
-_WORDS: Final[Mapping[str, str]] = {
-    "pause": "Pause",
-    "resume": "Resume",
-    "cancel": "Cancel",
-    "retry": "Retry",
-    "undo": "Undo",
-    "signal": "Signal",
-    "skip": "Skip",
-    "decide": "Decide",
-    "waive": "Waive",
-}
 _STARTERS: Final = ("signal", "decide")
 """What starters may do; the rest is for operators."""
-_CHOICES: Final[Mapping[str, str]] = {
-    "approve": "Approve",
-    "reject": "Reject",
-    "request_changes": "Ask for changes",
-}
 ARCHIVED: Final = "This run is in the archive: it can be read, not acted on."
 _COMMENT: Final = ("Comment", "Kept with the decision.")
 
@@ -89,13 +74,13 @@ class RunActions:
         self.bar.clear()
         with self.bar:
             for verb in offered:
-                button(_WORDS[verb], self._asking(verb), why_not=self._why_not(verb, run))
+                button(ACTIONS[verb], self._asking(verb), why_not=self._why_not(verb, run))
 
     def offer_of(self, run: RunDescription) -> Offer:
         """Tells what can be done about a step of the run now: verb, word, and why not for whoever looks."""
 
         def offer(step: StepDescription) -> list[tuple[str, str, str]]:
-            return [(verb, _WORDS[verb], self._why_not(verb, run)) for verb in actions_of_step(step)]
+            return [(verb, ACTIONS[verb], self._why_not(verb, run)) for verb in actions_of_step(step)]
 
         return offer
 
@@ -127,7 +112,7 @@ class RunActions:
 
     async def _plain(self, verb: str) -> None:
         says, do = _PLAIN[verb]
-        await self._confirm(verb, f"{_WORDS[verb]} this run?", do, says=says, dangerous=verb == "cancel")
+        await self._confirm(verb, f"{ACTIONS[verb]} this run?", do, says=says, dangerous=verb == "cancel")
 
     async def _retry(self, _: StepDescription | None) -> None:
         def read(caller: Caller) -> tuple[Schema | None, Any]:
@@ -219,7 +204,7 @@ class RunActions:
         if found is None:
             return
         part = Part("Form", found[0], "form") if found[0] is not None else None
-        fields = choice_field("Decision", "choice", _CHOICES)
+        fields = choice_field("Decision", "choice", DECISIONS)
         await self._fill_in("decide", f"Decide {address}", part, do, fields=fields, reason=_COMMENT)
 
     async def _read(self, read: Callable[[Caller], T]) -> T | None:
@@ -262,14 +247,14 @@ class RunActions:
 
             done = None
             if not problems:
-                done = await self.visit.act(_needed(verb), verb, f"runs/{self.run_id}", work, f"{_WORDS[verb]}: done")
+                done = await self.visit.act(_needed(verb), verb, f"runs/{self.run_id}", work, ACTED[verb])
                 problems = [one for error in refused for one in error.details.get("problems", ())]
             if problems and forms:
                 forms[0].put(problems)
                 ui.run_javascript("orchestrator.toProblem()")
             return done is not None
 
-        await confirm(title, _WORDS[verb], decided, says=says, fields=fields, within=build, reason=reason)
+        await confirm(title, ACTIONS[verb], decided, says=says, fields=fields, within=build, reason=reason)
 
     async def _confirm(
         self,
@@ -287,9 +272,9 @@ class RunActions:
                 do(caller.run(self.run_id), caller, values)
                 return True
 
-            await self.visit.act(_needed(verb), verb, f"runs/{self.run_id}", work, f"{_WORDS[verb]}: done")
+            await self.visit.act(_needed(verb), verb, f"runs/{self.run_id}", work, ACTED[verb])
 
-        await confirm(title, _WORDS[verb], decided, says=says, fields=fields, dangerous=dangerous, reason=reason)
+        await confirm(title, ACTIONS[verb], decided, says=says, fields=fields, dangerous=dangerous, reason=reason)
 
 
 def _cancel(run: RedisRunHandle, caller: Caller, values: dict[str, str]) -> None:

@@ -234,9 +234,11 @@ def _known(caller: Caller, workflow: str) -> tuple[list[str], list[str]]:
 
 def _nothing(filters: Filters, *, more: bool) -> Markup:
     if more:
-        return empty_state("None among the runs looked at so far.", hint="The next page goes on looking.")
+        return empty_state("No match among the runs looked at so far.", hint="The next page goes on looking.")
     if filters.asked or filters.cursor:
-        return empty_state("No run matches.", "Show all runs", to(PATH), hint="Ask for less, or for a longer time.")
+        return empty_state(
+            "No run matches.", "Show all runs", to(PATH), hint="Take a filter off, or look further back."
+        )
     return empty_state(
         "No run was started yet.",
         hint="Start one; it will appear here by itself.",

@@ -160,15 +160,15 @@ class _SchedulePage:
         def do(caller: Caller, values: dict[str, str]) -> None:
             caller.client.schedules.pause(self.key, self.name, values.get("reason", ""), by=caller.user)
 
-        await self._confirm("pause", "Pause this schedule?", "Pause", do, "It is held.", says=says)
+        await self._confirm("pause", "Pause this schedule?", "Pause", do, "The schedule is paused.", says=says)
 
     async def _resume(self) -> None:
-        says = "It goes on from its next slot; those that came meanwhile can be filled up below."
+        says = "It goes on from its next slot; those that came meanwhile can be backfilled below."
 
         def do(caller: Caller, values: dict[str, str]) -> None:
             caller.client.schedules.resume(self.key, self.name, values.get("reason", ""), by=caller.user)
 
-        await self._confirm("resume", "Resume this schedule?", "Resume", do, "It goes on.", says=says)
+        await self._confirm("resume", "Resume this schedule?", "Resume", do, "The schedule goes on.", says=says)
 
     async def _trigger(self) -> None:
         says = "Outside of its slots, and whatever is under way."
@@ -197,7 +197,7 @@ class _SchedulePage:
 
         told = "Noted: {} slots are worked off now.".format
         says = "Slots that have their runs, or had runs that are remembered, are passed over."
-        await self._confirm("backfill", "Fill up this range?", "Fill up", do, told, says=says, fields=fields)
+        await self._confirm("backfill", "Backfill this range?", "Backfill", do, told, says=says, fields=fields)
 
     async def _confirm(
         self,
@@ -227,7 +227,13 @@ def _held(one: ScheduleDescription) -> Markup:
     if one.paused is None:
         return NOTHING
     by, reason = one.paused.get("by"), one.paused.get("reason")
-    said = (tag("b", "Held"), by and f" by {by}", " since ", moment(one.paused.get("since")), reason and f": {reason}")
+    said = (
+        tag("b", "Paused"),
+        by and f" by {by}",
+        " since ",
+        moment(one.paused.get("since")),
+        reason and f": {reason}",
+    )
     return tag("p", joined([part for part in said if part]), class_="panel held note")
 
 
@@ -245,7 +251,7 @@ def _facts(one: ScheduleDescription) -> Markup:
             "Version": str(definition.get("version", "latest")),
             "Last slot decided": moment(one.last),
             "A slot waits": moment(one.waiting) if one.waiting else None,
-            "Ranges being filled up": f"{one.backfills:,}" if one.backfills else None,
+            "Backfills under way": f"{one.backfills:,}" if one.backfills else None,
             **{name: f"{one.counts.get(key, 0):,}" for key, name in _COUNTED.items()},
             **{_named(key): f"{number:,}" for key, number in one.counts.items() if key not in _COUNTED and number},
         }
@@ -293,7 +299,7 @@ def _range_form(page: _SchedulePage) -> Markup:
     action = f"{schedule_path(page.key, page.name)}"
     return joined(
         [
-            tag("h2", "Fill up a range"),
+            tag("h2", "Backfill a range"),
             tag(
                 "p",
                 "Let slots have their runs that are past: missed, skipped, or from before it was there.",
@@ -313,7 +319,7 @@ def _left(slots: Slots | None) -> int:
 def _previewed(seen: Seen) -> Markup:
     if seen.error is not None:
         return tag(
-            "p", badge("failed", "cannot be filled up"), " ", seen.error.message, " ", tag("code", seen.error.code)
+            "p", badge("failed", "cannot be backfilled"), " ", seen.error.message, " ", tag("code", seen.error.code)
         )
     if seen.slots is None:
         return NOTHING

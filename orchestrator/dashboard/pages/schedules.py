@@ -198,7 +198,7 @@ def _chips(filters: _Filters) -> Markup:
 
 def _nothing(found: _Found) -> Markup:
     if found.workflows:
-        return empty_state("No schedule matches.", "Show all schedules", to(PATH), hint="Ask for less.")
+        return empty_state("No schedule matches.", "Show all schedules", to(PATH), hint="Take a filter off.")
     return empty_state(
         "No workflow has a schedule.",
         "All workflows",

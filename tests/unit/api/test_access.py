@@ -128,7 +128,7 @@ def test_what_was_done_is_noted_with_its_reason(receive: Receive) -> None:
     done = operator.post(f"runs/{run.run_id}/pause", json={"reason": "the bank is down"})
     refused = operator.post(f"runs/{run.run_id}/undo")
 
-    undo, pause = reception.access.read(None, 10)
+    undo, pause, _start = reception.access.read(None, 10)
     assert (done.status_code, refused.status_code) == (200, 409)
     assert (pause.action, pause.target, pause.reason) == ("pause", f"runs/{run.run_id}", "the bank is down")
     assert (undo.action, undo.outcome, undo.user) == ("undo", "run_goes_on", "operator-user")

@@ -136,7 +136,7 @@ def test_schedules_are_listed_with_their_next_fire_and_their_slots(around: Surro
     assert heads == ["workflow", "name", "when", "state", "next", "(UTC)", "slots"]
     assert nightly == [*f"{WORKFLOW} nightly 0 2 * * * Europe/Berlin active 2023-11-15 01:00:00".split()]
     assert tick == [*f"{WORKFLOW} tick every 1s active 2023-11-14 22:13:22 1 started".split()]
-    assert json.loads(command("list", WORKFLOW, "--json").stdout)[1]["counts"] == {"started": 1}
+    assert json.loads(command("list", WORKFLOW, "--json").stdout)["schedules"][1]["counts"] == {"started": 1}
 
 
 def test_a_schedule_is_shown_with_its_last_slots_and_next_fires(around: Surroundings) -> None:

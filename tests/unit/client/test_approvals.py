@@ -42,8 +42,8 @@ def test_pages_go_on_where_the_one_before_ended() -> None:
     around = asking(users=["ann"], groups=["board", "door"])
     runs = asked(around, 5)
 
-    first = inbox(around).page("ann", ["board", "door"], limit=2)
-    second = inbox(around).page("ann", ["board", "door"], limit=9, cursor=first.cursor)
+    first = inbox(around).page_seen("ann", ["board", "door"], limit=2)
+    second = inbox(around).page_seen("ann", ["board", "door"], limit=9, cursor=first.cursor)
 
     assert [one.run_id for one in (*first.approvals, *second.approvals)] == [run.run_id for run in runs]
     assert second.cursor is None
@@ -56,7 +56,7 @@ def test_a_page_that_looked_long_enough_is_short(monkeypatch: pytest.MonkeyPatch
     runs = asked(around, 4)
     inbox(around).decide(runs[-1].run_id, "ask", "approve", by="ann")
 
-    page = inbox(around).page("bob", limit=2)
+    page = inbox(around).page_seen("bob", limit=2)
 
     assert (page.approvals, page.cursor is None) == ((), False)
     assert [one.run_id for one in inbox(around).list("bob")] == [runs[-1].run_id]
@@ -67,9 +67,9 @@ def test_pages_are_of_a_workflow_or_of_patterns() -> None:
     around = asking(users=["ann"])
     asked(around)
 
-    assert len(inbox(around).page(workflow=WORKFLOW, patterns=["test.*"]).approvals) == 1
-    assert inbox(around).page(workflow="other.flow").approvals == ()
-    assert inbox(around).page(patterns=["other.*"]).approvals == ()
+    assert len(inbox(around).page_seen(workflow=WORKFLOW, patterns=["test.*"]).approvals) == 1
+    assert inbox(around).page_seen(workflow="other.flow").approvals == ()
+    assert inbox(around).page_seen(patterns=["other.*"]).approvals == ()
 
 
 def test_a_list_of_all_says_why_one_may_not_decide() -> None:
@@ -105,4 +105,4 @@ def test_one_that_waits_no_more_is_told() -> None:
     with pytest.raises(StepNotWaiting):
         inbox(around).asked(run.run_id, "ask")
     with pytest.raises(InvalidRequest, match="not a cursor"):
-        inbox(around).page(cursor="nonsense")
+        inbox(around).page_seen(cursor="nonsense")

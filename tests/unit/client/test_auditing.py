@@ -63,7 +63,7 @@ def test_a_page_looks_at_no_more_than_it_may(access: MemoryAccess, monkeypatch: 
     monkeypatch.setattr(auditing, "LOOKED_AT", 1)
     monkeypatch.setattr(auditing, "BATCH", 2)
 
-    entries, before = audit_page(access, AuditFilter(action="cancel", user="ada"), limit=10)
+    entries, before = audit_page(access, AuditFilter(target="abc", user="ada"), limit=10)
 
     assert entries == []
     assert [one.target for one in audit_page(access, AuditFilter(user="ada"), limit=10, before=before)[0]] == [

@@ -108,6 +108,25 @@ def test_a_new_version_replaces_the_schedules_as_one(around: Surroundings, beat:
     assert now == {"tick": "active", "tock": "retired"}
 
 
+def test_schedules_are_paged_by_workflow_and_name(around: Surroundings) -> None:
+    """The cursor of a page is where the next begins; of all, or of those that a key may see."""
+    names = ("b", "a:b", "ä")
+    around.publish(key="a.first", triggers=[{"schedule": {"name": name, "every": "1s"}} for name in names])
+    around.client.schedules.reconcile("a.first")
+    schedules = around.client.schedules
+
+    first = schedules.page(limit=3)
+    rest = schedules.page(limit=3, cursor=first.cursor)
+    own = schedules.page_seen(("a.*",), limit=1, cursor="a.first:b")
+
+    assert [(one.workflow, one.name) for one in first.schedules] == [("a.first", name) for name in sorted(names)]
+    assert ([one.name for one in rest.schedules], rest.cursor) == (["tick"], None)
+    assert ([one.name for one in own.schedules], own.cursor) == (["ä"], None)
+    assert [*first.schedules, *rest.schedules] == schedules.list()
+    with pytest.raises(InvalidRequest):
+        schedules.page(cursor="nonsense")
+
+
 def test_versions_that_are_not_taken_have_no_schedules(around: Surroundings) -> None:
     """Prereleases, and what is below stable."""
     publish(around, {"name": "tock", "every": "1s"}, version="2.0.0-rc.1")

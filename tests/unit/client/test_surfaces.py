@@ -65,11 +65,12 @@ SURFACES = [
     (Fleet, AsyncFleet),
 ]
 OF_REDIS = {"of", "attached_to", "acting_for", "find", "masked", "reconcile", "since", "last", "dead_after"} | {
+    "doctor_lately",
     "list_seen",
     "get_seen",
     "overall_seen",
     "samples_of",
-    "page",
+    "page_seen",
     "asked",
     "before",
 }
