@@ -27,7 +27,7 @@ from orchestrator.store.events_memory import MemoryEvents
 from orchestrator.store.limits_memory import MemoryLimits
 from orchestrator.store.memory import MemoryStore
 from orchestrator.store.metrics import MemoryMetrics
-from orchestrator.store.registry import MemoryRegistry
+from orchestrator.store.registry_memory import MemoryRegistry
 
 WORKFLOW = "test.flow"
 
