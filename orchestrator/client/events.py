@@ -10,8 +10,9 @@ from typing_extensions import override
 
 from orchestrator.client.audit import Audit
 from orchestrator.client.composing import composed, event_in
+from orchestrator.client.event_surface import ExternalEvents
 from orchestrator.client.shown import DeadEvent, TakenIn, TriggerMiss
-from orchestrator.client.surface import ALL, ExternalEvents
+from orchestrator.client.surface_words import ALL
 from orchestrator.engine.roots import rfc3339
 from orchestrator.errors import PayloadTooLarge, UnknownEvent
 from orchestrator.settings import Settings
