@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.client.reasons import Why
 from orchestrator.client.shown import RunDescription
 from orchestrator.engine.state import RunStatus
+from orchestrator.errors import RunFailed
 from orchestrator.store.port import HistoryEntry
 
 if TYPE_CHECKING:  # what stands here would bring in Redis, Celery or the expressions
@@ -119,3 +120,9 @@ class RunHandle(ABC):
     @abstractmethod
     def waive(self, step: str, reason: str = "", by: str = "") -> None:
         """Record that what a step did was undone by hand."""
+
+
+def run_failed(run_id: str, status: str, error: Mapping[str, Any], compensation: str) -> RunFailed:
+    """What is raised for a run that ended without completing."""
+    message = f"run {run_id} {status}: {error.get('code', '')} {error.get('message', '')}".rstrip()
+    return RunFailed(message, run_id=run_id, status=status, error=dict(error), compensation=compensation)
