@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchestrator.client.asynchronous import AsyncOrchestrator, AsyncRunHandle
-    from orchestrator.client.surface import Orchestrator, RunHandle, Start
+    from orchestrator.client.run_surface import RunHandle, Start
+    from orchestrator.client.surface import Orchestrator
     from orchestrator.client.webhooks import verify_webhook
     from orchestrator.errors import OperationError, OrchestratorError, RunConflict, RunFailed, Unreachable, WaitTimeout
     from orchestrator.runtime.app import worker_app
@@ -74,8 +75,9 @@ __all__ = [
 
 _MODULES = {
     "client.asynchronous": ("AsyncOrchestrator", "AsyncRunHandle"),
+    "client.run_surface": ("RunHandle", "Start"),
+    "client.surface": ("Orchestrator",),
     "client.webhooks": ("verify_webhook",),
-    "client.surface": ("Orchestrator", "RunHandle", "Start"),
     "errors": ("OperationError", "OrchestratorError", "RunConflict", "RunFailed", "Unreachable", "WaitTimeout"),
     "runtime.app": ("worker_app",),
     "settings": ("Settings",),

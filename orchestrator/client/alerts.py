@@ -10,10 +10,10 @@ from typing import Final
 from typing_extensions import override
 
 from orchestrator.client.access import may_see
+from orchestrator.client.alert_surface import Alerts as Surface
 from orchestrator.client.audit import Audit
 from orchestrator.client.shown import AlertDescription, AlertPage, ChannelDescription, DeliveryDescription
-from orchestrator.client.surface import ALL
-from orchestrator.client.surface import Alerts as Surface
+from orchestrator.client.surface_words import ALL
 from orchestrator.engine.roots import rfc3339
 from orchestrator.errors import AlertOver, InvalidRequest, UnknownAlert, UnknownChannel, UnknownDelivery
 from orchestrator.settings import Settings

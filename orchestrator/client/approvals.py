@@ -13,13 +13,13 @@ from typing_extensions import override
 
 from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.access import may_see
+from orchestrator.client.approval_surface import Approvals
 from orchestrator.client.audit import Audit
 from orchestrator.client.inputs import checked_json, path_of
 from orchestrator.client.masking import mask_of
 from orchestrator.client.operating import Operating
 from orchestrator.client.redaction import Mask
 from orchestrator.client.shown import ApprovalPage, OpenApproval
-from orchestrator.client.surface import Approvals
 from orchestrator.client.versions import Versions
 from orchestrator.engine import fields
 from orchestrator.engine.approvals import (

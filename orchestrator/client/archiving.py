@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
+from orchestrator.client.plain import Plain
 from orchestrator.client.shown import Finding, Level
 from orchestrator.engine.indexes import archived_index, status_index
 from orchestrator.engine.roots import rfc3339
@@ -20,7 +21,7 @@ BEHIND_MS: Final = 300_000
 
 
 @dataclass(frozen=True, slots=True)
-class ArchiveStatus:
+class ArchiveStatus(Plain):
     """The archive at one moment. Moments are RFC 3339 in UTC, durations in ms."""
 
     url: str | None
@@ -42,10 +43,6 @@ class ArchiveStatus:
     """Runs that could not be archived, each for a reason of its own, which the listener's log tells."""
     archiver_error: str | None
     """Why the archiver does not get on, as it said last."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
 
 
 def archive_status(store: Store, archive: Archive) -> ArchiveStatus:

@@ -33,8 +33,6 @@ class Taken:
     """`at most 2 at once for "eu"`."""
     holders: tuple[tuple[str, str], ...]
     """Run and address of each; `$` is a run as a whole."""
-    free_ms: int
-    """When the first of them lapses at the latest."""
 
 
 class Around:
@@ -136,7 +134,7 @@ class Around:
             if len(held) < quota.count:
                 continue
             most = f"at most {limit.max} at once" if limit.rate is None else f"at most {limit.rate}"
-            yield Taken(f"{most} for {value!r}", tuple(map(parse_holder, held)), min(held.values()))
+            yield Taken(f"{most} for {value!r}", tuple(map(parse_holder, held)))
 
     @cached_property
     def _held(self) -> Limits | None:

@@ -7,8 +7,13 @@ from functools import wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
 
+from orchestrator.client.alert_surface import Alerts
+from orchestrator.client.approval_surface import Approvals
+from orchestrator.client.event_surface import ExternalEvents
 from orchestrator.client.fleet_surface import Fleet
-from orchestrator.client.surface import HTTP, Alerts, Approvals, ExternalEvents, Orchestrator, RunHandle, Schedules
+from orchestrator.client.run_surface import RunHandle
+from orchestrator.client.schedule_surface import Schedules
+from orchestrator.client.surface import HTTP, Orchestrator
 from orchestrator.errors import InvalidRequest
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from typing_extensions import override
 
 from orchestrator.client.audit import DONE, Audit
 from orchestrator.client.composing import composed, event_in
+from orchestrator.client.event_surface import ExternalEvents
 from orchestrator.client.redaction import Redaction
 from orchestrator.client.shown import DeadEvent, TakenIn, TriggerMiss
-from orchestrator.client.surface import ALL, ExternalEvents
+from orchestrator.client.surface_words import ALL
 from orchestrator.engine.roots import rfc3339
 from orchestrator.errors import InvalidRequest, PayloadTooLarge, UnknownEvent
 from orchestrator.settings import Settings

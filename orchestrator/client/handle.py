@@ -24,8 +24,8 @@ from orchestrator.client.masking import (
 from orchestrator.client.operating import Operating
 from orchestrator.client.reasons import Why
 from orchestrator.client.redaction import Mask
-from orchestrator.client.shown import RunDescription, run_failed
-from orchestrator.client.surface import RunHandle
+from orchestrator.client.run_surface import RunHandle, run_failed
+from orchestrator.client.shown import RunDescription
 from orchestrator.client.versions import Versions
 from orchestrator.clock import elapsed_s
 from orchestrator.engine import fields

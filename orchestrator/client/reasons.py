@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+
+from orchestrator.client.plain import Plain
 
 
 class Reason(StrEnum):
@@ -61,7 +62,7 @@ class WhyStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Why:
+class Why(Plain):
     """Why a run is where it is, as it stood `at` a moment."""
 
     run_id: str
@@ -77,7 +78,3 @@ class Why:
     advice: str = ""
     hints: tuple[str, ...] = ()
     """What stands in the way of all runs."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)

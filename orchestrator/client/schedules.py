@@ -16,9 +16,10 @@ from typing_extensions import override
 from orchestrator.client.access import may_see
 from orchestrator.client.audit import Audit
 from orchestrator.client.firing import CancelRun, Firing, StartRun
+from orchestrator.client.schedule_surface import Schedules
 from orchestrator.client.search import moment_ms
 from orchestrator.client.shown import ScheduleDescription, SchedulePage, Slot, Slots
-from orchestrator.client.surface import Moment, Schedules
+from orchestrator.client.surface_words import Moment
 from orchestrator.client.versions import Versions
 from orchestrator.engine import fields
 from orchestrator.engine.overlap import ALL, Turn, of_workflow, run_id_of

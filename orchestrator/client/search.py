@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from orchestrator.client.access import may_see
 from orchestrator.client.shown import Page, RunSummary
-from orchestrator.client.surface import Moment
+from orchestrator.client.surface_words import Moment
 from orchestrator.engine import fields
 from orchestrator.engine.address import RUN
 from orchestrator.engine.indexes import (

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from orchestrator.errors import Problem, RunFailed
+from orchestrator.client.plain import Plain
+from orchestrator.errors import Problem
 from orchestrator.spec.cloudevents import CloudEvent
 
 
@@ -62,7 +63,7 @@ class StepDescription:
 
 
 @dataclass(frozen=True, slots=True)
-class RunDescription:
+class RunDescription(Plain):
     """One run. Moments are RFC 3339 in UTC, durations in ms."""
 
     run_id: str
@@ -91,10 +92,6 @@ class RunDescription:
     archived: bool = False
     """Whether it is kept in the archive alone: it can be read, and not acted on."""
 
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class QueueStats:
@@ -119,7 +116,7 @@ class WorkerStats:
 
 
 @dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(Plain):
     """The fleet at one moment. Runs that are paused are counted as such and under the status that they go on with."""
 
     runs: Mapping[str, int]
@@ -132,10 +129,6 @@ class Stats:
     archived: int | None = None
     """How many of the runs are kept in the archive alone; null if none is set, or it does not answer."""
 
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
-
 
 class Level(StrEnum):
     """How bad a finding is."""
@@ -146,7 +139,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Plain):
     """One thing that was looked at: what was found, and what to do unless it is well."""
 
     level: Level
@@ -154,13 +147,9 @@ class Finding:
     message: str
     advice: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
-class RunSummary:
+class RunSummary(Plain):
     """A run as lists show it. Moments are RFC 3339 in UTC, durations in ms."""
 
     run_id: str
@@ -179,10 +168,6 @@ class RunSummary:
     archived: bool = False
     """Whether it is kept in the archive alone."""
 
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -193,7 +178,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionStatus:
+class VersionStatus(Plain):
     """One version of a workflow. Moments are RFC 3339 in UTC."""
 
     version: str
@@ -207,10 +192,6 @@ class VersionStatus:
     """Of the new runs that name no version."""
     live_runs: int
     """Runs that are not over; with none, and nobody starting any, it is drained."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +207,7 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenApproval:
+class OpenApproval(Plain):
     """An approval that waits for a decision. Moments are RFC 3339 in UTC."""
 
     run_id: str
@@ -254,10 +235,6 @@ class OpenApproval:
     """Whom: `users` and `groups`."""
     refused: str | None = None
     """In a list of all: why whoever asks may not decide it."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +265,7 @@ class TakenIn:
 
 
 @dataclass(frozen=True, slots=True)
-class TriggerMiss:
+class TriggerMiss(Plain):
     """An event that the filter of a trigger had no answer for, so that it started nothing."""
 
     trigger: str
@@ -298,13 +275,9 @@ class TriggerMiss:
     """When the event came in: RFC 3339, in UTC."""
     error: str
 
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
-class DeadEvent:
+class DeadEvent(Plain):
     """An event that was given up: by a trigger (`workflow/trigger`), or altogether."""
 
     id: str
@@ -316,13 +289,9 @@ class DeadEvent:
     trigger: str | None
     body: str
 
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
-class DeliveryDescription:
+class DeliveryDescription(Plain):
     """A message to a channel. Moments are RFC 3339 in UTC."""
 
     id: str
@@ -343,13 +312,9 @@ class DeliveryDescription:
     error: str | None
     """Why the last attempt failed."""
 
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
-class AlertDescription:
+class AlertDescription(Plain):
     """Something that a person should know of. Moments are RFC 3339 in UTC."""
 
     id: str
@@ -375,10 +340,6 @@ class AlertDescription:
     comment: str | None
     deliveries: tuple[DeliveryDescription, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class AlertPage:
@@ -389,17 +350,13 @@ class AlertPage:
 
 
 @dataclass(frozen=True, slots=True)
-class ChannelDescription:
+class ChannelDescription(Plain):
     """Where alerts go. Of the URL nothing is shown that may be secret."""
 
     name: str
     url: str
     on: tuple[str, ...]
     min_level: str
-
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,7 +368,7 @@ class SchedulePage:
 
 
 @dataclass(frozen=True, slots=True)
-class ScheduleDescription:
+class ScheduleDescription(Plain):
     """A schedule, as it stands. Moments are RFC 3339 in UTC."""
 
     workflow: str
@@ -435,10 +392,6 @@ class ScheduleDescription:
     recent: tuple[Mapping[str, Any], ...]
     """The last slots, the newest first, and what became of each."""
 
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -450,20 +403,10 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
-class Slots:
+class Slots(Plain):
     """The slots of a range: what a backfill of it is about."""
 
     count: int
     """At most one more than a backfill may have."""
     slots: tuple[Slot, ...]
     """The first of them."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
-
-
-def run_failed(run_id: str, status: str, error: Mapping[str, Any], compensation: str) -> RunFailed:
-    """What is raised for a run that ended without completing."""
-    message = f"run {run_id} {status}: {error.get('code', '')} {error.get('message', '')}".rstrip()
-    return RunFailed(message, run_id=run_id, status=status, error=dict(error), compensation=compensation)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+
+from orchestrator.client.plain import Plain
 
 
 class WorkerState(StrEnum):
@@ -39,16 +40,12 @@ class QueueDescription:
 
 
 @dataclass(frozen=True, slots=True)
-class Queues:
+class Queues(Plain):
     """All queues that are known: to live workers, or to versions in use."""
 
     queues: tuple[QueueDescription, ...]
     dead: Mapping[str, int]
     """What was given up, and waits for somebody to look at it: `events`, external events."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +85,7 @@ class HeldLease:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerDescription:
+class WorkerDescription(Plain):
     """One worker, as it said at `seen_at`. Moments are RFC 3339 in UTC."""
 
     name: str
@@ -118,7 +115,3 @@ class WorkerDescription:
     software: str
     serves: tuple[str, ...] | None = None
     """The versions in use that it has every operation of, as `payment.flow@1.0.0`; only of one that is asked for."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)

@@ -16,7 +16,7 @@ from orchestrator.broker.dispatch import Dispatcher
 from orchestrator.client.audit import DONE, Audit
 from orchestrator.client.inputs import checked_input
 from orchestrator.client.masking import masked_refusal, redaction_of
-from orchestrator.client.surface import Start
+from orchestrator.client.run_surface import Start
 from orchestrator.client.versions import Offer, Versions
 from orchestrator.engine.commit import Answer, Commit, Reply
 from orchestrator.engine.stages import Timing

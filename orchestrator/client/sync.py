@@ -29,11 +29,13 @@ from orchestrator.client.masking import redaction_of
 from orchestrator.client.measures import OverallStats, WorkflowStats
 from orchestrator.client.queues import QueueLook
 from orchestrator.client.receiving import correlations_of
+from orchestrator.client.run_surface import Start
 from orchestrator.client.schedules import RedisSchedules
 from orchestrator.client.search import Query
 from orchestrator.client.shown import Finding, Page, Published, RunSummary, Stats, VersionStatus
 from orchestrator.client.starting import Offers, Starter, start_entry
-from orchestrator.client.surface import Moment, Orchestrator, Start
+from orchestrator.client.surface import Orchestrator
+from orchestrator.client.surface_words import Moment
 from orchestrator.client.traffic import set_traffic, version_statuses
 from orchestrator.client.versions import Versions
 from orchestrator.client.workers import RedisFleet

@@ -234,9 +234,7 @@ def _undoing(
 ) -> Move:
     wish = Wish(reason=f"{undo} of run {view.run_id}")
     begun = undo_anew(their_plan, whole, undos, replace(terms, fuses=lambda _: False), wish).commit
-    first, *others = begun.stages
-    named = Changes(set=waiter(view.run_id, undo, view.incarnation))
-    commit = replace(begun, stages=(replace(first, changes=first.changes | named), *others))
+    commit = begun.also(Changes(set=waiter(view.run_id, undo, view.incarnation)))
     changes = Changes(
         set={
             fields.state(undo): move_step(StepState.READY, StepHappening.WAIT),

@@ -9,7 +9,7 @@ members and addresses are opaque to it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from enum import Enum
 from typing import Any
 
@@ -155,6 +155,16 @@ class Commit:
     stages: tuple[Stage, ...]
     reads: tuple[str, ...] = ()
     """Fields whose values, after the commit, come back with the answer, applied or not."""
+
+    def also(self, changes: Changes) -> Commit:
+        """The same, with these changes in its first stage."""
+        first, *others = self.stages
+        return replace(self, stages=(replace(first, changes=first.changes | changes), *others))
+
+    def ended(self, reply: Reply) -> bool:
+        """Whether the run is over with this commit."""
+        stages = zip(self.stages, reply.answers, strict=False)
+        return any(answer is Answer.APPLIED and stage.changes.end for stage, answer in stages)
 
 
 class Answer(Enum):

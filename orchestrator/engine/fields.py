@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -65,180 +66,78 @@ HEAD: Final = (
 CHILD_END: Final = (INCARNATION, STATUS, OUTPUT, ERROR, COMPENSATION)
 """What a parent reads of a child that has ended."""
 
-_STEP_HEAD: Final = (
-    "state",
-    "token",
-    "attempt",
-    "losses",
-    "first",
-    "deadline",
-    "silent",
-    "queued",
-    "cause",
-    "to",
-    "until",
-    "next",
-    "done",
-    "resends",
-    "err",
-    "size",
-    "begun",
-    "of",
-    "line",
-    "ends",
-    "child",
-    "stops",
-    "waits",
-    "looked",
-    "ready",
-)
+
+def _of(name: str) -> Callable[[str], str]:
+    """The field of that name, by the address of what it is of: a step, an undo, a container, a flow, a lane."""
+
+    def field(address: str) -> str:
+        return f"{address}:{name}"
+
+    return field
 
 
-@lru_cache(maxsize=4096)
-def step_head(address: str) -> tuple[str, ...]:
-    """What every look at a step begins with: itself, and whether what it lies inside of goes on."""
-    around = tuple(stopping(scope) for scope in scopes_around(address))
-    return (*(f"{address}:{name}" for name in _STEP_HEAD), open_count(address), closed(flow_of(address)), *around)
+# Steps.
+
+
+state = _of("state")
+"""The step's StepState."""
+token = _of("token")
+"""The token of the attempt that may settle; empty when none may."""
+settled_by = _of("by")
+"""The token whose settle was the last to be accepted."""
+attempt = _of("attempt")
+"""The number of the present attempt, from 1; absent for the first."""
+losses = _of("losses")
+"""How often the present attempt's worker was lost."""
+ready_at = _of("ready")
+"""The moment since which it waits for a worker; absent if it was claimed in the commit that made it ready."""
+first_started = _of("first")
+"""The moment of the first attempt."""
+started = _of("started")
+"""The moment of the last claim."""
+ended = _of("ended")
+"""The moment at which the step was settled for good."""
+deadline = _of("deadline")
+"""The moment at which the attempt is over for the run."""
+silent_at = _of("silent")
+"""The moment at which the attempt is over unless its operation sends a heartbeat."""
+queue_deadline = _of("queued")
+"""The moment by which a ready step must have been taken."""
+until = _of("until")
+"""The moment that a waiting step waits for."""
+output = _of("out")
+"""JSON: the recorded result."""
+late_output = _of("late")
+"""JSON: what an attempt returned when it was no longer its turn."""
+progress = _of("beat")
+"""JSON: what the operation's last heartbeat said."""
+done = _of("done")
+"""Holds "1" if the operation returned though the step then failed: its effect is there."""
+error = _of("err")
+"""JSON: the last error."""
+in_line = _of("line")
+"""The token that a step asks for its slots with, while it waits for them."""
+epoch = _of("epoch")
+"""The incarnation in which a completed or undone result of the step was last discarded; absent: the first."""
+waived = _of("waived")
+"""Of an undo that was done by hand: who said so."""
+sequence = _of("seq")
+"""The place of the step in the order in which steps were settled."""
+cause = _of("cause")
+"""On a failure path: the address of the step whose failure led here."""
+went_to = _of("to")
+"""The address that followed, so that an old message for this one finds it."""
+after_undo = _of("next")
+"""Of an undo in a flow that goes on: the target that follows."""
+resends = _of("resends")
+"""How often the sweeper has sent this step since it was made ready."""
+parked = _of("parked")
+"""The Celery signature that was put aside when the step began to wait."""
 
 
 def recorded_outputs(address: str) -> tuple[str, str, str]:
     """Everything that a step may have left for its undo, the best first: result, late result, progress."""
     return output(address), late_output(address), progress(address)
-
-
-def state(address: str) -> str:
-    """The step's StepState."""
-    return f"{address}:state"
-
-
-def token(address: str) -> str:
-    """The token of the attempt that may settle; empty when none may."""
-    return f"{address}:token"
-
-
-def settled_by(address: str) -> str:
-    """The token whose settle was the last to be accepted."""
-    return f"{address}:by"
-
-
-def attempt(address: str) -> str:
-    """The number of the present attempt, from 1; absent for the first."""
-    return f"{address}:attempt"
-
-
-def losses(address: str) -> str:
-    """How often the present attempt's worker was lost."""
-    return f"{address}:losses"
-
-
-def ready_at(address: str) -> str:
-    """The moment since which it waits for a worker; absent if it was claimed in the commit that made it ready."""
-    return f"{address}:ready"
-
-
-def first_started(address: str) -> str:
-    """The moment of the first attempt."""
-    return f"{address}:first"
-
-
-def started(address: str) -> str:
-    """The moment of the last claim."""
-    return f"{address}:started"
-
-
-def ended(address: str) -> str:
-    """The moment at which the step was settled for good."""
-    return f"{address}:ended"
-
-
-def deadline(address: str) -> str:
-    """The moment at which the attempt is over for the run."""
-    return f"{address}:deadline"
-
-
-def silent_at(address: str) -> str:
-    """The moment at which the attempt is over unless its operation sends a heartbeat."""
-    return f"{address}:silent"
-
-
-def queue_deadline(address: str) -> str:
-    """The moment by which a ready step must have been taken."""
-    return f"{address}:queued"
-
-
-def until(address: str) -> str:
-    """The moment that a waiting step waits for."""
-    return f"{address}:until"
-
-
-def output(address: str) -> str:
-    """JSON: the recorded result."""
-    return f"{address}:out"
-
-
-def late_output(address: str) -> str:
-    """JSON: what an attempt returned when it was no longer its turn."""
-    return f"{address}:late"
-
-
-def progress(address: str) -> str:
-    """JSON: what the operation's last heartbeat said."""
-    return f"{address}:beat"
-
-
-def done(address: str) -> str:
-    """Holds "1" if the operation returned though the step then failed: its effect is there."""
-    return f"{address}:done"
-
-
-def error(address: str) -> str:
-    """JSON: the last error."""
-    return f"{address}:err"
-
-
-def in_line(address: str) -> str:
-    """The token that a step asks for its slots with, while it waits for them."""
-    return f"{address}:line"
-
-
-def epoch(address: str) -> str:
-    """The incarnation in which a completed or undone result of the step was last discarded; absent: the first."""
-    return f"{address}:epoch"
-
-
-def waived(address: str) -> str:
-    """Of an undo that was done by hand: who said so."""
-    return f"{address}:waived"
-
-
-def sequence(address: str) -> str:
-    """The place of the step in the order in which steps were settled."""
-    return f"{address}:seq"
-
-
-def cause(address: str) -> str:
-    """On a failure path: the address of the step whose failure led here."""
-    return f"{address}:cause"
-
-
-def went_to(address: str) -> str:
-    """The address that followed, so that an old message for this one finds it."""
-    return f"{address}:to"
-
-
-def after_undo(address: str) -> str:
-    """Of an undo in a flow that goes on: the target that follows."""
-    return f"{address}:next"
-
-
-def resends(address: str) -> str:
-    """How often the sweeper has sent this step since it was made ready."""
-    return f"{address}:resends"
-
-
-def parked(address: str) -> str:
-    """The Celery signature that was put aside when the step began to wait."""
-    return f"{address}:parked"
 
 
 def open_set(address: str) -> str:
@@ -254,9 +153,8 @@ def open_count(address: str) -> str:
 # Steps that run a workflow.
 
 
-def child(address: str) -> str:
-    """The child that a step started last, as `child_text` writes it; of an undo, the child that it undoes."""
-    return f"{address}:child"
+child = _of("child")
+"""The child that a step started last, as `child_text` writes it; of an undo, the child that it undoes."""
 
 
 def child_text(run_id: str, pinned: tuple[str, str]) -> str:
@@ -264,14 +162,10 @@ def child_text(run_id: str, pinned: tuple[str, str]) -> str:
     return " ".join((run_id, *pinned))
 
 
-def children(address: str) -> str:
-    """How many children a step has started in all its lives, so that each has an id of its own."""
-    return f"{address}:children"
-
-
-def stops(address: str) -> str:
-    """Why a step has stopped the child that it waits for: `halted` with its flow, or `timeout`."""
-    return f"{address}:stops"
+children = _of("children")
+"""How many children a step has started in all its lives, so that each has an id of its own."""
+stops = _of("stops")
+"""Why a step has stopped the child that it waits for: `halted` with its flow, or `timeout`."""
 
 
 # What comes from outside.
@@ -295,44 +189,22 @@ def signal_seen(digest: str) -> str:
     return f"signal_id.{digest}"
 
 
-def waits_for(address: str) -> str:
-    """JSON list: the names by which a step that waits for an event is found."""
-    return f"{address}:waits"
-
-
-def looked_back(address: str) -> str:
-    """Holds "1" once a waiting step has looked for events that had come before."""
-    return f"{address}:looked"
-
-
-def asked(address: str) -> str:
-    """JSON: of an approval, who is asked and who will be; see `approvals.py`."""
-    return f"{address}:asked"
-
-
-def decisions(address: str) -> str:
-    """JSON list: the decisions of an approval, oldest first."""
-    return f"{address}:decisions"
-
-
-def link_secret(address: str) -> str:
-    """Of an approval: what the tokens of its links are made with."""
-    return f"{address}:secret"
-
-
-def remind_at(address: str) -> str:
-    """Of an approval: the moment of the next reminder."""
-    return f"{address}:remind"
-
-
-def escalate_at(address: str) -> str:
-    """Of an approval: the moment from which the next level is asked as well."""
-    return f"{address}:escalate"
-
-
-def near_miss(address: str) -> str:
-    """JSON: why the latest event of the right type was not for the step."""
-    return f"{address}:miss"
+waits_for = _of("waits")
+"""JSON list: the names by which a step that waits for an event is found."""
+looked_back = _of("looked")
+"""Holds "1" once a waiting step has looked for events that had come before."""
+asked = _of("asked")
+"""JSON: of an approval, who is asked and who will be; see `approvals.py`."""
+decisions = _of("decisions")
+"""JSON list: the decisions of an approval, oldest first."""
+link_secret = _of("secret")
+"""Of an approval: what the tokens of its links are made with."""
+remind_at = _of("remind")
+"""Of an approval: the moment of the next reminder."""
+escalate_at = _of("escalate")
+"""Of an approval: the moment from which the next level is asked as well."""
+near_miss = _of("miss")
+"""JSON: why the latest event of the right type was not for the step."""
 
 
 def waiting_set(name: str) -> str:
@@ -340,14 +212,10 @@ def waiting_set(name: str) -> str:
     return f"waiting:{name}"
 
 
-def correlated_to(address: str) -> str:
-    """JSON: what an event must be correlated to, as it was when the step began to wait."""
-    return f"{address}:value"
-
-
-def came_meanwhile(address: str) -> str:
-    """The event that came last while the step had yet to look back."""
-    return f"{address}:came"
+correlated_to = _of("value")
+"""JSON: what an event must be correlated to, as it was when the step began to wait."""
+came_meanwhile = _of("came")
+"""The event that came last while the step had yet to look back."""
 
 
 def took_event(step: str, event: str) -> str:
@@ -376,63 +244,31 @@ def undo_list(scope: str) -> str:
     return f"{scope}:undo" if scope else UNDO_LIST
 
 
-def listed_in(undo: str) -> str:
-    """Of an undo: the scope whose list it stands in; absent: the run's."""
-    return f"{undo}:of"
+listed_in = _of("of")
+"""Of an undo: the scope whose list it stands in; absent: the run's."""
 
 
 # Containers.
 
 
-def size(container: str) -> str:
-    """How many branches or items it has; absent until it has begun."""
-    return f"{container}:size"
-
-
-def begun(container: str) -> str:
-    """How many of a map's items have begun."""
-    return f"{container}:begun"
-
-
-def batch(lane: str) -> str:
-    """Of a lane: `first:number`, the items that its attempt works off."""
-    return f"{lane}:batch"
-
-
-def rest(lane: str) -> str:
-    """Of a lane: `first:number`, the items of an earlier batch that it has not come to."""
-    return f"{lane}:rest"
-
-
-def lane_head(lane: str) -> tuple[str, ...]:
-    """What a look at a lane begins with, besides."""
-    container = container_of_lane(lane)
-    return batch(lane), rest(lane), state(container), size(container), begun(container)
-
-
-def item(flow: str) -> str:
-    """JSON: the item that a flow of a map is for."""
-    return f"{flow}:item"
-
-
-def ends(gate: str) -> str:
-    """Of the gate that ends a flow: the step that was the last of it."""
-    return f"{gate}:ends"
-
-
-def flow_state(flow: str) -> str:
-    """How the flow of a branch or an item ended: `completed` or `failed`."""
-    return f"{flow}:flow"
-
-
-def first_failed(container: str) -> str:
-    """The flow that was the first to fail."""
-    return f"{container}:first"
-
-
-def failures(container: str) -> str:
-    """JSON: what failed in a container that completed nevertheless."""
-    return f"{container}:failures"
+size = _of("size")
+"""How many branches or items it has; absent until it has begun."""
+begun = _of("begun")
+"""How many of a map's items have begun."""
+batch = _of("batch")
+"""Of a lane: `first:number`, the items that its attempt works off."""
+rest = _of("rest")
+"""Of a lane: `first:number`, the items of an earlier batch that it has not come to."""
+item = _of("item")
+"""JSON: the item that a flow of a map is for."""
+ends = _of("ends")
+"""Of the gate that ends a flow: the step that was the last of it."""
+flow_state = _of("flow")
+"""How the flow of a branch or an item ended: `completed` or `failed`."""
+first_failed = _of("first")
+"""The flow that was the first to fail."""
+failures = _of("failures")
+"""JSON: what failed in a container that completed nevertheless."""
 
 
 def completed_set(container: str) -> str:
@@ -462,9 +298,8 @@ def counts(container: str) -> tuple[str, str, str]:
 # Needs flows and loops.
 
 
-def closed(flow: str) -> str:
-    """Of a needs flow: the address of the step whose failure closed it."""
-    return f"{flow}:closed"
+closed = _of("closed")
+"""Of a needs flow: the address of the step whose failure closed it."""
 
 
 def settled_set(address: str) -> str:
@@ -472,9 +307,8 @@ def settled_set(address: str) -> str:
     return f"in:{address}"
 
 
-def visits(step: str) -> str:
-    """How often a step of a loop has been visited, by the address of its first visit."""
-    return f"{step}:visits"
+visits = _of("visits")
+"""How often a step of a loop has been visited, by the address of its first visit."""
 
 
 def latest(step: str, name: str) -> str:
@@ -482,27 +316,19 @@ def latest(step: str, name: str) -> str:
     return f"{step}:last.{name}"
 
 
-def used_inputs(address: str) -> str:
-    """JSON: the inputs of an attempt, where what they were made of may change until the undo."""
-    return f"{address}:in"
-
-
-def closing_error(flow: str) -> str:
-    """JSON: of a needs flow, the failure that closed it."""
-    return f"{flow}:closing"
+used_inputs = _of("in")
+"""JSON: the inputs of an attempt, where what they were made of may change until the undo."""
+closing_error = _of("closing")
+"""JSON: of a needs flow, the failure that closed it."""
 
 
 # SLAs, of a step or, at the address `$`, of the run.
 
 
-def sla_due(address: str) -> str:
-    """The moment at which the SLA is breached."""
-    return f"{address}:sla.due"
-
-
-def sla_next(address: str) -> str:
-    """The moment of the next level that has not fired; absent once there is none, or what is measured is over."""
-    return f"{address}:sla.next"
+sla_due = _of("sla.due")
+"""The moment at which the SLA is breached."""
+sla_next = _of("sla.next")
+"""The moment of the next level that has not fired; absent once there is none, or what is measured is over."""
 
 
 def sla_fired(address: str, level: str) -> str:
@@ -510,6 +336,50 @@ def sla_fired(address: str, level: str) -> str:
     return f"{address}:sla.{level}"
 
 
-def lease(address: str) -> str:
-    """Of a step that has an SLA: the moment at which its lease runs out, as its entry may fall due before."""
-    return f"{address}:lease"
+lease = _of("lease")
+"""Of a step that has an SLA: the moment at which its lease runs out, as its entry may fall due before."""
+
+
+# What a look begins with.
+
+
+_STEP_HEAD: Final = (
+    state,
+    token,
+    attempt,
+    losses,
+    first_started,
+    deadline,
+    silent_at,
+    queue_deadline,
+    cause,
+    went_to,
+    until,
+    after_undo,
+    done,
+    resends,
+    error,
+    size,
+    begun,
+    listed_in,
+    in_line,
+    ends,
+    child,
+    stops,
+    waits_for,
+    looked_back,
+    ready_at,
+)
+
+
+@lru_cache(maxsize=4096)
+def step_head(address: str) -> tuple[str, ...]:
+    """What every look at a step begins with: itself, and whether what it lies inside of goes on."""
+    around = tuple(stopping(scope) for scope in scopes_around(address))
+    return (*(field(address) for field in _STEP_HEAD), open_count(address), closed(flow_of(address)), *around)
+
+
+def lane_head(lane: str) -> tuple[str, ...]:
+    """What a look at a lane begins with, besides."""
+    container = container_of_lane(lane)
+    return batch(lane), rest(lane), state(container), size(container), begun(container)

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import is_undo, parse_address, visit_of, within
-from orchestrator.engine.commit import Changes, Commit, Stage, Then, merged
+from orchestrator.engine.commit import Changes, Commit, Reply, Stage, Then, merged
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.places import flow_at, node_at, work_at
 from orchestrator.engine.reads import conditions, reads_for
@@ -55,6 +55,10 @@ class Move:
     """Whether it stops the run: the message is ended as failed, so that Celery calls the errback."""
     parks_for_ms: int | None = None
     """How long the step waits; its signature is put aside."""
+
+    def granted(self, reply: Reply) -> bool:
+        """Whether the last stage, the claim, stands."""
+        return self.claims is not None and len(reply.answers) == len(self.commit.stages) and reply.answers[-1].stands
 
 
 @value

@@ -10,9 +10,12 @@ from orchestrator.engine.address import (
     container_of,
     drain_of,
     flow_of,
+    is_drain,
+    is_lane,
     is_undo,
     member,
     parse_address,
+    scope_of,
     undone_by,
     within,
 )
@@ -25,6 +28,21 @@ from orchestrator.spec.expressions import Expression
 
 _ALWAYS_READ = (fields.CREATED_AT, fields.CTX)
 """Whatever the expressions read: operations are told who the run is for."""
+
+
+def head_fields(address: str) -> tuple[str, ...]:
+    """What a look at an address begins with."""
+    if is_drain(address):
+        return (*fields.HEAD, *fields.step_head(address), *_drain_fields(address))
+    undone = fields.step_head(undone_by(address)) if is_undo(address) else ()
+    lane = fields.lane_head(address) if is_lane(address) else ()
+    return (*fields.HEAD, *fields.step_head(address), *undone, *lane)
+
+
+def _drain_fields(address: str) -> tuple[str, ...]:
+    """What the undo of a scope is looked at with, besides."""
+    scope = scope_of(address)
+    return (fields.stopping(scope), fields.after_undo(address)) if scope else ()
 
 
 def input_expressions(plan: Plan, address: str) -> tuple[Expression, ...]:

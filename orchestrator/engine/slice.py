@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.engine import fields
-from orchestrator.engine.address import DRAIN, RUN, is_drain, is_lane, is_undo, scope_of, undo_of, undone_by
+from orchestrator.engine.address import DRAIN, RUN, is_drain, is_lane, scope_of, undo_of
 from orchestrator.engine.awaiting import first_fitting, look_back_reads, owes_look_back, wait_for_more
 from orchestrator.engine.child_steps import look_at_child
 from orchestrator.engine.children import is_of_child, to_wake
@@ -54,7 +54,7 @@ from orchestrator.engine.quotas import (
     step_slots,
     with_slots,
 )
-from orchestrator.engine.reads import keeps_inputs, reads_for
+from orchestrator.engine.reads import head_fields, keeps_inputs, reads_for
 from orchestrator.engine.roots import idempotency_key
 from orchestrator.engine.settle import fail_waiting, settle
 from orchestrator.engine.sharing import KeptBack, own_reply, with_kept_back
@@ -92,21 +92,6 @@ def run_slice(run_id: str, address: str, terms: SliceTerms) -> Steps:
     return ending
 
 
-def head_fields(address: str) -> tuple[str, ...]:
-    """What a look at an address begins with."""
-    if is_drain(address):
-        return (*fields.HEAD, *fields.step_head(address), *drain_fields(address))
-    undone = fields.step_head(undone_by(address)) if is_undo(address) else ()
-    lane = fields.lane_head(address) if is_lane(address) else ()
-    return (*fields.HEAD, *fields.step_head(address), *undone, *lane)
-
-
-def drain_fields(address: str) -> tuple[str, ...]:
-    """What the undo of a scope is looked at with, besides."""
-    scope = scope_of(address)
-    return (fields.stopping(scope), fields.after_undo(address)) if scope else ()
-
-
 class _Slice:
     def __init__(self, plan: Plan, view: RunView, terms: SliceTerms) -> None:
         self.plan = plan
@@ -135,13 +120,13 @@ class _Slice:
             if move is None:
                 return Done()
             reply = yield from self.commit(move, address, here)
-            if not _granted(move, reply) and (move.claims is not None or not reply.first.stands):
+            if not move.granted(reply) and (move.claims is not None or not reply.first.stands):
                 yield from self.give_slots_back()
             if reply.first is Answer.GONE:
                 return Done()
             if not reply.first.stands:
                 continue
-            if _granted(move, reply):
+            if move.granted(reply):
                 yield from self.fork(move, str(move.claims))
                 return (yield from self.execute(str(move.claims), here.token))
             following = yield from self.following(move, reply)
@@ -209,7 +194,7 @@ class _Slice:
                 if outcome is not None and alone:
                     yield from self.report_late(address, token, outcome)
                 return Done()
-            if _granted(move, reply):
+            if move.granted(reply):
                 address, token = str(move.claims), here.token
                 lease = token
                 self.kept_back.begin()
@@ -347,13 +332,13 @@ class _Slice:
         if move.parks_for_ms is not None:
             parked = yield SetAside(address)
             if parked is not None:
-                commit = _also(commit, Changes(set={fields.parked(address): parked}))
+                commit = commit.also(Changes(set={fields.parked(address): parked}))
         before = self.kept_back.release()
         commit = measured(self.plan, with_kept_back(commit, before))
         reply: Reply = yield Apply(commit, claims=move.claims, token=here.token)
         self.view.absorb(commit, reply)
         yield from _wake(commit, reply)
-        if self.plan.limits and _ends(commit, reply):
+        if self.plan.limits and commit.ended(reply):
             yield from self.give_up_run()
         return own_reply(reply, before)
 
@@ -426,19 +411,3 @@ def _wake(commit: Commit, reply: Reply) -> Generator[Effect, Any, None]:
     """Tell the other runs that a commit has moved."""
     for run_id, addresses in to_wake(commit, reply):
         yield Wake(run_id, addresses)
-
-
-def _ends(commit: Commit, reply: Reply) -> bool:
-    """Whether the run is over with this commit."""
-    stages = zip(commit.stages, reply.answers, strict=False)
-    return any(answer is Answer.APPLIED and stage.changes.end for stage, answer in stages)
-
-
-def _granted(move: Move, reply: Reply) -> bool:
-    """Whether the move's last stage, the claim, stands."""
-    return move.claims is not None and len(reply.answers) == len(move.commit.stages) and reply.answers[-1].stands
-
-
-def _also(commit: Commit, changes: Changes) -> Commit:
-    first, *others = commit.stages
-    return replace(commit, stages=(replace(first, changes=first.changes | changes), *others))

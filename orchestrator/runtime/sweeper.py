@@ -19,8 +19,8 @@ from orchestrator.engine.effects import Wake
 from orchestrator.engine.indexes import status_index
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.quotas import RUN_LEASE_MS, quota_reads, run_slots
+from orchestrator.engine.reads import head_fields
 from orchestrator.engine.repair import repair
-from orchestrator.engine.slice import head_fields
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import leftovers
 from orchestrator.engine.state import OVER, RunStatus, StepState

@@ -15,6 +15,7 @@ from orchestrator.client.versions import Versions
 from orchestrator.engine.effects import Parked, Stopped
 from orchestrator.errors import Unreachable
 from orchestrator.plan.canvas import STEP_TASK
+from orchestrator.runtime.message import work
 from orchestrator.runtime.worker import Worker
 from orchestrator.settings import Settings
 from orchestrator.store.redis import RedisStore
@@ -88,7 +89,7 @@ def register_tasks(app: Celery, settings: Settings) -> Task[Any, Any]:
     def step(self: Task[Any, Any], run_id: str, address: str) -> None:
         """Look at an address of a run, and do what there is to do from there on."""
         try:
-            ending = workers.here.work(self, run_id, address)
+            ending = work(workers.here, self, run_id, address)
         except Unreachable as error:
             log.warning("state_unreachable", run_id=run_id, step=address, error=str(error))
             raise Reject(str(error), requeue=False) from error

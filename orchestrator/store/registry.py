@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from difflib import get_close_matches
 from typing import Any, Literal, Protocol
@@ -15,8 +14,8 @@ from orchestrator.settings import Settings
 from orchestrator.spec.traffic import Traffic
 from orchestrator.store.connection import Connection
 from orchestrator.store.keys import WORKER_LIFETIME_MS, Keys
-from orchestrator.store.leadership import Leadership, MemoryLeadership, RedisLeadership
-from orchestrator.store.positions import MemoryPositions, Positions, RedisPositions
+from orchestrator.store.leadership import Leadership, RedisLeadership
+from orchestrator.store.positions import Positions, RedisPositions
 
 _DAY_MS = 86_400_000
 _REVISION = "revision"
@@ -171,20 +170,20 @@ class RedisRegistry:
             ],
             atomically=True,
         )
-        _refuse_change(Definition(**json.loads(kept)), definition)
+        refuse_change(Definition(**json.loads(kept)), definition)
         return bool(created)
 
     def get(self, key: str, version: str) -> Definition:
         """One version; UnknownWorkflow names what comes near if there is none."""
         record = self._connection.execute("HGET", self._keys.definitions(key), version)
         if record is None:
-            raise _unknown(self, key, version)
+            raise not_published(self, key, version)
         return Definition(**json.loads(record))
 
     def versions(self, key: str) -> list[Definition]:
         """All versions of a workflow, in the order of publication."""
         records = self._connection.execute("HVALS", self._keys.definitions(key))
-        return sorted((Definition(**json.loads(record)) for record in records), key=_publication)
+        return sorted((Definition(**json.loads(record)) for record in records), key=publication)
 
     def revision(self, key: str | None = None) -> str:
         """Another text after each publication and each mark, of one workflow or of any: cheap to ask for every time."""
@@ -208,7 +207,7 @@ class RedisRegistry:
 
     def route(self, key: str, traffic: Traffic | None) -> None:
         """Share new runs out like this; None: no longer. UnknownWorkflow if one of the versions is not published."""
-        _check_published(self, key, traffic)
+        check_published(self, key, traffic)
         place = self._keys.marks(key)
         change = (
             ("HDEL", place, _TRAFFIC) if traffic is None else ("HSET", place, _TRAFFIC, json.dumps(asdict(traffic)))
@@ -244,7 +243,7 @@ class RedisRegistry:
     def lost(self) -> list[WorkerRecord]:
         """The workers that fell silent within the last day without a farewell, by name."""
         now_ms, records = self._records()
-        return _lost(records, now_ms)
+        return fell_silent(records, now_ms)
 
     def beats(self) -> list[WorkerRecord]:
         """The live beats, by name."""
@@ -256,7 +255,7 @@ class RedisRegistry:
 
     def _live(self) -> list[WorkerRecord]:
         now_ms, records = self._records()
-        return [record for record in records if _lives(record, now_ms)]
+        return [record for record in records if lives(record, now_ms)]
 
     def _records(self) -> tuple[int, list[WorkerRecord]]:
         """Redis's moment, and everybody on the register, by name."""
@@ -267,7 +266,7 @@ class RedisRegistry:
         if not names:
             return now_ms, []
         texts = self._connection.execute("MGET", *(self._keys.worker(name) for name in sorted(names)))
-        return now_ms, [_worker(text) for text in texts if text is not None]
+        return now_ms, [record_of(text) for text in texts if text is not None]
 
     def _new_revisions(self, key: str) -> list[tuple[str, ...]]:
         """Drawn, not counted: a count that a crash of Redis set back would come to stand for something else."""
@@ -275,118 +274,8 @@ class RedisRegistry:
         return [("HSET", self._keys.marks(key), _REVISION, drawn), ("SET", self._keys.revision(), drawn)]
 
 
-class MemoryRegistry:
-    """The registry of tests, on a clock of the caller's; usable from any thread."""
-
-    def __init__(self, clock: Callable[[], int]) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self.leadership: Leadership = MemoryLeadership(clock)
-        self.positions: Positions = MemoryPositions()
-        self._leaderships: dict[str, Leadership] = {}
-        self._definitions: dict[str, dict[str, Definition]] = {}
-        self._marks: dict[str, Marks] = {}
-        self._revisions: dict[str, int] = {}
-        self._workers: dict[str, str] = {}
-
-    def leadership_of(self, name: str) -> Leadership:
-        """Who leads at something else: one lease a name."""
-        with self._lock:
-            return self._leaderships.setdefault(name, MemoryLeadership(self._clock))
-
-    def publish(self, definition: Definition) -> bool:
-        """Whether it is new; False if it was there already, VersionConflict if with another digest."""
-        record = replace(definition, published_at_ms=self._clock())
-        with self._lock:
-            kept = self._definitions.setdefault(definition.key, {}).setdefault(definition.version, record)
-            self._revise(definition.key)
-        _refuse_change(kept, definition)
-        return kept is record
-
-    def get(self, key: str, version: str) -> Definition:
-        """One version; UnknownWorkflow names what comes near if there is none."""
-        with self._lock:
-            definition = self._definitions.get(key, {}).get(version)
-        if definition is None:
-            raise _unknown(self, key, version)
-        return definition
-
-    def versions(self, key: str) -> list[Definition]:
-        """All versions of a workflow, in the order of publication."""
-        with self._lock:
-            return sorted(self._definitions.get(key, {}).values(), key=_publication)
-
-    def revision(self, key: str | None = None) -> str:
-        """Another text after each publication and each mark, of one workflow or of any: cheap to ask for every time."""
-        with self._lock:
-            return str(sum(self._revisions.values()) if key is None else self._revisions.get(key, ""))
-
-    def marks(self, key: str) -> Marks:
-        """What operators say of a workflow's versions."""
-        with self._lock:
-            return self._marks.get(key, Marks())
-
-    def deprecate(self, key: str, version: str, *, undo: bool = False) -> None:
-        """Mark a version as deprecated, or take the mark off; UnknownWorkflow if it is not published."""
-        self.get(key, version)
-        with self._lock:
-            marks = self._marks.get(key, Marks())
-            others = {one: at for one, at in marks.deprecated.items() if one != version}
-            mark = {} if undo else {version: marks.deprecated.get(version, self._clock())}
-            self._marks[key] = replace(marks, deprecated={**others, **mark})
-            self._revise(key)
-
-    def route(self, key: str, traffic: Traffic | None) -> None:
-        """Share new runs out like this; None: no longer. UnknownWorkflow if one of the versions is not published."""
-        _check_published(self, key, traffic)
-        with self._lock:
-            self._marks[key] = replace(self._marks.get(key, Marks()), traffic=traffic)
-            self._revise(key)
-
-    def workflows(self) -> list[str]:
-        """The keys of all workflows, sorted."""
-        with self._lock:
-            return sorted(self._definitions)
-
-    def announce(self, worker: WorkerRecord) -> None:
-        """The worker lives for the next 20 s."""
-        now_ms = self._clock()
-        with self._lock:
-            self._workers[worker.name] = json.dumps(asdict(replace(worker, seen_at=now_ms)))
-
-    def retire(self, name: str) -> None:
-        """Take it off the register: it has ended as it should, or nobody misses it."""
-        with self._lock:
-            self._workers.pop(name, None)
-
-    def workers(self) -> list[WorkerRecord]:
-        """The live workers, by name."""
-        return [record for record in self._live() if record.role == "worker"]
-
-    def beats(self) -> list[WorkerRecord]:
-        """The live beats, by name."""
-        return [record for record in self._live() if record.role == "beat"]
-
-    def listeners(self) -> list[WorkerRecord]:
-        """The live listeners, by name."""
-        return [record for record in self._live() if record.role == "listener"]
-
-    def lost(self) -> list[WorkerRecord]:
-        """The workers that fell silent within the last day without a farewell, by name."""
-        return _lost(self._records(), self._clock())
-
-    def _live(self) -> list[WorkerRecord]:
-        return [record for record in self._records() if _lives(record, self._clock())]
-
-    def _records(self) -> list[WorkerRecord]:
-        with self._lock:
-            return [_worker(record) for _, record in sorted(self._workers.items())]
-
-    def _revise(self, key: str) -> None:
-        self._revisions[key] = self._revisions.get(key, 0) + 1
-
-
-def _refuse_change(kept: Definition, published: Definition) -> None:
+def refuse_change(kept: Definition, published: Definition) -> None:
+    """VersionConflict if what is kept under a number has other content than what is published under it."""
     if kept.digest != published.digest:
         raise VersionConflict(
             f"{kept.key}@{kept.version} is already published with other content; publish a new version",
@@ -397,12 +286,14 @@ def _refuse_change(kept: Definition, published: Definition) -> None:
         )
 
 
-def _check_published(registry: Registry, key: str, traffic: Traffic | None) -> None:
+def check_published(registry: Registry, key: str, traffic: Traffic | None) -> None:
+    """UnknownWorkflow if one of the versions that new runs are shared out among is not published."""
     for version in traffic.weights if traffic else ():
         registry.get(key, version)
 
 
-def _unknown(registry: Registry, key: str, version: str) -> UnknownWorkflow:
+def not_published(registry: Registry, key: str, version: str) -> UnknownWorkflow:
+    """What is raised for a version that is not there; it names what comes near."""
     versions = [definition.version for definition in registry.versions(key)]
     if versions:
         known, hint = versions, f"{key} has {', '.join(versions)}"
@@ -412,20 +303,23 @@ def _unknown(registry: Registry, key: str, version: str) -> UnknownWorkflow:
     return UnknownWorkflow(f"{key}@{version} is not published; {hint}", key=key, version=version, near=known)
 
 
-def _publication(definition: Definition) -> tuple[int, str]:
+def publication(definition: Definition) -> tuple[int, str]:
+    """Its place among the versions of a workflow: when it was published."""
     return definition.published_at_ms, definition.version
 
 
-def _lives(record: WorkerRecord, now_ms: int) -> bool:
+def lives(record: WorkerRecord, now_ms: int) -> bool:
+    """Whether it was heard of lately."""
     return record.seen_at + WORKER_LIFETIME_MS > now_ms
 
 
-def _lost(records: Iterable[WorkerRecord], now_ms: int) -> list[WorkerRecord]:
-    silent = (record for record in records if record.role == "worker" and not _lives(record, now_ms))
+def fell_silent(records: Iterable[WorkerRecord], now_ms: int) -> list[WorkerRecord]:
+    """The workers that were heard of within the last day, but not lately."""
+    silent = (record for record in records if record.role == "worker" and not lives(record, now_ms))
     return [record for record in silent if record.seen_at + _DAY_MS > now_ms]
 
 
-def _worker(text: str) -> WorkerRecord:
+def record_of(text: str) -> WorkerRecord:
     """What was announced; what a newer version says of itself besides is passed over."""
     given = json.loads(text)
     known: dict[str, Any] = {name: given[name] for name in _FIELDS & given.keys()}

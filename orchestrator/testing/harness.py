@@ -21,7 +21,7 @@ from orchestrator.spec.operations import OPERATIONS, OperationRegistry, load_ope
 from orchestrator.spec.workflow import WorkflowSpec
 from orchestrator.store.events_memory import MemoryEvents
 from orchestrator.store.memory import MemoryStore
-from orchestrator.store.registry import MemoryRegistry
+from orchestrator.store.registry_memory import MemoryRegistry
 from orchestrator.testing.complaints import UnusedScripts
 from orchestrator.testing.flow import Flow
 from orchestrator.testing.performer import Performer

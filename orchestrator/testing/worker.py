@@ -37,7 +37,7 @@ from orchestrator.engine.sla import sla_at
 from orchestrator.engine.slice import run_slice
 from orchestrator.engine.stages import Timing
 from orchestrator.plan.graph import Plan, Work
-from orchestrator.runtime.worker import RECALLED
+from orchestrator.runtime.message import RECALLED
 from orchestrator.settings import Settings
 from orchestrator.store.events import Events
 from orchestrator.store.limits import Limits, ask_of

@@ -21,9 +21,9 @@ from orchestrator.engine.children import to_wake
 from orchestrator.engine.commit import Reply
 from orchestrator.engine.effects import HandOver, Parked, Stopped
 from orchestrator.engine.onward import Move, Terms
+from orchestrator.engine.reads import head_fields
 from orchestrator.engine.roots import rfc3339
 from orchestrator.engine.settle import SHORT_WAIT_MS
-from orchestrator.engine.slice import head_fields
 from orchestrator.engine.start import leftovers
 from orchestrator.engine.sweep import reads_to_visit, visit
 from orchestrator.engine.view import RunView

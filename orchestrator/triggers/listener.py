@@ -29,7 +29,7 @@ from typing import Any
 
 from orchestrator import logs
 from orchestrator.client.receiving import Receiving, names_by
-from orchestrator.client.surface import Start
+from orchestrator.client.run_surface import Start
 from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.awaiting import all_correlated

@@ -11,7 +11,8 @@ from orchestrator.store.access import Access, MemoryAccess, RedisAccess
 from orchestrator.store.memory import MemoryStore
 from orchestrator.store.port import Store
 from orchestrator.store.redis import RedisStore
-from orchestrator.store.registry import MemoryRegistry, RedisRegistry, Registry
+from orchestrator.store.registry import RedisRegistry, Registry
+from orchestrator.store.registry_memory import MemoryRegistry
 from tests.contract.arena import Arena
 
 

@@ -10,7 +10,8 @@ import pytest
 from orchestrator.local.redis_server import LocalRedis
 from orchestrator.settings import Settings
 from orchestrator.store.leadership import Leadership
-from orchestrator.store.registry import MemoryRegistry, RedisRegistry
+from orchestrator.store.registry import RedisRegistry
+from orchestrator.store.registry_memory import MemoryRegistry
 from tests.contract.arena import Arena
 from tests.contract.conftest import MovableClock
 

@@ -12,7 +12,8 @@ from orchestrator.settings import Settings
 from orchestrator.spec.traffic import Traffic
 from orchestrator.store.connection import Connection
 from orchestrator.store.keys import WORKER_LIFETIME_MS, Keys
-from orchestrator.store.registry import Definition, Marks, MemoryRegistry, RedisRegistry, Registry, WorkerRecord
+from orchestrator.store.registry import Definition, Marks, RedisRegistry, Registry, WorkerRecord
+from orchestrator.store.registry_memory import MemoryRegistry
 
 PAYMENT = Definition(
     key="payment.flow",

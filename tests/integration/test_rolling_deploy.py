@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator import Meta, Retry, Step, WorkflowSpec, define_workflow
 from orchestrator.client.handle import RedisRunHandle
-from orchestrator.client.surface import Start
+from orchestrator.client.run_surface import Start
 from tests.integration import release_new
 from tests.integration.conftest import MakeSystem
 from tests.integration.system import Gate, System, ended, executions

@@ -15,7 +15,7 @@ from orchestrator.monitor.following import Following
 from orchestrator.monitor.metrics import MetricsReader
 from orchestrator.settings import Settings
 from orchestrator.store.metrics import MemoryMetrics
-from orchestrator.store.registry import MemoryRegistry
+from orchestrator.store.registry_memory import MemoryRegistry
 from tests.property.behaviours import REFUSES, Behaviour
 from tests.property.nested import nested_workflows
 from tests.property.test_incarnations import World, live_many_lives

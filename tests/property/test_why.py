@@ -21,7 +21,8 @@ from orchestrator.settings import Settings
 from orchestrator.store.limits import Limits
 from orchestrator.store.limits_memory import MemoryLimits
 from orchestrator.store.memory import MemoryStore
-from orchestrator.store.registry import MemoryRegistry, WorkerRecord
+from orchestrator.store.registry import WorkerRecord
+from orchestrator.store.registry_memory import MemoryRegistry
 from tests.property.awaiting import NUMBERS, stories_from_outside, waiting_workflows
 from tests.property.behaviours import Behaviour
 from tests.property.faults import Act, stories

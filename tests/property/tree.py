@@ -37,9 +37,10 @@ from orchestrator.engine.lease import renewal
 from orchestrator.engine.onward import Terms
 from orchestrator.engine.outcome import Failure, Outcome
 from orchestrator.engine.places import is_waited_for
+from orchestrator.engine.reads import head_fields
 from orchestrator.engine.retry import retry
 from orchestrator.engine.settle import SHORT_WAIT_MS
-from orchestrator.engine.slice import head_fields, run_slice
+from orchestrator.engine.slice import run_slice
 from orchestrator.engine.start import StartRequest, cancel, leftovers, start
 from orchestrator.engine.state import RunStatus, StepState
 from orchestrator.engine.sweep import Visit, reads_to_visit, visit

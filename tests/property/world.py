@@ -41,10 +41,11 @@ from orchestrator.engine.lease import progress, renewal
 from orchestrator.engine.onward import Move, Terms
 from orchestrator.engine.places import is_waited_for, work_at
 from orchestrator.engine.quotas import parse_holder
+from orchestrator.engine.reads import head_fields
 from orchestrator.engine.settle import SHORT_WAIT_MS
 from orchestrator.engine.signals import Signal, receive_signal, signal_problem
 from orchestrator.engine.sla import measured, sla_at
-from orchestrator.engine.slice import head_fields, run_slice
+from orchestrator.engine.slice import run_slice
 from orchestrator.engine.stages import Timing
 from orchestrator.engine.start import StartRequest, cancel, leftovers, start
 from orchestrator.engine.state import RunStatus, StepState

@@ -18,6 +18,7 @@ from orchestrator.errors import Unreachable
 from orchestrator.plan.canvas import Region
 from orchestrator.plan.graph import Plan
 from orchestrator.plan.plan import DEFAULT_QUEUE
+from orchestrator.runtime.message import work
 from orchestrator.runtime.worker import Worker
 from orchestrator.settings import Settings
 from orchestrator.spec.operations import Effect, Operation, OperationRegistry
@@ -27,7 +28,7 @@ from orchestrator.store.events_memory import MemoryEvents
 from orchestrator.store.limits_memory import MemoryLimits
 from orchestrator.store.memory import MemoryStore
 from orchestrator.store.metrics import MemoryMetrics
-from orchestrator.store.registry import MemoryRegistry
+from orchestrator.store.registry_memory import MemoryRegistry
 
 WORKFLOW = "test.flow"
 
@@ -156,7 +157,7 @@ class Surroundings:
         request = SimpleNamespace(delivery_info=delivery, chain=None, args=None, hostname=worker_name)
         task: Any = SimpleNamespace(request=request)
         try:
-            return worker.work(task, run.run_id, address)
+            return work(worker, task, run.run_id, address)
         finally:
             worker.heartbeat.stop()
 

@@ -16,9 +16,9 @@ from orchestrator.api.paths import RUN
 from orchestrator.api.problems import documented
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.reasons import Why
+from orchestrator.client.run_surface import Start
 from orchestrator.client.search import Query as Wanted
 from orchestrator.client.shown import RunDescription
-from orchestrator.client.surface import Start
 from orchestrator.engine.state import OVER
 from orchestrator.engine.undoing import UndoPreview
 from orchestrator.errors import RunConflict, RunGoesOn

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from orchestrator.client.http.exchange import PREFIX, Request, Steps, Value, ask
 from orchestrator.client.http.run_verbs import check_acts_itself
 from orchestrator.client.shown import AlertDescription, AlertPage, ChannelDescription, DeliveryDescription
-from orchestrator.client.surface import ALL
+from orchestrator.client.surface_words import ALL
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import httpx
 from typing_extensions import override
 
+from orchestrator.client.alert_surface import Alerts
+from orchestrator.client.approval_surface import Approvals
+from orchestrator.client.event_surface import ExternalEvents
 from orchestrator.client.fleet_surface import Fleet
 from orchestrator.client.http.alerts import AlertVerbs
 from orchestrator.client.http.drivers import Driver, configured
@@ -17,8 +20,10 @@ from orchestrator.client.http.fleet import FleetVerbs
 from orchestrator.client.http.outside import EventVerbs, ScheduleVerbs
 from orchestrator.client.http.run_verbs import RunVerbs
 from orchestrator.client.http.verbs import ApprovalVerbs, ClientVerbs
+from orchestrator.client.run_surface import RunHandle
+from orchestrator.client.schedule_surface import Schedules
 from orchestrator.client.shown import TakenIn
-from orchestrator.client.surface import Alerts, Approvals, ExternalEvents, Orchestrator, RunHandle, Schedules
+from orchestrator.client.surface import Orchestrator
 from orchestrator.store.port import HistoryEntry
 
 P = ParamSpec("P")

@@ -12,7 +12,7 @@ from orchestrator.client.http.exchange import PREFIX, Emit, Request, Steps, Valu
 from orchestrator.client.http.run_verbs import Told, check_acts_itself, entry_of, patient
 from orchestrator.client.http.words import moment_text
 from orchestrator.client.shown import DeadEvent, ScheduleDescription, SchedulePage, Slots, TakenIn, TriggerMiss
-from orchestrator.client.surface import ALL, Moment
+from orchestrator.client.surface_words import ALL, Moment
 from orchestrator.spec.cloudevents import CloudEvent
 from orchestrator.store.port import HistoryEntry
 

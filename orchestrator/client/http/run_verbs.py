@@ -10,7 +10,8 @@ from urllib.parse import quote
 from orchestrator.client.http.exchange import PREFIX, Emit, Line, Open, Pause, Request, Steps, ask, exchange, tell
 from orchestrator.client.http.streams import EventReader
 from orchestrator.client.reasons import Why
-from orchestrator.client.shown import RunDescription, run_failed
+from orchestrator.client.run_surface import run_failed
+from orchestrator.client.shown import RunDescription
 from orchestrator.clock import elapsed_s
 from orchestrator.engine.state import OVER, RunStatus
 from orchestrator.errors import InvalidRequest, RunGoesOn, Unreachable, WaitTimeout

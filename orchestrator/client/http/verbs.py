@@ -19,8 +19,9 @@ from orchestrator.client.http.outside import EventVerbs, ScheduleVerbs
 from orchestrator.client.http.run_verbs import RunVerbs, check_acts_itself
 from orchestrator.client.http.words import duration_text, moment_text, value_text
 from orchestrator.client.measures import OverallStats, WorkflowStats
+from orchestrator.client.run_surface import Start
 from orchestrator.client.shown import Finding, OpenApproval, Page, Published, Stats, VersionStatus
-from orchestrator.client.surface import Moment, Start
+from orchestrator.client.surface_words import Moment
 from orchestrator.errors import InvalidRequest
 from orchestrator.telemetry import current_traceparent, is_traceparent
 

@@ -6,7 +6,7 @@ import json
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from orchestrator.client.surface import Moment
+from orchestrator.client.surface_words import Moment
 from orchestrator.spec.durations import milliseconds
 
 if TYPE_CHECKING:

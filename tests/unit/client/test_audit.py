@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.client.audit import Actor, Audit
-from orchestrator.client.surface import Start
+from orchestrator.client.run_surface import Start
 from orchestrator.errors import InvalidEvent, InvalidInput, RunConflict, RunGoesOn, UnknownWorkflow, Unreachable
 from orchestrator.store.access import AuditEntry, MemoryAccess
 from tests.unit.surroundings import WORKFLOW, Surroundings

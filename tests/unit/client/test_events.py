@@ -8,7 +8,7 @@ from cloudevents.core.bindings.http import to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent as SdkEvent
 
 from orchestrator.client.events import PAGE, RedisExternalEvents
-from orchestrator.client.surface import ALL
+from orchestrator.client.surface_words import ALL
 from orchestrator.errors import InvalidEvent, PayloadTooLarge, UnknownEvent
 from orchestrator.spec.cloudevents import parse_binary, parse_structured
 from orchestrator.store.events import Burial, Miss

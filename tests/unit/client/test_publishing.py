@@ -11,7 +11,8 @@ from orchestrator.client.shown import Published
 from orchestrator.errors import SpecInvalid, VersionConflict
 from orchestrator.spec.operations import OperationRegistry
 from orchestrator.spec.workflow import WorkflowSpec, define_workflow
-from orchestrator.store.registry import MemoryRegistry, WorkerRecord
+from orchestrator.store.registry import WorkerRecord
+from orchestrator.store.registry_memory import MemoryRegistry
 from tests.unit.surroundings import HandClock, echo, made
 
 STEP = {"id": "a", "operation": "do.write"}

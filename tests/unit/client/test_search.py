@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.client import search as searching
 from orchestrator.client.publishing import publish
-from orchestrator.client.surface import Moment
+from orchestrator.client.surface_words import Moment
 from orchestrator.engine import fields
 from orchestrator.engine.commit import Changes, Commit, Stage
 from orchestrator.engine.indexes import PAUSED_RUNS

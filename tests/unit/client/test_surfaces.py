@@ -11,7 +11,9 @@ from typing import Any, assert_type
 import pytest
 
 from orchestrator import AsyncOrchestrator, AsyncRunHandle, Orchestrator, RunHandle, Settings, Start
+from orchestrator.client.alert_surface import Alerts
 from orchestrator.client.alerts import RedisAlertDesk
+from orchestrator.client.approval_surface import Approvals
 from orchestrator.client.approvals import RedisApprovals
 from orchestrator.client.asynchronous import (
     AsyncAlerts,
@@ -20,6 +22,7 @@ from orchestrator.client.asynchronous import (
     AsyncFleet,
     AsyncSchedules,
 )
+from orchestrator.client.event_surface import ExternalEvents
 from orchestrator.client.events import RedisExternalEvents
 from orchestrator.client.fleet_surface import Fleet
 from orchestrator.client.handle import RedisRunHandle
@@ -32,9 +35,9 @@ from orchestrator.client.http.clients import (
     HttpRunHandle,
     HttpSchedules,
 )
+from orchestrator.client.schedule_surface import Schedules
 from orchestrator.client.schedules import RedisSchedules
 from orchestrator.client.shown import RunDescription
-from orchestrator.client.surface import Alerts, Approvals, ExternalEvents, Schedules
 from orchestrator.client.sync import RedisOrchestrator
 from orchestrator.client.workers import RedisFleet
 from orchestrator.engine.state import RunStatus

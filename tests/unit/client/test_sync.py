@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
+from orchestrator.client.run_surface import Start
 from orchestrator.client.starting import RUN_ID
-from orchestrator.client.surface import Start
 from orchestrator.engine import fields
 from orchestrator.engine.state import RunStatus
 from orchestrator.errors import InvalidInput, InvalidRequest, RunConflict, UnknownRun, UnknownWorkflow

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from orchestrator.client.surface import Start
+from orchestrator.client.run_surface import Start
 from orchestrator.errors import InvalidTraffic, UnknownWorkflow
 from tests.unit.surroundings import WORKFLOW, Surroundings
 

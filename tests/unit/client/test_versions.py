@@ -6,7 +6,8 @@ import pytest
 
 from orchestrator.client.versions import Versions
 from orchestrator.errors import UnknownWorkflow
-from orchestrator.store.registry import Definition, MemoryRegistry
+from orchestrator.store.registry import Definition
+from orchestrator.store.registry_memory import MemoryRegistry
 from tests.unit.surroundings import WORKFLOW, HandClock, Surroundings
 
 

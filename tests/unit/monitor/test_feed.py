@@ -17,7 +17,7 @@ from orchestrator.settings import Settings
 from orchestrator.store.memory import MemoryStore
 from orchestrator.store.port import FeedEntry
 from orchestrator.store.positions import START
-from orchestrator.store.registry import MemoryRegistry
+from orchestrator.store.registry_memory import MemoryRegistry
 from tests.unit.surroundings import HandClock
 
 

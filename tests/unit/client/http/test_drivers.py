@@ -14,7 +14,7 @@ from orchestrator.client.http.drivers import AsyncDriver, Driver
 from orchestrator.client.http.exchange import TRIES, Steps
 from orchestrator.client.http.run_verbs import ATTEMPTS, RunVerbs
 from orchestrator.client.http.verbs import ClientVerbs
-from orchestrator.client.surface import Start
+from orchestrator.client.run_surface import Start
 from orchestrator.errors import (
     BodyTooLarge,
     Forbidden,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.arguments import Json, RunId, StepAddress
+from orchestrator.cli.grammar.arguments import Json, RunId, StepAddress
 
 approvals = typer.Typer(
     name="approvals",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typer
 
-from orchestrator.cli.arguments import Json
+from orchestrator.cli.grammar.arguments import Json
 
 archive = typer.Typer(
     name="archive",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from orchestrator.cli.arguments import Json
+from orchestrator.cli.grammar.arguments import Json
 
 _SHOW = "show"
 

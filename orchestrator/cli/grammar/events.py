@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.arguments import Json
+from orchestrator.cli.grammar.arguments import Json
 
 events = typer.Typer(name="events", help="External events: emit them, see what came in, replay what was given up.")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from orchestrator.cli.arguments import Json
+from orchestrator.cli.grammar.arguments import Json
 
 alerts = typer.Typer(name="alerts", help="What a person should know of: SLAs, failed undos, and what else is wrong.")
 

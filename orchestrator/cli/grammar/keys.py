@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from orchestrator.cli.arguments import Json
+from orchestrator.cli.grammar.arguments import Json
 
 keys = typer.Typer(
     name="keys",

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.arguments import Json
+from orchestrator.cli.grammar.arguments import Json
 
 schedules = typer.Typer(
     name="schedules",
