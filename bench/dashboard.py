@@ -30,6 +30,7 @@ from tests.browser.browsing import ARGUMENTS, CHROMIUM, WIDE
 RUNS: Final = 100_000
 BESIDE: Final = 5_000
 APPROVALS: Final = 1_000
+HOURS: Final = 48
 LOADS: Final = 20
 SERVER_MS: Final = 300.0
 PAINT_MS: Final = 1_000.0
@@ -110,7 +111,8 @@ def main() -> None:
 
 def _counts(runs: int) -> dict[str, str]:
     versions = seed.WORKFLOWS * len(seed.VERSIONS)
-    return {"runs": f"{runs:,}", "versions": f"{versions}", "beside": f"{BESIDE:,}", "approvals": f"{APPROVALS:,}"}
+    beside = {"beside": f"{BESIDE:,}", "approvals": f"{APPROVALS:,}", "hours": str(HOURS)}
+    return {"runs": f"{runs:,}", "versions": f"{versions}", **beside}
 
 
 def _seeded(server: LocalRedis, runs: int) -> RedisOrchestrator:
@@ -124,6 +126,7 @@ def _seeded(server: LocalRedis, runs: int) -> RedisOrchestrator:
     flush(server.url(_OTHER_BROKER))
     client = Orchestrator.connect(settings=settings)
     seed.beside(client, BESIDE)
+    seed.sums(client, HOURS)
     seed.approvals(client, APPROVALS)
     return client
 
@@ -228,7 +231,8 @@ By `make bench-dashboard`, on {machine}. The load average was {load:.1f}
 at the end: what is waited for grows with it, CPU hardly does.
 
 {runs} runs are over, of {versions} versions of 60 workflows; besides there are {beside} audit entries, {beside} alerts,
-{beside} events that were given up and {approvals} runs that wait for a decision. Redis, worker, beat, API and Chromium
+{beside} events that were given up, {approvals} runs that wait for a decision, and sums of each workflow for the last
+{hours} hours. Redis, worker, beat, API and Chromium
 share the machine. Each page is loaded {loads} times. *Server*: from the request to the last byte of the answer, as a
 client with a session has it; *its CPU*: what the API's process worked for it. *Paint*: Chromium's
 `first-contentful-paint`, once with an empty cache. *Content*: until the page's own part is there. Kept: the server's

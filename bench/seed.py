@@ -26,6 +26,9 @@ from orchestrator.plan.graph import Plan
 from orchestrator.store.access import AuditEntry
 from orchestrator.store.alerts import AlertRecord, Terms
 from orchestrator.store.events import Burial
+from orchestrator.store.positions import START
+from orchestrator.store.rollups import HOUR_MS
+from orchestrator.store.sketches import Sketch
 
 WORKFLOWS: Final = 60
 VERSIONS: Final = ("1.0.0", "1.1.0", "2.0.0")
@@ -138,6 +141,22 @@ def beside(client: RedisOrchestrator, count: int) -> None:
     client.event_store.bury(
         [Burial(f"{number}-0", body, "invalid_input: region is missing", 3) for number, body in enumerate(bodies, 1)]
     )
+
+
+def sums(client: RedisOrchestrator, hours: int) -> None:
+    """What every workflow did in each of the last hours, as the listener would have counted it, of each version."""
+    drawn, now_ms = random.Random(SEED), int(time.time() * 1000)
+    first = now_ms - now_ms % HOUR_MS - (hours - 1) * HOUR_MS
+    for key in client.registry.workflows():
+        for hour in range(first, now_ms, HOUR_MS):
+            counted: dict[str, int] = {}
+            for version in VERSIONS:
+                runs = drawn.randint(20, 200)
+                took = Sketch.of(drawn.lognormvariate(7.5, 0.8) for _ in range(runs))
+                counted |= {f"{version}||{name}": runs for name in ("started", "completed", "sla_met")}
+                counted |= {f"{version}||duration|{bucket}": count for bucket, count in took.counts.items()}
+                counted[f"{version}||duration|sum"] = round(took.total * 1000)
+            client.sums.add(f"seeded-{key}-{hour}", 0, START, "1-0", {(key, hour): counted})
 
 
 def approvals(client: RedisOrchestrator, count: int) -> None:

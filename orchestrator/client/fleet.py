@@ -79,10 +79,10 @@ def stats(
 def versions_in_use(store: Store, registry: Registry, versions: Versions) -> list[InUse]:
     """Every version with live runs and the latest of each workflow, by workflow and publication."""
     used: list[InUse] = []
-    for key in registry.workflows():
-        published = registry.versions(key)
+    known = {key: registry.versions(key) for key in registry.workflows()}
+    live = store.index_sizes([live_index(key, one.version) for key, published in known.items() for one in published])
+    for key, published in known.items():
         latest = latest_stable({one.version: one.stability for one in published})
-        live = store.index_sizes([live_index(key, one.version) for one in published])
         for one in published:
             count = live[live_index(key, one.version)]
             if count or one.version == latest:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
+from orchestrator.client.closed import ClosedSums
 from orchestrator.client.measures import Hour, Measures, OverallStats, Spread, StepMeasures, WorkflowStats
 from orchestrator.client.pieces import Pieces, summed
 from orchestrator.client.search import moment_ms
@@ -102,11 +103,12 @@ def overall_stats(
     until: Moment | None,
     *,
     are_all: bool,
+    closed: ClosedSums | None = None,
 ) -> OverallStats:
     """What these workflows did together, and each of them; `are_all`: no others have been counted."""
     hours = _hours(now_ms, since, until)
-    pieces = Pieces(metrics, hours, now_ms)
-    by_workflow = {workflow: pieces.whole(workflow) for workflow in workflows}
+    pieces = Pieces(metrics, hours, now_ms, closed)
+    by_workflow = pieces.whole(workflows)
     return OverallStats(
         since=rfc3339(hours[0]),
         until=rfc3339(hours[-1] + HOUR_MS),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
+from orchestrator.client.closed import CLOSED_MS, ClosedSums
 from orchestrator.store.metrics import Metrics
 from orchestrator.store.rollups import ALL, DAY_MS, HOUR_MS, Kind, Place
 
@@ -16,14 +17,15 @@ _AT_ONCE: Final = 500
 class Pieces:
     """The sums of a span. Hours of before there were wider pieces are read one by one, versions, steps and all."""
 
-    def __init__(self, metrics: Metrics, hours: range, now_ms: int) -> None:
+    def __init__(self, metrics: Metrics, hours: range, now_ms: int, closed: ClosedSums | None = None) -> None:
         rolled = metrics.rolled_up(now_ms)
         first, end = hours[0], hours[-1] + HOUR_MS
         midnights = range(-(-first // DAY_MS) * DAY_MS, end - DAY_MS + 1, DAY_MS)
         days = [day for day in midnights if day >= rolled.days_since]
         within = range(days[0], days[-1] + DAY_MS, HOUR_MS) if days else range(0)
         edges = [hour for hour in hours if hour not in within]
-        self._metrics = metrics
+        self._metrics, self._now_ms = metrics, now_ms
+        self._closed = closed or ClosedSums()
         self._early = [hour for hour in hours if hour < rolled.hours_since]
         self._hours = hours[len(self._early) :]
         self._everything = ((Kind.DAYS, days), (Kind.SUMS, edges))
@@ -37,11 +39,33 @@ class Pieces:
 
     def everything(self, workflow: str) -> dict[str, int]:
         """What a workflow did in the span, with versions and steps."""
-        return self._sum_of(workflow, self._everything)
+        return summed(
+            sums for kind, at in self._everything for sums in self._read(kind, [(workflow, one) for one in at])
+        )
 
-    def whole(self, workflow: str) -> dict[str, int]:
-        """What a workflow did in the span; versions and steps are told apart only where nothing else is kept."""
-        return self._sum_of(workflow, self._whole)
+    def whole(self, workflows: Sequence[str]) -> dict[str, dict[str, int]]:
+        """What each workflow did in the span; versions and steps are told apart only where nothing else is kept."""
+        over = [(kind, [one for one in at if self._is_over(kind, one)]) for kind, at in self._whole]
+        recent = [(kind, at[len(before) :]) for (kind, at), (_, before) in zip(self._whole, over, strict=True)]
+        span = tuple((kind, at[0], at[-1]) for kind, at in over if at)
+        known = {workflow: self._closed.get((workflow, span)) for workflow in workflows}
+        for workflow, sums in self._sums_of([one for one, held in known.items() if held is None], over).items():
+            known[workflow] = sums
+            self._closed.keep((workflow, span), sums)
+        now = self._sums_of(workflows, recent)
+        return {workflow: summed((known[workflow] or {}, now[workflow])) for workflow in workflows}
+
+    def _is_over(self, kind: Kind, at: int) -> bool:
+        return at + (DAY_MS if kind is Kind.WHOLE_DAYS else HOUR_MS) + CLOSED_MS <= self._now_ms
+
+    def _sums_of(
+        self, workflows: Sequence[str], pieces: Iterable[tuple[Kind, Sequence[int]]]
+    ) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {workflow: {} for workflow in workflows}
+        for kind, at in pieces:
+            sums = self._read(kind, [(workflow, one) for workflow in workflows for one in at])
+            found = {workflow: summed((before, *islice(sums, len(at)))) for workflow, before in found.items()}
+        return found
 
     def by_hour(self, workflows: Sequence[str], *, are_all: bool = False) -> Iterator[dict[str, int]]:
         """What runs of these workflows did together, hour by hour; `are_all`: no others have been counted."""
@@ -50,9 +74,6 @@ class Pieces:
             found = self._read(kind, [(workflow, hour) for hour in hours for workflow in rows])
             for _ in hours:
                 yield summed(islice(found, len(rows)))
-
-    def _sum_of(self, workflow: str, pieces: Iterable[tuple[Kind, Sequence[int]]]) -> dict[str, int]:
-        return summed(sums for kind, at in pieces for sums in self._read(kind, [(workflow, one) for one in at]))
 
     def _read(self, kind: Kind, places: Sequence[Place]) -> Iterator[dict[str, int]]:
         for first in range(0, len(places), _AT_ONCE):

@@ -18,6 +18,7 @@ from orchestrator.client.access import may_see
 from orchestrator.client.alerts import RedisAlertDesk
 from orchestrator.client.approvals import RedisApprovals
 from orchestrator.client.audit import Actor, Audit
+from orchestrator.client.closed import ClosedSums
 from orchestrator.client.doctor import examine
 from orchestrator.client.events import RedisExternalEvents
 from orchestrator.client.finding import Finder
@@ -97,6 +98,7 @@ class RedisOrchestrator(Orchestrator):
         self.queue_look = QueueLook(dispatcher)
         self.alert_store = alert_store or RedisAlerts(settings.redis_url, settings)
         self.findings = Lately[list[Finding]](FINDINGS_S)
+        self.closed_sums = ClosedSums()
         self.catalogue = Versions(registry)
         self.starter = Starter(settings, self.hot, self.catalogue, dispatcher, broker_too)
         self.owns_app = True
@@ -337,7 +339,8 @@ class RedisOrchestrator(Orchestrator):
         keys = [key for key in self.registry.workflows() if may_see(workflows, key)]
         live = live_counts(self.hot, keys if workflows else None)
         now_ms = self.store.time_ms()
-        return overall_stats(self.sums, live, keys, now_ms, since, until, are_all=not workflows)
+        closed = self.closed_sums
+        return overall_stats(self.sums, live, keys, now_ms, since, until, are_all=not workflows, closed=closed)
 
     @override
     def doctor(self) -> list[Finding]:

@@ -77,6 +77,10 @@ class Connection:
         """The answer as the server gives it, where that is a text or a number; over this thread's own socket."""
         return self._reach(lambda: self._ask(*command))
 
+    def ask_many(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
+        """As `ask`, of many commands that are sent together; a map comes flat, each value behind its name."""
+        return _parted(self._reach(lambda: self._ask_all(commands)), len(commands))[0]
+
     def run(self, script: Script, keys: Sequence[str], args: Sequence[Any]) -> Any:
         """The answer of a script."""
         return self._reach(lambda: self._run(script, keys, args))

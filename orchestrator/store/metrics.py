@@ -76,8 +76,8 @@ class RedisMetrics:
     def read(self, places: Sequence[Place], kind: Kind = Kind.SUMS) -> list[dict[str, int]]:
         """The sums at these places, in their order."""
         commands = [("HGETALL", self._keys.metrics(workflow, at, kind)) for workflow, at in places]
-        answers = self._connection.execute_many(commands) if commands else []
-        return [dict(zip(held, map(int, held.values()), strict=True)) for held in answers]
+        answers = self._connection.ask_many(commands) if commands else []
+        return [dict(zip(flat[::2], map(int, flat[1::2]), strict=True)) for flat in answers]
 
 
 class MemoryMetrics:

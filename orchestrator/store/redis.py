@@ -232,7 +232,7 @@ class RedisStore:
     def index_sizes(self, names: Sequence[str]) -> dict[str, int]:
         """How many runs each index holds, over all shards."""
         shards = range(self.keys.shards)
-        sizes = self._connection.execute_many(
+        sizes = self._connection.ask_many(
             [("ZCARD", self.keys.index(shard, name)) for name in names for shard in shards]
         )
         return {name: sum(sizes[i * len(shards) : (i + 1) * len(shards)]) for i, name in enumerate(names)}

@@ -90,9 +90,8 @@ def test_any_span_in_wide_pieces_is_what_its_hours_are(metrics: Metrics) -> None
         pieces = Pieces(metrics, hours, NOW_MS)
 
         assert pieces.everything("a") == summed(alone)
-        assert pieces.whole("a") == {
-            {"1||n": "||n", "2|x|wait|3": "|*|wait|3"}[name]: number for name, number in summed(alone).items()
-        }
+        whole = {{"1||n": "||n", "2|x|wait|3": "|*|wait|3"}[name]: number for name, number in summed(alone).items()}
+        assert pieces.whole(["b", "a"]) == {"a": whole, "b": {}}
         by_hour = [one.get("1||n") for one in alone]
         assert [one.get("||n") for one in pieces.by_hour(["a"])] == by_hour
         assert [one.get("||n") for one in pieces.by_hour(["a"], are_all=True)] == by_hour

@@ -51,7 +51,9 @@ _PLACES: Final[Mapping[str, tuple[str, str, Mapping[str, str]]]] = {
 """Kind of alert, or code of a finding → the page where it is mended."""
 _LEVELS: Final = ("critical", "error", "warning")
 _MOST: Final = 200
-"""Open alerts, and approvals, that are looked at; beyond, it says that there are more."""
+"""Open alerts that are looked at; beyond, it says that there are more."""
+_MOST_ASKED: Final = 50
+"""Approvals, likewise: of each its run is read."""
 _FINDINGS: Final = 12
 _NAMED: Final = 3
 
@@ -135,13 +137,13 @@ def _approvals(caller: Caller, pages: Collection[str]) -> list[Need]:
     if not caller.role.allows(Role.STARTER):
         return []
     approvals = caller.client.approvals
-    seen = _seen(caller, approvals.list(caller.user, caller.groups, limit=_MOST))
+    seen = _seen(caller, approvals.list(caller.user, caller.groups, limit=_MOST_ASKED))
     needs = []
     if seen:
         needs.append(Need("error", "Approvals for you", _count(seen), _due(seen), _decide(seen[0].run_id, pages)))
     if caller.role.allows(Role.OPERATOR):
         mine = {(one.run_id, one.step) for one in seen}
-        everybody = _seen(caller, approvals.list(limit=_MOST))
+        everybody = _seen(caller, approvals.list(limit=_MOST_ASKED))
         others = [one for one in everybody if (one.run_id, one.step) not in mine]
         if others:
             what, where = "Approvals for others", _decide(others[0].run_id, pages, everybody=True)
@@ -154,7 +156,7 @@ def _seen(caller: Caller, approvals: Sequence[OpenApproval]) -> list[OpenApprova
 
 
 def _count(approvals: Sequence[OpenApproval]) -> str:
-    return f"{len(approvals)}{'+' if len(approvals) >= _MOST else ''}"
+    return f"{len(approvals)}{'+' if len(approvals) >= _MOST_ASKED else ''}"
 
 
 def _due(approvals: Sequence[OpenApproval]) -> Child:
