@@ -119,6 +119,14 @@ def overall_stats(
     )
 
 
+def measures_of(
+    metrics: Metrics, workflows: Sequence[str], now_ms: int, since: Moment, closed: ClosedSums
+) -> dict[str, Measures]:
+    """What each of these workflows did since then."""
+    whole = Pieces(metrics, _hours(now_ms, since, None), now_ms, closed).whole(workflows)
+    return {key: _measures(Tally(sums), None) for key, sums in whole.items()}
+
+
 def _hours(now_ms: int, since: Moment | None, until: Moment | None) -> range:
     """The first moments of the hours of a span; the last 24 hours, unless it is said."""
     until_ms = now_ms if until is None else moment_ms(until, now_ms, "until")

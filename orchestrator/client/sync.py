@@ -27,7 +27,7 @@ from orchestrator.client.fleet import live_counts, stats
 from orchestrator.client.handle import RedisRunHandle
 from orchestrator.client.lately import Lately
 from orchestrator.client.masking import redaction_of
-from orchestrator.client.measures import OverallStats, WorkflowStats
+from orchestrator.client.measures import Measures, OverallStats, WorkflowStats
 from orchestrator.client.queues import QueueLook
 from orchestrator.client.receiving import correlations_of
 from orchestrator.client.run_surface import Start
@@ -341,6 +341,12 @@ class RedisOrchestrator(Orchestrator):
         now_ms = self.store.time_ms()
         closed = self.closed_sums
         return overall_stats(self.sums, live, keys, now_ms, since, until, are_all=not workflows, closed=closed)
+
+    def measures_of(self, workflows: Sequence[str], since: Moment) -> dict[str, Measures]:
+        """What each of these workflows did since then, for lists of many."""
+        from orchestrator.client.metrics import measures_of  # noqa: PLC0415  # workers need nothing of it
+
+        return measures_of(self.sums, workflows, self.store.time_ms(), since, self.closed_sums)
 
     @override
     def doctor(self) -> list[Finding]:

@@ -109,9 +109,9 @@ class _List:
         matching = [key for key in visible if self.text.lower() in key.lower()]
         behind = [key for key in matching if key > self.after]
         shown, first = behind[:ROWS], len(matching) - len(behind)
-        slots = _next_slots(caller, shown)
+        slots, figures = _next_slots(caller, shown), client.measures_of(shown, DAY)
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            rows = list(pool.map(lambda key: _row(caller, key, slots.get(key)), shown))
+            rows = list(pool.map(lambda key: _row(caller, key, figures[key], slots.get(key)), shown))
         return Found(
             rows,
             len(matching),
@@ -148,11 +148,11 @@ def _next_slots(caller: Caller, keys: Sequence[str]) -> Mapping[str, str]:
     return found
 
 
-def _row(caller: Caller, key: str, next_slot: str | None) -> Row:
+def _row(caller: Caller, key: str, figures: Measures, next_slot: str | None) -> Row:
     client = caller.client
     versions = client.versions(key)
     definition = client.registry.get(key, leading(versions).version)
-    return Row(key, versions, described(definition.canonical), client.metrics(key, since=DAY).total, next_slot)
+    return Row(key, versions, described(definition.canonical), figures, next_slot)
 
 
 def _cells(row: Row) -> Sequence[Child]:

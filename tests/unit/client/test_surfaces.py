@@ -69,6 +69,7 @@ SURFACES = [
 ]
 OF_REDIS = {"of", "attached_to", "acting_for", "find", "masked", "reconcile", "since", "last", "dead_after"} | {
     "doctor_lately",
+    "measures_of",
     "list_seen",
     "get_seen",
     "overall_seen",
