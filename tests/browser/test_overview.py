@@ -13,7 +13,7 @@ from orchestrator.store.positions import START
 from orchestrator.store.sketches import Sketch
 from tests.browser.browsing import NARROW, Person
 from tests.browser.conftest import AsRole
-from tests.integration.system import System, ended, until
+from tests.integration.system import System, ended, token, until
 from tests.integration.workflows import upper_step, workflow
 
 pytestmark = pytest.mark.integration
