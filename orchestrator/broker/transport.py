@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kombu.transport import TRANSPORT_ALIASES, redis
+from kombu.transport import TRANSPORT_ALIASES, _transport_cache, redis  # type: ignore[attr-defined]  # not in its types
 from kombu.utils.json import dumps
 
 from orchestrator.clock import wall_ms
 
+SCHEMES = ("redis", "rediss")
 SENT = "sent_ms"
 """The property of a message that says when it was sent, by the sender's clock."""
 
@@ -80,5 +81,7 @@ class Transport(redis.Transport):
 
 
 def install() -> None:
-    """Have this process use it for `redis://` and `rediss://`."""
-    TRANSPORT_ALIASES.update(dict.fromkeys(("redis", "rediss"), f"{__name__}:Transport"))
+    """Have this process use it for `redis://` and `rediss://`, from the next connection on."""
+    TRANSPORT_ALIASES.update(dict.fromkeys(SCHEMES, f"{__name__}:Transport"))
+    for scheme in SCHEMES:
+        _transport_cache.pop(scheme, None)  # what an app of before us has connected with
