@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 from kombu import Connection
-from kombu.transport import redis, resolve_transport
+from kombu.transport import TRANSPORT_ALIASES, redis, resolve_transport
 
 from orchestrator.broker import transport
 
 
 def test_ours_is_used_though_another_app_has_connected_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was found for a scheme the first time is remembered by kombu, and forgotten by us."""
-    monkeypatch.setitem(transport.TRANSPORT_ALIASES, "redis", "kombu.transport.redis:Transport")
+    monkeypatch.setitem(TRANSPORT_ALIASES, "redis", "kombu.transport.redis:Transport")
     remembered = {"redis": resolve_transport("redis")}
     for place in ("kombu.transport", "orchestrator.broker.transport"):
         monkeypatch.setattr(f"{place}._transport_cache", remembered)
