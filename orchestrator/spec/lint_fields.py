@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from orchestrator.spec.cel_source import NOT_ROOTS
 from orchestrator.spec.fields import ROOTS, BareMilliseconds
 from orchestrator.spec.lint_schemas import misfits
 from orchestrator.spec.operations import parse_reference
@@ -172,8 +173,8 @@ def _check_containers(step: Step, path: Path, report: Report) -> None:
         report.error("join_out_of_range", message, (*path, "parallel", "join"), step.id)
     if step.map:
         name = step.map.item_name
-        if not _NAME.fullmatch(name) or name in ROOTS - {"item"}:
-            message = f"`{name}` cannot name the item: use letters, digits and `_`, and none of the roots"
+        if not _NAME.fullmatch(name) or name in ROOTS - {"item"} or name in NOT_ROOTS:
+            message = f"`{name}` cannot name the item: use letters, digits and `_`, and no root or word of CEL"
             report.error("invalid_item_name", message, (*path, "map", "item_name"), step.id)
 
 
