@@ -83,13 +83,12 @@ class Person:
         self.page.set_viewport_size({"width": size[0], "height": size[1]})
 
     def keep(self, name: str) -> None:
-        """Keep what is seen, wide and narrow, light and dark, as artifacts to be looked at."""
+        """Keep what is seen, wide and light, narrow and dark, as artifacts to be looked at."""
         ARTIFACTS.mkdir(exist_ok=True)
         for word, size in (("wide", WIDE), ("narrow", NARROW)):
             self.resize(size)
-            for scheme in ("light", "dark"):
-                self.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-                self.page.screenshot(path=ARTIFACTS / f"{name}-{word}-{scheme}.png", full_page=True)
+            self.page.emulate_media(color_scheme="dark" if size == NARROW else "light")
+            self.page.screenshot(path=ARTIFACTS / f"{name}-{word}.png", full_page=True)
         self.resize(WIDE)
         self.page.emulate_media(color_scheme="light")
 

@@ -69,7 +69,7 @@ START = Commit("run", None, (Stage({}, Changes(set={"incarnation": "1", "paused"
 
 
 @pytest.mark.property
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(commits, min_size=1, max_size=8))
 def test_both_stores_agree_about_random_commits(redis_store: RedisStore, sequence: list[Commit]) -> None:
     """Whatever is sent, in whatever order, and sent again."""

@@ -41,7 +41,7 @@ class FaultyMetrics(MemoryMetrics):
         return taken
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     family=families(),
     acts=st.lists(ACTS, max_size=60),

@@ -15,7 +15,7 @@ from tests.property.specs import only_reading, workflows
 pytestmark = pytest.mark.property
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(workflow=workflows(), acts=stories(), flag=st.booleans(), fuses=st.booleans(), shares=st.booleans())
 def test_every_run_ends_as_promised_whatever_happens_to_it(
     workflow: dict[str, Any], acts: list[Act], flag: bool, fuses: bool, shares: bool
@@ -24,7 +24,7 @@ def test_every_run_ends_as_promised_whatever_happens_to_it(
     live_through(workflow, acts, flag=flag, fuses=fuses, shares=shares)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     workflow=nested_workflows(),
     acts=stories(),
@@ -40,7 +40,7 @@ def test_every_run_of_flows_within_flows_ends_as_promised(
     live_through(workflow, acts, flag=flag, fuses=fuses, shares=shares, habits=habits)
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     workflow=waiting_workflows(),
     acts=stories_from_outside(),

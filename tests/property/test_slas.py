@@ -22,7 +22,7 @@ from tests.property.test_incarnations import live_many_lives
 pytestmark = pytest.mark.property
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     workflow=measured_workflows(st.one_of(workflows(), nested_workflows())),
     acts=stories(),
@@ -38,7 +38,7 @@ def test_every_run_that_is_measured_ends_as_promised(
     live_through(workflow, acts, flag=flag, fuses=fuses, shares=shares, habits=habits)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     workflow=measured_workflows(waiting_workflows()),
     acts=stories_from_outside(),
@@ -54,7 +54,7 @@ def test_every_run_that_waits_and_is_measured_ends_as_promised(
     live_through(workflow, acts, flag=flag, fuses=fuses, habits=habits, n=n)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     workflow=measured_workflows(st.one_of(nested_workflows(), waiting_workflows())),
     flag=st.booleans(),

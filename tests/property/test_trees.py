@@ -140,7 +140,7 @@ def plans_of_family(family: Mapping[str, Any]) -> dict[str, Plan]:
     return plans_of(**{name: family[name] for name in ("root", "child", "grandchild")})
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     family=families(),
     acts=st.lists(ACTS, max_size=60),
