@@ -25,6 +25,7 @@ PAGE: Final = 500
 LOOK_MS: Final = 1_000
 
 Given = CloudEvent | Mapping[str, Any] | None
+"""An event as a whole, or None if it is only said by its attributes."""
 
 
 class RedisExternalEvents(ExternalEvents):
@@ -55,9 +56,7 @@ class RedisExternalEvents(ExternalEvents):
     def emit_many(self, events: Iterable[CloudEvent | Mapping[str, Any]]) -> list[CloudEvent]:
         return self._emit([(event, {}) for event in events])
 
-    def _emit(
-        self, given: Sequence[tuple[CloudEvent | Mapping[str, Any] | None, Mapping[str, Any]]]
-    ) -> list[CloudEvent]:
+    def _emit(self, given: Sequence[tuple[Given, Mapping[str, Any]]]) -> list[CloudEvent]:
         """Take events in, with what they are to have besides; all or none of them."""
         try:
             found = [composed(event, named) for event, named in given]

@@ -98,11 +98,6 @@ def reference_to(text: str) -> str:
     return f"@sha256:{hashlib.sha256(raw).hexdigest()}:{len(raw)}"
 
 
-def size_of(held: str) -> int:
-    """How many bytes the text has that a run's field stands for, without fetching it."""
-    return _parts(held)[1] if is_reference(held) else len(held.encode())
-
-
 def open_payloads(settings: Settings) -> Payloads:
     """The payloads where the setting `payload_store` says."""
     return Payloads(_blobs(settings), inline_bytes=settings.inline_bytes, compress=settings.compress_payloads)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final
@@ -89,8 +89,3 @@ def merged(sketches: Iterable[Sketch]) -> Sketch:
     for sketch in sketches:
         whole.merge(sketch)
     return whole
-
-
-def from_buckets(buckets: Mapping[int, int], total: float) -> Sketch:
-    """A sketch as it was kept."""
-    return Sketch(Counter(buckets), total)
