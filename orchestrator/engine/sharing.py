@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import container_of, flow_of, is_drain, is_lane, is_undo
-from orchestrator.engine.commit import Answer, Commit, Reply, Stage
+from orchestrator.engine.commit import Answer, Changes, Commit, Guards, Reply, Stage, Then, count_field
 from orchestrator.engine.effects import SliceTerms
 from orchestrator.engine.onward import Move
 from orchestrator.engine.places import node_at, work_at
@@ -32,6 +32,7 @@ class KeptBack:
 
     def __init__(self, terms: SliceTerms) -> None:
         self.stages: tuple[Stage, ...] = ()
+        """In their order; the last one is the claim of the step at hand."""
         self._terms = terms
         self._from_ms = 0.0
         self._lapsed = False
@@ -54,7 +55,7 @@ class KeptBack:
         settle, claim = move.commit.stages
         # once the claimed step is settled, its claim counts as made before: so the commit may be sent twice
         made = {fields.settled_by(str(move.claims)): token}
-        self.stages += (settle, replace(claim, already=made))
+        self.stages = (*together(self.stages, settle), replace(claim, already=made))
         view.assume(move.commit)
         return True
 
@@ -101,11 +102,65 @@ def _is_beside(claimed: str, container: str | None) -> bool:
 
 def with_kept_back(commit: Commit, before: tuple[Stage, ...]) -> Commit:
     """A commit behind those that were kept back."""
-    return replace(commit, stages=(*before, *commit.stages)) if before else commit
+    if not before:
+        return commit
+    first, *others = commit.stages
+    return replace(commit, stages=(*together(before, first), *others))
 
 
-def own_reply(reply: Reply, before: tuple[Stage, ...]) -> Reply:
+def own_reply(commit: Commit, reply: Reply, sent: Commit) -> Reply:
     """The answers to a commit's own stages; refused, if one that was kept back before them did not stand."""
+    before = len(sent.stages) - len(commit.stages)
     if not before or reply.first is Answer.GONE:
         return reply
-    return replace(reply, answers=reply.answers[len(before) :] or (Answer.REFUSED,))
+    return replace(reply, answers=reply.answers[before:] or (Answer.REFUSED,))
+
+
+def together(before: tuple[Stage, ...], settled: Stage) -> tuple[Stage, ...]:
+    """Stages, the last of which is a claim, with the settle of what it claims: with it as one stage, if that may be."""
+    if not before:
+        return (settled,)
+    *others, claimed = before
+    both = in_one(claimed, settled)
+    return (*before, settled) if both is None else (*others, both)
+
+
+def in_one(claimed: Stage, settled: Stage) -> Stage | None:
+    """A stage that stands if both would, one after the other, and leaves the same; None if there is none.
+
+    Only the count of attempts that have not reported is not written where it would be nought.
+    """
+    first, second = claimed.changes, settled.changes
+    conditional = settled.due or settled.before or settled.elsewhere or claimed.then or second.expedite
+    if conditional or not settled.guards.items() <= first.set.items():
+        return None
+    if not second.set.keys().isdisjoint((*first.delete, *first.stamp)) or not first.stamp.keys().isdisjoint(second.delete):
+        return None
+    struck = [pair for pair in first.add if pair in second.remove]
+    changes = Changes(
+        set={**first.set, **second.set},
+        delete=first.delete + second.delete,
+        stamp={**first.stamp, **second.stamp},
+        number=first.number + second.number,
+        add=tuple([pair for pair in first.add if pair not in struck]) + second.add,
+        remove=tuple([pair for pair in second.remove if pair not in struck]),
+        entries={**first.entries, **second.entries},
+        index=second.index,
+        events=first.events + second.events,
+        end=second.end,
+        forget=second.forget,
+        also=second.also,
+    )
+    then = tuple([one for one in settled.then if not _is_denied(one, claimed.guards, changes, settled.then)])
+    return Stage(claimed.guards, changes, claimed.due, already=settled.already, then=then)
+
+
+def _is_denied(condition: Then, guards: Guards, changes: Changes, beside: tuple[Then, ...]) -> bool:
+    """Whether a stage's own guards say that one of its conditions cannot hold: what they found is still so then."""
+    denied = {name for name, text in condition.guards.items() if name in guards and guards[name] != text}
+    if not denied:
+        return False
+    made = (changes, *(one.changes for one in beside))
+    written = {name for one in made for name in (*one.set, *one.stamp, *one.delete, *one.number)}
+    counted = {count_field(members) for one in made for members, _ in (*one.add, *one.remove)}
+    return not denied <= written | counted

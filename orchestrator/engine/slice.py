@@ -334,13 +334,13 @@ class _Slice:
             if parked is not None:
                 commit = commit.also(Changes(set={fields.parked(address): parked}))
         before = self.kept_back.release()
-        commit = measured(self.plan, with_kept_back(commit, before))
-        reply: Reply = yield Apply(commit, claims=move.claims, token=here.token)
-        self.view.absorb(commit, reply)
-        yield from _wake(commit, reply)
-        if self.plan.limits and commit.ended(reply):
+        sent = measured(self.plan, with_kept_back(commit, before))
+        reply: Reply = yield Apply(sent, claims=move.claims, token=here.token)
+        self.view.absorb(sent, reply)
+        yield from _wake(sent, reply)
+        if self.plan.limits and sent.ended(reply):
             yield from self.give_up_run()
-        return own_reply(reply, before)
+        return own_reply(commit, reply, sent)
 
     def give_up_run(self) -> Generator[Effect, Any, None]:
         """The run is over: others may have its slots."""

@@ -19,7 +19,7 @@ class Backlog:
         self._waiting: list[str] = []
         self._lent: list[str] = []
         self._lock = threading.Lock()
-        self._began_s = elapsed_s()
+        self._executing_since_s: float | None = None
         self._thread: threading.Thread | None = None
         self._ended = threading.Event()
 
@@ -35,9 +35,8 @@ class Backlog:
         self._begin()
 
     def take(self) -> str | None:
-        """The next address; from now on it is the step at hand."""
+        """The next address."""
         with self._lock:
-            self._began_s = elapsed_s()
             return self._waiting.pop(0) if self._waiting else None
 
     def take_all(self) -> list[str]:
@@ -48,9 +47,13 @@ class Backlog:
 
     def watch(self) -> None:
         """A step begins: give away what waits behind it if it takes long."""
-        self._began_s = elapsed_s()
+        self._executing_since_s = elapsed_s()
         if self._waiting:
             self._begin()
+
+    def rest(self) -> None:
+        """The step is executed; however long it takes to tell the store, that is no reason to give anything away."""
+        self._executing_since_s = None
 
     def end(self) -> None:
         """The message is over."""
@@ -65,7 +68,8 @@ class Backlog:
         while (self._waiting or self._lent) and not self._ended.wait(PATIENCE_S):
             with self._lock:
                 given, self._lent = self._lent, []
-            if elapsed_s() - self._began_s >= PATIENCE_S:
+            since_s = self._executing_since_s
+            if since_s is not None and elapsed_s() - since_s >= PATIENCE_S:
                 given += self.take_all()
             if given:
                 self._give_away(given)

@@ -216,6 +216,7 @@ class Message:
             else:
                 outcome = tracing.around(execute, effect, self.plan, self.traceparent, self.task.request)
         took_s = elapsed_s() - began_s
+        self.backlog.rest()
         self.worker.note(work.operation, took_s)
         return replace(outcome, took_ms=round(took_s * 1000, 3))
 

@@ -65,6 +65,21 @@ def test_what_waits_behind_a_slow_step_is_given_away(waiting: Backlog, others: O
     assert (first, waiting.take()) == ("a", None)
 
 
+def test_what_waits_while_the_store_is_told_stays_here(waiting: Backlog, others: Others) -> None:
+    """A commit may take as long as it takes: the steps behind it go as fast as the one before."""
+    waiting.add(["a", "b"])
+    waiting.watch()
+    waiting.rest()
+
+    waiting.lend(["lent"])
+    assert others.come(lambda: bool(others.given))
+    waiting.lend(["lent"])
+    assert others.come(lambda: len(others.given) == 2)
+
+    assert others.given == [["lent"], ["lent"]]
+    assert (waiting.take(), waiting.take()) == ("a", "b")
+
+
 def test_what_is_lent_is_never_taken_here(waiting: Backlog, others: Others) -> None:
     """Lanes are for others to open; this message has one of its own."""
     waiting.lend(["m~~1", "m~~2"])
