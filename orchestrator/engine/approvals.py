@@ -300,7 +300,8 @@ def visit_approval(plan: Plan, view: RunView, address: str, terms: Terms) -> Mov
         changes = Changes(set={fields.remind_at(address): str(reminds)}, events=(told,))
     moments = [moment for moment in (limit, escalates, reminds) if moment is not None]
     changes |= Changes(entries={address: Due(at_ms=min(moments, default=None))})
-    guards = flow_goes_on(plan, address) | {
+    guards = {
+        **flow_goes_on(plan, address),
         fields.state(address): StepState.WAITING.value,
         fields.asked(address): view[fields.asked(address)],
     }

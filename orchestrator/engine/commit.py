@@ -9,7 +9,7 @@ members and addresses are opaque to it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from enum import Enum
 from typing import Any
 
@@ -82,6 +82,10 @@ class Changes:
 
     def __or__(self, other: Changes) -> Changes:
         """Both changes as one; where both write the same, the other's stands."""
+        if other is NO_CHANGES:
+            return self
+        if self is NO_CHANGES:
+            return other
         return Changes(
             set={**self.set, **other.set},
             delete=self.delete + other.delete,
@@ -97,6 +101,9 @@ class Changes:
             forget=self.forget if other.forget is None else other.forget,
             also=self.also + other.also,
         )
+
+
+NO_CHANGES = Changes()
 
 
 def merged(changes: Sequence[Changes]) -> Changes:
@@ -145,6 +152,15 @@ class Stage:
     elsewhere: tuple[tuple[str, Guards], ...] = ()
     """(run id, guards): what must hold of other runs of the same shard."""
 
+    def and_also(self, changes: Changes, then: tuple[Then, ...] = ()) -> Stage:
+        """The same, which makes these changes besides."""
+        both, after = self.changes | changes, self.then + then
+        return Stage(self.guards, both, self.due, self.already, self.before, after, self.elsewhere)
+
+    def known_by(self, already: Guards) -> Stage:
+        """The same, but for what shows that it was applied before."""
+        return Stage(self.guards, self.changes, self.due, already, self.before, self.then, self.elsewhere)
+
 
 @value
 class Commit:
@@ -159,7 +175,11 @@ class Commit:
     def also(self, changes: Changes) -> Commit:
         """The same, with these changes in its first stage."""
         first, *others = self.stages
-        return replace(self, stages=(replace(first, changes=first.changes | changes), *others))
+        return Commit(self.run_id, self.incarnation, (first.and_also(changes), *others), self.reads)
+
+    def with_stages(self, stages: tuple[Stage, ...], reads: tuple[str, ...] | None = None) -> Commit:
+        """The same run's commit of other stages."""
+        return Commit(self.run_id, self.incarnation, stages, self.reads if reads is None else reads)
 
     def ended(self, reply: Reply) -> bool:
         """Whether the run is over with this commit."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import DRAIN, container_of, drain_of, flow_of, key_of, within
-from orchestrator.engine.commit import Changes, Due, Guards, Then, count_field
+from orchestrator.engine.commit import NO_CHANGES, Changes, Due, Guards, Then, count_field
 from orchestrator.engine.onward import Onward, Terms, arrive
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.places import container_at, flow_at
@@ -114,11 +114,19 @@ def _arrived(
         add=((arrived(container), key), (fields.over_set(container), key)),
     )
     failed = ended is StepState.FAILED
-    return replace(joining(plan, view, container, timing, origin, failed=failed), changes=changes)
+    return joining(plan, view, container, timing, origin, changes=changes, failed=failed)
 
 
 def joining(
-    plan: Plan, view: RunView, container: str, timing: Timing, origin: str, *, failed: bool = False, number: int = 1
+    plan: Plan,
+    view: RunView,
+    container: str,
+    timing: Timing,
+    origin: str,
+    *,
+    changes: Changes = NO_CHANGES,
+    failed: bool = False,
+    number: int = 1,
 ) -> Onward:
     """What follows so many arrivals at a container: if they decide it, it is ready; else its next item may begin."""
     waits = {fields.state(container): StepState.WAITING}
@@ -133,6 +141,7 @@ def joining(
         next_item = Due(within_ms=timing.resend_ms, at_ms=view.moment(fields.deadline(container)))
         deciding.append(Then(waits, Changes(entries={container: next_item})))
     return Onward(
+        changes=changes,
         then=(*deciding, *when_drained(plan, origin)),
         to=container,
         reads=(fields.state(container),) if has_begun(plan, view, container) else _look_reads(plan, view, container),

@@ -266,8 +266,7 @@ def claim_unseen(plan: Plan, address: str, terms: Terms) -> Stage | None:
         return None
     if not starts_by_itself(plan, address) or not terms.fuses(work):
         return None
-    stage = claim(plan, address, work, terms.token, terms.timing, attempt=1, first=True, in_hand=True)
-    return replace(stage, guards={**stage.guards, fields.attempt(address): None, fields.first_started(address): None})
+    return claim(plan, address, work, terms.token, terms.timing, attempt=1, first=True, in_hand=True)
 
 
 def out_of_time(plan: Plan, view: RunView, address: str, terms: Terms) -> Move:

@@ -8,7 +8,7 @@ from typing import Any
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import is_undo, parse_address, visit_of, within
-from orchestrator.engine.commit import Changes, Commit, Reply, Stage, Then, merged
+from orchestrator.engine.commit import NO_CHANGES, Changes, Commit, Reply, Stage, Then, merged
 from orchestrator.engine.outcome import Failure
 from orchestrator.engine.places import flow_at, node_at, work_at
 from orchestrator.engine.reads import conditions, reads_for
@@ -65,7 +65,7 @@ class Move:
 class Onward:
     """What a settle adds to reach a target: changes of its own stage, what may follow, and the second stage."""
 
-    changes: Changes = Changes()
+    changes: Changes = NO_CHANGES
     then: tuple[Then, ...] = ()
     second: Stage | None = None
     to: str | None = None
@@ -77,6 +77,8 @@ class Onward:
 
     def beside(self, other: Onward) -> Onward:
         """Both; where only one thing can follow, this one's does."""
+        if other is NOTHING:
+            return self
         return Onward(
             changes=self.changes | other.changes,
             then=self.then + other.then,
@@ -91,10 +93,13 @@ class Onward:
 
     def move(self, view: RunView, first: Stage) -> Move:
         """The settle's stage with this added to it, as one move."""
-        stage = replace(first, changes=first.changes | self.changes, then=first.then + self.then)
+        stage = first.and_also(self.changes, self.then)
         stages = (stage,) if self.second is None else (stage, self.second)
         commit = Commit(view.run_id, view.incarnation, stages, tuple(dict.fromkeys(self.reads)))
         return Move(commit, to=self.to, forks=self.forks, spares=self.spares, claims=self.claims, stops=self.stops)
+
+
+NOTHING = Onward()
 
 
 def success_target(plan: Plan, view: RunView, address: str, output: str) -> str | Failure:

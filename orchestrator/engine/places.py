@@ -17,12 +17,14 @@ from orchestrator.engine.address import (
     scopes_around,
     within,
 )
+from orchestrator.engine.commit import Guards
 from orchestrator.plan.graph import REST, REST_NODE, SINK, Container, Flow, Node, Plan, RetryPolicy, Work
 
 MANY = 4096
 """Places of a plan that are remembered at most; items have addresses of their own."""
 
 
+@lru_cache(maxsize=MANY)
 def node_at(plan: Plan, address: str) -> Node:
     """The plan's node of a step, or of the step that an undo undoes."""
     step = parse_address(address)
@@ -31,6 +33,7 @@ def node_at(plan: Plan, address: str) -> Node:
     return plan.sinks[flow_id(plan, step.flow)] if step.step == SINK else plan.nodes[step.step]
 
 
+@lru_cache(maxsize=MANY)
 def work_at(plan: Plan, address: str) -> Work | None:
     """The operation behind an address: the step's, or its compensation."""
     if is_drain(address):
@@ -59,6 +62,7 @@ def container_at(plan: Plan, address: str) -> Container:
     return container
 
 
+@lru_cache(maxsize=MANY)
 def is_container(plan: Plan, address: str) -> bool:
     """Whether it is the address of a parallel or a map."""
     if is_undo(address) or is_drain(address) or is_lane(address):
@@ -66,6 +70,7 @@ def is_container(plan: Plan, address: str) -> bool:
     return node_at(plan, address).container is not None
 
 
+@lru_cache(maxsize=MANY)
 def is_waited_for(plan: Plan, address: str) -> bool:
     """Whether a stopping flow waits for the end of its attempt: its effect could be undone, or it is an undo."""
     return is_undo(address) or node_at(plan, address).can_be_undone
@@ -86,6 +91,7 @@ def flow_id(plan: Plan, flow: str) -> str:
     return f"{owner}[{branch}]"
 
 
+@lru_cache(maxsize=MANY)
 def live_sets(plan: Plan, address: str) -> tuple[str, ...]:
     """The sets of live steps that an address is a member of: the run's, and those of the scopes that may stop alone."""
     if "/" not in address and not is_lane(address):
@@ -95,6 +101,7 @@ def live_sets(plan: Plan, address: str) -> tuple[str, ...]:
     return (fields.LIVE_SET, *map(fields.live_set, scopes))
 
 
+@lru_cache(maxsize=MANY)
 def stopping_scopes(plan: Plan, address: str) -> tuple[str, ...]:
     """The scopes around an address that may stop alone, innermost first, the run last."""
     if "/" not in address and not is_lane(address):
@@ -110,7 +117,8 @@ def may_stop(plan: Plan, scope: str) -> bool:
     return node_at(plan, scope).holds_failures
 
 
-def going_on(plan: Plan, address: str) -> dict[str, str | None]:
+@lru_cache(maxsize=MANY)
+def going_on(plan: Plan, address: str) -> Guards:
     """The guards of whatever begins something new at an address: nothing around it is stopping, the run not paused."""
     guards: dict[str, str | None] = {fields.STOPPING: "0", fields.PAUSED: "0"}
     if "/" in address or is_lane(address):
@@ -121,7 +129,7 @@ def going_on(plan: Plan, address: str) -> dict[str, str | None]:
     return guards
 
 
-def flow_goes_on(plan: Plan, address: str) -> dict[str, str | None]:
+def flow_goes_on(plan: Plan, address: str) -> Guards:
     """The guards of whatever hangs on nothing around an address stopping, and that a pause does not hold up."""
     return {name: text for name, text in going_on(plan, address).items() if name != fields.PAUSED}
 

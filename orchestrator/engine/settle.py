@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import drain_of, is_drain, is_undo, undo_of, undone_by
-from orchestrator.engine.commit import NOW, Changes, Commit, Due, Guards, Stage, Then
+from orchestrator.engine.commit import NO_CHANGES, NOW, Changes, Commit, Due, Guards, Stage, Then
 from orchestrator.engine.dependents import close, release
 from orchestrator.engine.ends import go
-from orchestrator.engine.onward import Move, Onward, Terms, begin, failure_target, success_target
+from orchestrator.engine.onward import NOTHING, Move, Onward, Terms, begin, failure_target, success_target
 from orchestrator.engine.outcome import Failure, Outcome, Success
 from orchestrator.engine.places import going_on, node_at, retry_at, stopping_scopes, work_at
 from orchestrator.engine.retries import allows, delay_ms, outlasts
@@ -32,7 +32,6 @@ from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import Plan
 from orchestrator.spec.flows import FAIL
 
-NOTHING = Onward()
 SHORT_WAIT_MS = 5_000
 """Shorter waits are also sent as a Celery countdown, beside the ledger entry."""
 
@@ -50,7 +49,7 @@ class Ground:
     state: StepState = StepState.RUNNING
     elsewhere: tuple[tuple[str, Guards], ...] = ()
     """What must hold of other runs."""
-    beside: Changes = Changes()
+    beside: Changes = NO_CHANGES
     """What ends with it besides: of a step that waits for an event, that it can be found."""
     then: tuple[Then, ...] = ()
     took_ms: float | None = None
@@ -64,7 +63,7 @@ class Ground:
     @staticmethod
     def of_ready(plan: Plan, address: str, terms: Terms) -> Ground:
         """The ground of a step that is settled without an attempt, or begins to wait: it is ready, and may start."""
-        guards = going_on(plan, address) | {fields.state(address): StepState.READY}
+        guards = {**going_on(plan, address), fields.state(address): StepState.READY}
         return Ground(guards, by=terms.token, state=StepState.READY)
 
     @staticmethod
@@ -86,9 +85,8 @@ class Ground:
     def stage(self, address: str, changes: Changes, *then: Then) -> Stage:
         """These changes to a step, on this ground."""
         mark = {fields.settled_by(address): self.by}
-        changes = self.beside | changes | Changes(set=mark)
-        then = (*self.then, *then)
-        return Stage(self.guards, changes, self.due, already=mark, then=then, elsewhere=self.elsewhere)
+        marked = (self.beside | changes) | Changes(set=mark)
+        return Stage(self.guards, marked, self.due, mark, then=self.then + then, elsewhere=self.elsewhere)
 
 
 def settle(plan: Plan, view: RunView, address: str, token: str, outcome: Outcome, terms: Terms) -> Move:

@@ -55,7 +55,7 @@ class KeptBack:
         settle, claim = move.commit.stages
         # once the claimed step is settled, its claim counts as made before: so the commit may be sent twice
         made = {fields.settled_by(str(move.claims)): token}
-        self.stages = (*together(self.stages, settle), replace(claim, already=made))
+        self.stages = (*together(self.stages, settle), claim.known_by(made))
         view.assume(move.commit)
         return True
 
@@ -105,7 +105,7 @@ def with_kept_back(commit: Commit, before: tuple[Stage, ...]) -> Commit:
     if not before:
         return commit
     first, *others = commit.stages
-    return replace(commit, stages=(*together(before, first), *others))
+    return commit.with_stages((*together(before, first), *others))
 
 
 def own_reply(commit: Commit, reply: Reply, sent: Commit) -> Reply:
@@ -134,7 +134,9 @@ def in_one(claimed: Stage, settled: Stage) -> Stage | None:
     conditional = settled.due or settled.before or settled.elsewhere or claimed.then or second.expedite
     if conditional or not settled.guards.items() <= first.set.items():
         return None
-    if not second.set.keys().isdisjoint((*first.delete, *first.stamp)) or not first.stamp.keys().isdisjoint(second.delete):
+    if not second.set.keys().isdisjoint(first.delete) or not first.stamp.keys().isdisjoint(
+        (*second.set, *second.delete)
+    ):
         return None
     struck = [pair for pair in first.add if pair in second.remove]
     changes = Changes(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from dataclasses import replace
 from typing import Any
 
 from orchestrator.engine import fields
@@ -238,8 +237,8 @@ class _Slice:
         if stage is None:
             return move
         reads = dict.fromkeys((*move.commit.reads, *reads_for(self.plan, self.view, str(self.taken))))
-        commit = replace(move.commit, stages=(*move.commit.stages, stage), reads=tuple(reads))
-        return replace(move, commit=commit, claims=self.taken)
+        commit = move.commit.with_stages((*move.commit.stages, stage), tuple(reads))
+        return Move(commit, to=move.to, spares=move.spares, begins=move.begins, claims=self.taken, stops=move.stops)
 
     def get_slots(self, move: Move, address: str, here: Terms) -> Generator[Effect, Any, Move]:
         """The claim, once the slots that it needs are held; or the move that waits for them."""

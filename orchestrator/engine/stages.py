@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from orchestrator.engine import fields
@@ -12,7 +13,7 @@ from orchestrator.engine.address import DRAIN, RUN, drain_of, is_drain, is_lane,
 from orchestrator.engine.commit import NEVER, NOW, Changes, Due, Stage, Then, count_field
 from orchestrator.engine.indexes import PAUSED_RUNS, Pinned, event_index, moved
 from orchestrator.engine.parents import told
-from orchestrator.engine.places import going_on, live_sets, node_at, stopping_scopes, work_at
+from orchestrator.engine.places import MANY, going_on, live_sets, node_at, stopping_scopes, work_at
 from orchestrator.engine.state import RunHappening, RunStatus, StepHappening, StepState, move_run, move_step
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import REST, Plan, Work
@@ -126,6 +127,7 @@ def found_no_more(view: RunView, address: str) -> tuple[Changes, tuple[Then, ...
     )
 
 
+@lru_cache(maxsize=MANY)
 def when_drained(plan: Plan, address: str) -> tuple[Then, ...]:
     """If something around an address is stopping and its last live step has left, its undo is ready (RULES 2)."""
     drains = tuple(drained(scope) for scope in stopping_scopes(plan, address))
@@ -198,11 +200,14 @@ def claim(
 ) -> Stage:
     """A ready step becomes running, with a token and a lease. An undo is claimed in a stopping flow, a step is not.
 
-    `ready_at`: since when it waited for a worker. `in_hand`: it waited in a message that had others to see to.
+    `ready_at`: since when it waited for a worker. `in_hand`: it waited in a message that had others to see to, and that
+    has not read it; so it is refused unless it is the first.
     """
     guards: dict[str, str | None] = {fields.state(address): StepState.READY, fields.PAUSED: "0"}
     if not is_undo(address):
         guards |= going_on(plan, address)
+    if in_hand:
+        guards |= {fields.attempt(address): None, fields.first_started(address): None}
     limit_ms = min(work.timeout_ms, work.heartbeat_timeout_ms or work.timeout_ms)
     stamp = {fields.started(address): 0, fields.deadline(address): work.timeout_ms}
     if work.heartbeat_timeout_ms is not None:

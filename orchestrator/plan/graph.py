@@ -322,9 +322,12 @@ class Node:
 REST_NODE: Final = Node(REST, StepKind.CHOICE)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
-    """A version, ready to be run. `main_path` is what a run that nothing diverts goes through."""
+    """A version, ready to be run. `main_path` is what a run that nothing diverts goes through.
+
+    Two plans are the same only if they are one: so what is worked out of one can be kept by it.
+    """
 
     key: str
     version: str
