@@ -32,8 +32,8 @@ from orchestrator.telemetry import current_traceparent, is_traceparent
 
 log = logs.get("client")
 
-BATCH = 100
-"""Runs stored, and then sent, together: workers begin with the first while the others are still being started."""
+FIRST_BATCH, BATCH = 10, 100
+"""Runs stored, and sent, together, at first and at most: workers begin while most are still being started."""
 RUN_ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
 
 Offers = dict[str, Offer]
@@ -111,7 +111,7 @@ class Starter:
 
     def _keep_all(self, prepared: Sequence[Prepared], audit: Audit) -> Iterator[Kept]:
         """Store runs; those behind the first batch without a wait between them, once it is known what is sent."""
-        batches = [prepared[first : first + BATCH] for first in range(0, len(prepared), BATCH)]
+        batches = list(_batches(prepared))
         while batches:
             batch, *batches = batches
             parcel, pushed = self._parcel(batch, audit)
@@ -217,6 +217,14 @@ def start_entry(audit: Audit, plan: Plan, commit: Commit, outcome: str = DONE) -
 def _entries(prepared: Sequence[Prepared]) -> list[tuple[Plan, str, str]]:
     """What there is to look at first in these runs."""
     return [(plan, commit.run_id, entry) for plan, commit in prepared for entry in plan.root.entries]
+
+
+def _batches(prepared: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
+    """Each twice as large as the one before it, up to the limit."""
+    size = FIRST_BATCH
+    while prepared:
+        yield prepared[:size]
+        prepared, size = prepared[size:], min(size * 2, BATCH)
 
 
 def _run_id(one: Start) -> str:
