@@ -8,6 +8,14 @@ from dataclasses import replace
 from orchestrator.engine.commit import Changes, Commit, Guards, Stage, Then
 from orchestrator.store.payloads import MARK, Payloads, reference_to
 
+_MARKED = f'"{MARK}sha256:'.encode()
+"""What the JSON of a text that would be taken for a reference begins with."""
+
+
+def may_say_long(payloads: Payloads, encoded: bytes) -> bool:
+    """Whether a commit, by the JSON that it is sent as, may say something that goes beside."""
+    return len(encoded) > payloads.inline_bytes or _MARKED in encoded
+
 
 def put_beside(payloads: Payloads, commit: Commit) -> Commit:
     """The commit as it is to be applied; what it refers to is kept when this returns."""
@@ -42,8 +50,7 @@ def _says_long(payloads: Payloads, stage: Stage) -> bool:
     for later in stage.then:
         texts += [*later.changes.set.values(), *later.guards.values()]
         others += later.changes.also
-    short = payloads.surely_short
-    if any(text and (len(text) > short or text[0] == MARK) and payloads.goes_beside(text) for text in texts):
+    if any(text and payloads.goes_beside(text) for text in texts):
         return True
     return any(_is_long(payloads, other) for other in others)
 

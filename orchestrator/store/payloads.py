@@ -44,9 +44,8 @@ class Payloads:
 
     def __init__(self, blobs: Blobs, *, inline_bytes: int, compress: bool = True) -> None:
         self._blobs = blobs
-        self._inline_bytes = inline_bytes
-        self.surely_short = inline_bytes // 4
-        """No text of so many characters is too long for a field, whatever is in it."""
+        self.inline_bytes = inline_bytes
+        """The longest text of a field."""
         self._compress = compress
 
     def stow(self, run_id: str, text: str) -> str:
@@ -56,7 +55,7 @@ class Payloads:
     def goes_beside(self, text: str) -> bool:
         """Whether it is too long for a field, or would be taken for a reference there."""
         most_bytes = 4 * len(text)
-        return (most_bytes > self._inline_bytes and len(text.encode()) > self._inline_bytes) or is_reference(text)
+        return (most_bytes > self.inline_bytes and len(text.encode()) > self.inline_bytes) or is_reference(text)
 
     def fetch(self, run_id: str, held: str) -> str:
         """The JSON text that a run's field stands for."""

@@ -13,8 +13,8 @@ from orchestrator.clock import elapsed_s
 from orchestrator.engine.commit import Answer, Commit, Reply
 from orchestrator.settings import Settings
 from orchestrator.store.access import AuditEntry, noting
-from orchestrator.store.beside import fetch_beside, put_beside
-from orchestrator.store.connection import BLOCK_MS, Batch, Connection, Script
+from orchestrator.store.beside import fetch_beside, may_say_long, put_beside
+from orchestrator.store.connection import BLOCK_MS, Batch, Call, Connection, Script
 from orchestrator.store.keys import Keys
 from orchestrator.store.payloads import is_reference, open_payloads
 from orchestrator.store.port import DueRun, FeedEntry, HistoryEntry, Server
@@ -57,7 +57,7 @@ class RedisStore:
 
     def apply(self, commit: Commit) -> Reply:
         """Apply a commit atomically."""
-        keys, args = encode(put_beside(self._payloads, commit), self.keys, self._feed_length)
+        keys, args = self._call(commit)
         return self._whole(commit, decode(commit, self._connection.run(_COMMIT, keys, args)))
 
     def apply_many(self, commits: Sequence[Commit]) -> list[Reply]:
@@ -87,11 +87,18 @@ class RedisStore:
         answers = self._connection.run_each(_COMMIT, batches())
         return [self._opened(parcel, *one) for parcel, one in zip(kept, answers, strict=True)]
 
+    def _call(self, commit: Commit) -> Call:
+        """What the script is called with; what is too long for a field is kept beside the run by then."""
+        keys, args = encode(commit, self.keys, self._feed_length)
+        if may_say_long(self._payloads, args[0]):
+            keys, args = encode(put_beside(self._payloads, commit), self.keys, self._feed_length)
+        return keys, args
+
     def _packed(self, parcel: Parcel) -> Batch:
         lists: dict[str, list[str]] = {}
         for key, text in parcel.pushes:
             lists.setdefault(key, []).append(text)
-        calls = [encode(put_beside(self._payloads, one), self.keys, self._feed_length) for one in parcel.commits]
+        calls = [self._call(one) for one in parcel.commits]
         commands: list[Sequence[Any]] = [("LPUSH", key, *texts) for key, texts in lists.items()]
         if parcel.notes:
             commands.append(noting(self.keys, parcel.notes, self._settings.audit_length))

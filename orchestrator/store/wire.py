@@ -57,7 +57,7 @@ class _Call:
         self._index_keys: dict[str, int] = {}
         self._caps: list[str] = []
         self.keys = keys.of_commit(run_id)
-        self.args: list[str | bytes] = ["", run_id, str(feed_length)]
+        self.args = [b"", run_id.encode(), str(feed_length).encode()]
         self.args[0] = to_json(self._commit(commit))
 
     def _commit(self, commit: Commit) -> dict[str, Any]:
@@ -156,11 +156,11 @@ class _Call:
         return self._index_keys[name]
 
     def _event(self, event: Any) -> int:
-        self.args.append(event_text(event))
+        self.args.append(event_text(event).encode())
         return len(self.args)
 
 
-def encode(commit: Commit, keys: Keys, feed_length: int) -> tuple[Sequence[str], Sequence[str | bytes]]:
+def encode(commit: Commit, keys: Keys, feed_length: int) -> tuple[Sequence[str], Sequence[bytes]]:
     """KEYS and ARGV of the call that applies a commit."""
     call = _Call(commit, keys, feed_length)
     return call.keys, call.args

@@ -4,10 +4,12 @@ import pytest
 
 from orchestrator.engine.commit import Changes, Commit, Stage, Then
 from orchestrator.settings import Settings
-from orchestrator.store.beside import fetch_beside, put_beside
+from orchestrator.store.beside import fetch_beside, may_say_long, put_beside
 from orchestrator.store.blobs import MemoryBlobs
+from orchestrator.store.keys import Keys
 from orchestrator.store.memory import MemoryStore
 from orchestrator.store.payloads import Payloads, is_reference, reference_to
+from orchestrator.store.wire import encode
 
 LONG = '"' + "a" * 200 + '"'
 
@@ -23,6 +25,18 @@ def test_a_commit_of_short_values_is_the_same_commit(payloads: Payloads) -> None
     commit = Commit("run", "1", (Stage({"a": "1", "b": None}, Changes(set={"a": "2"})),))
 
     assert put_beside(payloads, commit) is commit
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("a", False), ("@you", False), (LONG, True), (reference_to("a"), True), ("é" * 51, True)]
+)
+def test_what_a_commit_is_sent_as_tells_that_it_says_nothing_long(payloads: Payloads, text: str, told: bool) -> None:
+    """So that a commit of short values, as nearly all are, is not gone through for them."""
+    commit = Commit("run", "1", (Stage({}, Changes(set={"a": text})),))
+    _, (body, *_) = encode(commit, Keys("o", 1), 10)
+
+    assert may_say_long(payloads, body) is told
+    assert told is (put_beside(payloads, commit) is not commit)
 
 
 def test_long_values_are_replaced_wherever_a_commit_sets_them(payloads: Payloads) -> None:

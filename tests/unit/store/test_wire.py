@@ -13,7 +13,7 @@ def test_what_is_empty_is_not_sent() -> None:
     """A commit costs what it changes."""
     _, args = encode(Commit("run", "1", (Stage({}, Changes()),)), KEYS, 100)
 
-    assert args == [b'{"stages":[{"c":{}}],"reads":[],"inc":"1"}', "run", "100"]
+    assert args == [b'{"stages":[{"c":{}}],"reads":[],"inc":"1"}', b"run", b"100"]
 
 
 def test_indexes_are_positions_among_the_keys() -> None:
@@ -51,7 +51,7 @@ def test_events_are_positions_among_the_arguments() -> None:
     _, args = encode(Commit("run", "1", stages), KEYS, 100)
 
     assert json.loads(args[0])["stages"][0]["c"]["log"] == [4, 5]
-    assert list(args[3:]) == ['{"type":"\\u00fc\\ud800"}', '{"type":"b"}']
+    assert list(args[3:]) == [b'{"type":"\\u00fc\\ud800"}', b'{"type":"b"}']
 
 
 def test_entries_carry_both_moments_or_none() -> None:
