@@ -14,6 +14,8 @@ CHAINS = 200
 FANS = 20
 SINGLE_RUNS = 100
 STARTS = 500
+AT_LEAST_S = 3.0
+"""The same batch of runs is worked off again until so much time has passed: a short look at a busy machine says little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,26 +56,30 @@ def measure(system: System) -> Round:
 
 def _busy(system: System) -> tuple[float, float, float, float, float]:
     """Steps a second, and what a step costs: CPU of workers, server and client, and KiB through the server."""
-    url, steps = system.server.url(), CHAINS * STEPS
+    url = system.server.url()
     network = network_bytes(url)
-    seconds, (worker, server, client) = _watched(system, lambda: system.run(CHAINS))
+    batches, seconds, (worker, server, client) = _watched(system, lambda: system.run(CHAINS))
+    steps = batches * CHAINS * STEPS
     kib = (network_bytes(url) - network) / 1024 / steps
     return steps / seconds, worker / steps, server / steps, client / steps, kib
 
 
 def _fan(system: System, shape: Shape) -> tuple[float, float]:
     """Steps a second beside each other, and what a step costs of everybody's CPU; the join is a step, too."""
-    steps = FANS * (WIDTH + 1)
-    seconds, used = _watched(system, lambda: system.run(FANS, shape))
+    batches, seconds, used = _watched(system, lambda: system.run(FANS, shape))
+    steps = batches * FANS * (WIDTH + 1)
     return steps / seconds, sum(used) / steps
 
 
-def _watched(system: System, act: Callable[[], None]) -> tuple[float, list[float]]:
-    """How many seconds it took, and the ms of CPU of workers, server and client."""
+def _watched(system: System, act: Callable[[], None]) -> tuple[int, float, list[float]]:
+    """How often it was done, how many seconds that took, and the ms of CPU of workers, server and client."""
     watched = (_pids(system), [system.server.pid], [os.getpid()])
     before = [cpu_s(pids) for pids in watched]
-    seconds = timed(act)
-    return seconds, [(cpu_s(pids) - spent) * 1000 for pids, spent in zip(watched, before, strict=True)]
+    times, seconds = 0, 0.0
+    while seconds < AT_LEAST_S:
+        seconds += timed(act)
+        times += 1
+    return times, seconds, [(cpu_s(pids) - spent) * 1000 for pids, spent in zip(watched, before, strict=True)]
 
 
 def _pids(system: System) -> list[int]:
