@@ -15,7 +15,7 @@ FANS = 20
 SINGLE_RUNS = 100
 STARTS = 500
 AT_LEAST_S = 3.0
-"""The same batch of runs is worked off again until so much time has passed: a short look at a busy machine says little."""
+"""The same batch of runs is worked off again until so much time has passed: a short look says little."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,13 @@ class Changes:
     also: tuple[Commit, ...] = ()
     """Commits to other runs of the same shard, each on its own guards; one that is refused changes nothing there."""
 
+    def writes(self, name: str) -> bool:
+        """Whether a field of the run is written, members and their counts included."""
+        if name in self.set or name in self.stamp or name in self.delete or name in self.number:
+            return True
+        pairs = (*self.add, *self.remove)
+        return any(name in (count_field(members), member_field(members, member)) for members, member in pairs)
+
     def __or__(self, other: Changes) -> Changes:
         """Both changes as one; where both write the same, the other's stands."""
         if other is NO_CHANGES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any
 
 from orchestrator.engine.values import value
@@ -45,6 +45,10 @@ class Failure:
     took_ms: float | None = None
     """How long the operation was executed, if it was."""
 
+    def timed(self, took_ms: float) -> Failure:
+        """The same, of an operation that was executed for so long."""
+        return replace(self, took_ms=took_ms)
+
     def to_json(self, step: str) -> dict[str, Any]:
         """The `error` root of expressions and the record of the step."""
         error = {"code": self.code, "message": self.message, "step": _id(step), "address": step}
@@ -63,6 +67,10 @@ class Success:
     output: str
     took_ms: float | None = None
     """How long the operation was executed, if it was."""
+
+    def timed(self, took_ms: float) -> Success:
+        """The same, of an operation that was executed for so long."""
+        return Success(self.output, took_ms)
 
 
 Outcome = Success | Failure

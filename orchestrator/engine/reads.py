@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from orchestrator.engine import fields
@@ -104,17 +105,13 @@ def _handled_reads(plan: Plan, address: str) -> Iterable[str]:
     yield from leaving_reads(plan, address, own=None)
 
 
+@lru_cache(maxsize=MANY)
 def _step_reads(plan: Plan, address: str) -> tuple[str, ...]:
-    """The fields that executing and settling a step always takes; worked out once, for it depends on the plan alone."""
-    known = plan.step_reads.get(address)
-    if known is None:
-        if len(plan.step_reads) >= MANY:
-            plan.step_reads.clear()
-        inputs = fields_for(plan, input_expressions(plan, address), flow=flow_of(address))
-        onward = leaving_reads(plan, address, own=address)
-        starter = () if node_at(plan, address).approval is None else (fields.STARTED_BY,)
-        known = plan.step_reads[address] = tuple(dict.fromkeys((*_ALWAYS_READ, *inputs, *starter, *onward)))
-    return known
+    """The fields that executing and settling a step always takes."""
+    inputs = fields_for(plan, input_expressions(plan, address), flow=flow_of(address))
+    onward = leaving_reads(plan, address, own=address)
+    starter = () if node_at(plan, address).approval is None else (fields.STARTED_BY,)
+    return tuple(dict.fromkeys((*_ALWAYS_READ, *inputs, *starter, *onward)))
 
 
 def leaving_reads(plan: Plan, address: str, *, own: str | None) -> tuple[str, ...]:

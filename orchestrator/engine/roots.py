@@ -75,6 +75,8 @@ def roots_for(plan: Plan, view: RunView, expressions: Iterable[Expression], *, a
     for expression in expressions:
         wanted |= expression.roots
         steps.update(steps_read(plan, expression))
+    if not wanted:
+        return {}
     roots: dict[str, Any] = {}
     if "input" in wanted:
         roots["input"] = view.json(fields.INPUT)

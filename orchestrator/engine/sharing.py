@@ -10,13 +10,14 @@ step share that may take longer than the one before it: its timeout would come t
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from orchestrator.engine import fields
 from orchestrator.engine.address import container_of, flow_of, is_drain, is_lane, is_undo
-from orchestrator.engine.commit import Answer, Changes, Commit, Guards, Reply, Stage, Then, count_field
+from orchestrator.engine.commit import Answer, Changes, Commit, Guards, Reply, Stage, Then
 from orchestrator.engine.effects import SliceTerms
 from orchestrator.engine.onward import Move
-from orchestrator.engine.places import node_at, work_at
+from orchestrator.engine.places import MANY, node_at, work_at
 from orchestrator.engine.view import RunView
 from orchestrator.plan.graph import Plan, Work
 from orchestrator.spec.operations import Effect
@@ -84,6 +85,7 @@ def _fits_in(work: Work | None, leader: Work | None) -> bool:
     return work is not None and leader is not None and work.timeout_ms <= leader.timeout_ms
 
 
+@lru_cache(maxsize=MANY)
 def _is_plain(plan: Plan, address: str) -> bool:
     """Whether a step is an operation that leaves nothing outside, and nothing to undo."""
     if is_lane(address) or is_drain(address) or is_undo(address):
@@ -159,10 +161,5 @@ def in_one(claimed: Stage, settled: Stage) -> Stage | None:
 
 def _is_denied(condition: Then, guards: Guards, changes: Changes, beside: tuple[Then, ...]) -> bool:
     """Whether a stage's own guards say that one of its conditions cannot hold: what they found is still so then."""
-    denied = {name for name, text in condition.guards.items() if name in guards and guards[name] != text}
-    if not denied:
-        return False
-    made = (changes, *(one.changes for one in beside))
-    written = {name for one in made for name in (*one.set, *one.stamp, *one.delete, *one.number)}
-    counted = {count_field(members) for one in made for members, _ in (*one.add, *one.remove)}
-    return not denied <= written | counted
+    denied = [name for name, text in condition.guards.items() if name in guards and guards[name] != text]
+    return any(not changes.writes(name) and not any(one.changes.writes(name) for one in beside) for name in denied)

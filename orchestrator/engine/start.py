@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from orchestrator.engine import fields
@@ -95,13 +96,10 @@ def start(plan: Plan, request: StartRequest, timing: Timing) -> Commit:
     return measured(plan, Commit(request.run_id, None, (stage,)))
 
 
+@lru_cache(maxsize=512)
 def _beginning(plan: Plan, timing: Timing) -> Changes:
     """What is the same for every run of a version."""
-    begun: Changes | None = plan.beginnings.get(timing)
-    if begun is None:
-        begun = merged((run_measured(plan), *(_begin(plan, entry, timing) for entry in plan.root.entries)))
-        plan.beginnings[timing] = begun
-    return begun
+    return merged((run_measured(plan), *(_begin(plan, entry, timing) for entry in plan.root.entries)))
 
 
 def _begin(plan: Plan, entry: str, timing: Timing) -> Changes:

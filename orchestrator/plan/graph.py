@@ -326,7 +326,7 @@ REST_NODE: Final = Node(REST, StepKind.CHOICE)
 class Plan:
     """A version, ready to be run. `main_path` is what a run that nothing diverts goes through.
 
-    Two plans are the same only if they are one: so what is worked out of one can be kept by it.
+    Two plans are the same only if they are one, so that what is worked out of one is found by it.
     """
 
     key: str
@@ -352,10 +352,6 @@ class Plan:
     """Needs flow -> the step that decides how it ends."""
     successors: Mapping[str, str] = field(default_factory=dict)
     """Step -> what follows on the main path; a conditional step's default, or its last target."""
-    step_reads: dict[str, tuple[str, ...]] = field(default_factory=dict, compare=False, repr=False)
-    """Address -> the fields that the engine reads for it, as far as it has worked them out."""
-    beginnings: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
-    """Timing -> what the engine writes where a run begins, as far as it has worked it out."""
 
     @property
     def name(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
@@ -218,7 +217,7 @@ class Message:
         took_s = elapsed_s() - began_s
         self.backlog.rest()
         self.worker.note(work.operation, took_s)
-        return replace(outcome, took_ms=round(took_s * 1000, 3))
+        return outcome.timed(round(took_s * 1000, 3))
 
     def about(self, attempt: Attempt) -> logs.About:
         """What every line that the operation writes is about."""
