@@ -13,7 +13,7 @@ from orchestrator.engine.address import DRAIN, container_of, drain_of, flow_of, 
 from orchestrator.engine.commit import NO_CHANGES, Changes, Due, Guards, Then, count_field
 from orchestrator.engine.onward import Onward, Terms, arrive
 from orchestrator.engine.outcome import Failure
-from orchestrator.engine.places import container_at, flow_at
+from orchestrator.engine.places import MANY, container_at, flow_at
 from orchestrator.engine.reads import container_reads
 from orchestrator.engine.roots import roots_for
 from orchestrator.engine.stages import Timing, complete, stop, stop_scope, when_drained
@@ -129,17 +129,12 @@ def joining(
     number: int = 1,
 ) -> Onward:
     """What follows so many arrivals at a container: if they decide it, it is ready; else its next item may begin."""
-    waits = {fields.state(container): StepState.WAITING}
-    joins = Changes(
-        set={fields.state(container): move_step(StepState.WAITING, StepHappening.WAKE)},
-        entries={container: Due(within_ms=timing.resend_ms)},
-    )
     terms, size = container_at(plan, container), view.number(fields.size(container))
-    decisions = _decisions(terms, size, container, failed=failed, number=number)
-    deciding = [Then({**waits, **guards}, joins) for guards in decisions]
+    deciding = _deciding(plan, container, size, timing.resend_ms, failed=failed, number=number)
     if 0 < terms.max_concurrency < size and plan.batch_body(terms) is None:
         next_item = Due(within_ms=timing.resend_ms, at_ms=view.moment(fields.deadline(container)))
-        deciding.append(Then(waits, Changes(entries={container: next_item})))
+        waits = {fields.state(container): StepState.WAITING}
+        deciding = (*deciding, Then(waits, Changes(entries={container: next_item})))
     return Onward(
         changes=changes,
         then=(*deciding, *when_drained(plan, origin)),
@@ -159,6 +154,17 @@ def _look_reads(plan: Plan, view: RunView, container: str) -> tuple[str, ...]:
     """What a look at a container takes."""
     counted = (*fields.counts(container), fields.first_failed(container))
     return (*fields.HEAD, *fields.step_head(container), *counted, *container_reads(plan, view, container))
+
+
+@lru_cache(maxsize=MANY)
+def _deciding(plan: Plan, container: str, size: int, resend_ms: int, *, failed: bool, number: int) -> tuple[Then, ...]:
+    """The container is ready to be joined once so many flows have completed, or failed, that it is decided."""
+    joins = Changes(
+        set={fields.state(container): move_step(StepState.WAITING, StepHappening.WAKE)},
+        entries={container: Due(within_ms=resend_ms)},
+    )
+    decisions = _decisions(container_at(plan, container), size, container, failed=failed, number=number)
+    return tuple(Then({fields.state(container): StepState.WAITING, **guards}, joins) for guards in decisions)
 
 
 def _decisions(terms: Container, size: int, container: str, *, failed: bool, number: int) -> list[Guards]:
