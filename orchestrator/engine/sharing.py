@@ -130,17 +130,17 @@ def together(before: tuple[Stage, ...], settled: Stage) -> tuple[Stage, ...]:
 def in_one(claimed: Stage, settled: Stage) -> Stage | None:
     """A stage that stands if both would, one after the other, and leaves the same; None if there is none.
 
-    Only the count of attempts that have not reported is not written where it would be nought.
+    What a claim adds to a set is new there, so that it need not be added to be removed again; a count that this alone
+    would have written, as nought, is not written.
     """
     first, second = claimed.changes, settled.changes
-    conditional = settled.due or settled.before or settled.elsewhere or claimed.then or second.expedite
+    conditional = settled.due or settled.before or settled.elsewhere or claimed.then
     if conditional or not settled.guards.items() <= first.set.items():
         return None
-    if not second.set.keys().isdisjoint(first.delete) or not first.stamp.keys().isdisjoint(
-        (*second.set, *second.delete)
-    ):
+    for_good = {*first.delete, *first.stamp, *first.number}
+    if not for_good.isdisjoint((*settled.guards, *second.set, *second.delete, *second.stamp, *second.number)):
         return None
-    struck = [pair for pair in first.add if pair in second.remove]
+    struck = [pair for pair in first.add if pair in second.remove and pair not in second.add]
     changes = Changes(
         set={**first.set, **second.set},
         delete=first.delete + second.delete,
@@ -149,7 +149,8 @@ def in_one(claimed: Stage, settled: Stage) -> Stage | None:
         add=tuple([pair for pair in first.add if pair not in struck]) + second.add,
         remove=tuple([pair for pair in second.remove if pair not in struck]),
         entries={**first.entries, **second.entries},
-        index=second.index,
+        expedite=second.expedite,
+        index={**first.index, **second.index},
         events=first.events + second.events,
         end=second.end,
         forget=second.forget,
