@@ -68,7 +68,7 @@ def page(rounds: Mapping[str, Sequence[Round]], idle: Mapping[str, Memory], serv
         table.append([title, *cells])
     rows = "\n".join(f"| {' | '.join(cells)} |" for cells in table)
     return _PAGE.format(
-        pairs=pairs, rows=rows, seconds=AT_LEAST_S, machine=machine(server), date=datetime.now(UTC).date()
+        pairs=pairs, rows=rows, seconds=round(AT_LEAST_S), machine=machine(server), date=datetime.now(UTC).date()
     )
 
 
@@ -113,7 +113,7 @@ server share the machine. Plain Celery is the same chain of immutable no-op task
 results, sent one by one, or a chord of fifty with a body; ours are started by `start_many`, with an input of 100 bytes,
 and every step of `write` is claimed and settled by a commit of its own; those of `read` share commits, as they are
 quick and leave nothing outside. What became of each step is recorded in both.
-Medians of {pairs} pairs, measured in turns; what many runs at a time do, for {seconds:.0f} s at least. Ratios are of one
+Medians of {pairs} pairs, measured in turns; what many runs at a time do, for {seconds} s at least. Ratios are of one
 pair. Ratios hold, absolute figures drift with the machine and its load.
 
 {rows}
