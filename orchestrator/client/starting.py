@@ -111,7 +111,7 @@ class Starter:
 
     def _keep_all(self, prepared: Sequence[Prepared], audit: Audit) -> Iterator[Kept]:
         """Store runs; those behind the first batch without a wait between them, once it is known what is sent."""
-        batches = list(_batches(prepared))
+        batches = list(batches_of(prepared))
         while batches:
             batch, *batches = batches
             parcel, pushed = self._parcel(batch, audit)
@@ -219,7 +219,7 @@ def _entries(prepared: Sequence[Prepared]) -> list[tuple[Plan, str, str]]:
     return [(plan, commit.run_id, entry) for plan, commit in prepared for entry in plan.root.entries]
 
 
-def _batches(prepared: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
+def batches_of(prepared: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
     """Each twice as large as the one before it, up to the limit."""
     size = FIRST_BATCH
     while prepared:

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orchestrator.engine.commit import NEVER, Answer, Changes, Commit, Due, Stage, Then
 from orchestrator.store.keys import Keys
-from orchestrator.store.wire import decode, encode
+from orchestrator.store.wire import decode, encode, event_text
 
 KEYS = Keys("o", 16)
 
@@ -52,6 +56,21 @@ def test_events_are_positions_among_the_arguments() -> None:
 
     assert json.loads(args[0])["stages"][0]["c"]["log"] == [4, 5]
     assert list(args[3:]) == [b'{"type":"\\u00fc\\ud800"}', b'{"type":"b"}']
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=3),
+        st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists),
+        max_size=4,
+    )
+)
+def test_an_event_is_written_as_the_standard_library_writes_it(event: dict[str, Any]) -> None:
+    """In ASCII, whichever writer wrote it; and it is read again as it was."""
+    written = event_text(event)
+
+    assert written.isascii()
+    assert json.dumps(json.loads(written)) == json.dumps(json.loads(json.dumps(event)))
 
 
 def test_entries_carry_both_moments_or_none() -> None:
