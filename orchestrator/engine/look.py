@@ -300,7 +300,7 @@ def _wake(plan: Plan, view: RunView, address: str, terms: Terms) -> Move | None:
         return claimed
     taken: Guards = {fields.state(address): StepState.RUNNING, fields.token(address): terms.token}
     woken = Stage(guards=guards, already=taken, changes=waken(plan, address, terms))
-    return replace(claimed, commit=replace(claimed.commit, stages=(woken, *claimed.commit.stages)))
+    return replace(claimed, commit=claimed.commit.with_stages((woken, *claimed.commit.stages)))
 
 
 def waken(plan: Plan, address: str, terms: Terms) -> Changes:

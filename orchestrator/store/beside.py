@@ -8,8 +8,8 @@ from dataclasses import replace
 from orchestrator.engine.commit import Changes, Commit, Guards, Stage, Then
 from orchestrator.store.payloads import MARK, Payloads, reference_to
 
-_MARKED = f'"{MARK}sha256:'.encode()
-"""What the JSON of a text that would be taken for a reference begins with."""
+_MARKED = f'"{MARK}'.encode()
+"""What the JSON of a reference, or of a text that would be taken for one, begins with."""
 
 
 def may_say_long(payloads: Payloads, encoded: bytes) -> bool:

@@ -21,9 +21,9 @@ _WORTH_IT = 0.8
 
 _LEVEL = 1  # level 6 takes more than three times as long, and saves a fiftieth more of JSON
 _PLAIN, _COMPRESSED = b"=", b"z"
-MARK = "@"
+MARK = "@sha256:"
 """What references begin with."""
-_REFERENCE = re.compile(r"@sha256:([0-9a-f]{64}):(\d+)")
+_REFERENCE = re.compile(rf"{MARK}([0-9a-f]{{64}}):(\d+)")
 
 
 class Blobs(Protocol):
@@ -94,7 +94,7 @@ def is_reference(held: str) -> bool:
 def reference_to(text: str) -> str:
     """The reference under which a text is kept, if it is."""
     raw = text.encode()
-    return f"@sha256:{hashlib.sha256(raw).hexdigest()}:{len(raw)}"
+    return f"{MARK}{hashlib.sha256(raw).hexdigest()}:{len(raw)}"
 
 
 def open_payloads(settings: Settings) -> Payloads:

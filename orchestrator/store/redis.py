@@ -89,10 +89,11 @@ class RedisStore:
 
     def _call(self, commit: Commit) -> Call:
         """What the script is called with; what is too long for a field is kept beside the run by then."""
-        keys, args = encode(commit, self.keys, self._feed_length)
-        if may_say_long(self._payloads, args[0]):
-            keys, args = encode(put_beside(self._payloads, commit), self.keys, self._feed_length)
-        return keys, args
+        call = encode(commit, self.keys, self._feed_length)
+        if not may_say_long(self._payloads, call[1][0]):
+            return call
+        kept = put_beside(self._payloads, commit)
+        return call if kept is commit else encode(kept, self.keys, self._feed_length)
 
     def _packed(self, parcel: Parcel) -> Batch:
         lists: dict[str, list[str]] = {}

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -179,11 +180,11 @@ def event_text(event: Any) -> str:
 
 def _event_bytes(event: Any) -> bytes:
     """As `event_text`; what is ASCII anyway is written by the faster of two writers."""
-    try:
+    with suppress(PydanticSerializationError):  # half a surrogate pair
         written = to_json(event)
-    except PydanticSerializationError:  # half a surrogate pair
-        written = b"\xff"
-    return written if written.isascii() else _ascii_json(dict(event)).encode()
+        if written.isascii():
+            return written
+    return _ascii_json(dict(event)).encode()
 
 
 def _ending(changes: Changes) -> dict[str, int]:
