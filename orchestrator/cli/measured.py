@@ -41,6 +41,9 @@ _RUNS: Final[Sequence[_Row]] = (
 )
 
 
+_UNCOUNTED = "no run was counted in this time; a listener counts them: `orchestrator listen`"
+
+
 def stats(output: Output, workflow: str, since: str | None, until: str | None, by: str | None) -> None:
     """Show what a workflow did."""
     if by not in (None, "version", "step"):
@@ -52,6 +55,8 @@ def stats(output: Output, workflow: str, since: str | None, until: str | None, b
     if by == "step":
         output.say(_steps(found.steps) if found.steps else Text("nothing yet", style="dim"))
         return
+    if not found.total.started:
+        output.say(Text(_UNCOUNTED, style="dim"))
     columns = {one.version or "": one for one in (found.versions if by == "version" else (found.total,))}
     output.say(_columns(columns))
     if by is None:
@@ -64,6 +69,8 @@ def overall(output: Output, since: str | None, until: str | None) -> None:
     if output.as_json:
         output.document(found.to_json())
     output.say(Text.assemble(("all workflows", "bold"), f"  {moment(found.since)} to {moment(found.until)} UTC"))
+    if not found.total.started:
+        output.say(Text(_UNCOUNTED, style="dim"))
     output.say(_columns({"": found.total}), headed("Runs started and p95, hour by hour", _hours(found.hours)))
     for place in range(0, len(found.workflows), _BESIDE):
         output.say(_columns(dict([*found.workflows.items()][place : place + _BESIDE])))

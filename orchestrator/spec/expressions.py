@@ -122,6 +122,8 @@ def expression(text: str) -> Expression:
     """The compiled expression; ExpressionSyntax if it is none, or can never be evaluated."""
     if not text.strip():
         raise ExpressionSyntax("an expression is missing", text)
+    if text.startswith("${"):
+        raise ExpressionSyntax("an expression alone is written without `${` and `}`", text)
     try:
         program = binding().compile(text)
         return Expression(text, program, reads(text))

@@ -224,10 +224,12 @@ def test_a_span_that_is_none_is_refused(around: Counted) -> None:
 
 
 def test_the_command_shows_what_a_workflow_did(around: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In words, by version, by step, and as JSON."""
+    """In words, by version, by step, and as JSON; and who counts, where nobody has."""
+    monkeypatch.setattr(measured, "connect", lambda: around.client)
+    for nothing in (["stats", WORKFLOW], ["stats", "--since", "24h"]):
+        assert "orchestrator listen" in CliRunner().invoke(app, nothing).stdout
     around.run(3)
     around.read()
-    monkeypatch.setattr(measured, "connect", lambda: around.client)
 
     def shown(*arguments: str) -> str:
         result = CliRunner().invoke(app, ["stats", WORKFLOW, *arguments])
@@ -235,6 +237,7 @@ def test_the_command_shows_what_a_workflow_did(around: Counted, monkeypatch: pyt
         return result.stdout
 
     assert "success rate" in shown()
+    assert "orchestrator listen" not in shown()
     assert "100.0 %" in shown("--by", "version")
     assert "completed" in shown("--by", "step", "--since", "24h")
     assert json.loads(shown("--json"))["total"]["completed"] == 3

@@ -85,6 +85,7 @@ def test_an_expression_that_raises_says_why_and_which(text: str, says: str) -> N
     [
         ("1 +", 1, 4, "ends too early"),
         ("", 1, 1, "missing"),
+        ("${input.amount}", 1, 1, "written without"),
         ("ctx.a\n  + )", 2, 5, "mismatched input ')'"),
         ("1 + now()", 1, 5, "no function now"),
         ("1 +\n 'a'.upper()", 2, 6, "no function upper"),
